@@ -1,0 +1,1 @@
+"""What is recorded about a run, and the log it is written to."""
