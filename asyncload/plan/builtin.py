@@ -1,0 +1,277 @@
+"""The built-in shapes.
+
+To add one, write one subclass of :class:`BuiltIn` here: its fields are the
+config keys, its ``tag`` is the ``kind``, and
+:data:`asyncload.plan.shapes.SHAPES` finds it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from asyncload.plan.arrays import Array, Times, seconds
+from asyncload.plan.duration import Duration
+from asyncload.plan.erf import erf_and_erfc
+
+
+class BuiltIn(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
+    """Base of the built-in shapes. Their methods take single numbers too.
+
+    Areas are in closed form, right to 1e-9 of themselves or better. Fields
+    are checked when a shape is made: ``ValueError`` with a sentence that names
+    the field and the value.
+    """
+
+    def level(self, t: Times) -> Array:
+        """Give the level at ``t`` seconds."""
+        return self._level(seconds(t))
+
+    def area(self, t: Times) -> Array:
+        """Integrate the level from 0 to ``t`` seconds."""
+        return self._area(seconds(t))
+
+    def end(self) -> float | None:
+        """Give the time of the last change, seconds; None where there is none."""
+        return None
+
+    def _level(self, t: Array) -> Array:
+        raise NotImplementedError
+
+    def _area(self, t: Array) -> Array:
+        raise NotImplementedError
+
+
+class Constant(BuiltIn, frozen=True, tag="constant"):
+    """The same ``level`` for ever."""
+
+    height: float = msgspec.field(name="level")
+
+    def __post_init__(self) -> None:
+        _check_not_negative("level", self.height)
+
+    def _level(self, t: Array) -> Array:
+        return np.full_like(t, self.height)
+
+    def _area(self, t: Array) -> Array:
+        return self.height * t
+
+
+class Ramp(BuiltIn, frozen=True, tag="ramp"):
+    """Stairs: ``step``, 2·``step``, … up to ``max``, each held for ``every``.
+
+    The last stair is clipped to ``max`` and holds for ever; its ``every`` is
+    the shape's end.
+    """
+
+    max: float
+    step: float
+    every: Duration
+
+    def __post_init__(self) -> None:
+        _check_positive("max", self.max)
+        _check_positive("step", self.step)
+        _check_positive("every", self.every)
+
+    @property
+    def stairs(self) -> int:
+        """How many stairs there are; 1.1 in steps of 0.1 are 11, whatever rounding says."""
+        return max(1, math.ceil(self.max / self.step * (1 - 1e-12)))
+
+    def _level(self, t: Array) -> Array:
+        return self._height(self._stair(t))
+
+    def _area(self, t: Array) -> Array:
+        stair = self._stair(t)
+        before = self.step * stair * (stair + 1) / 2 * self.every
+        return before + self._height(stair) * (t - stair * self.every)
+
+    def end(self) -> float:
+        """Give the time when the last stair has been held for ``every``, seconds."""
+        return self.stairs * self.every
+
+    def _stair(self, t: Array) -> Array:
+        """Index of the stair at ``t``, from 0."""
+        return np.minimum(t // self.every, self.stairs - 1)
+
+    def _height(self, stair: Array) -> Array:
+        return np.minimum(self.step * (stair + 1), self.max)
+
+
+class CustomRamp(BuiltIn, frozen=True, tag="custom_ramp"):
+    """Given levels one after the other; the last one holds for ever.
+
+    Either ``levels``, each held for ``every``, or ``stages`` of (level,
+    duration). The end of the last stage is the shape's end.
+    """
+
+    levels: tuple[float, ...] | None = None
+    every: Duration | None = None
+    stages: tuple[tuple[float, Duration], ...] | None = None
+
+    def __post_init__(self) -> None:
+        by_levels = self.levels is not None and self.every is not None and self.stages is None
+        by_stages = self.levels is None and self.every is None and self.stages is not None
+        if not (by_levels or by_stages):
+            raise ValueError(
+                "custom_ramp takes either levels and every, or stages of [level, duration]"
+            )
+        if not (self.levels or self.stages):
+            raise ValueError(
+                f"{'levels' if by_levels else 'stages'} must not be empty; give at least one"
+            )
+        if self.every is not None:
+            _check_positive("every", self.every)
+        for index, (level, duration) in enumerate(self._stages()):
+            where = f"levels[{index}]" if by_levels else f"stages[{index}]"
+            _check_not_negative(f"the level in {where}", level)
+            _check_positive(f"the duration in {where}", duration)
+
+    def _level(self, t: Array) -> Array:
+        _, levels, _ = self._table()
+        return levels[self._stage(t)]
+
+    def _area(self, t: Array) -> Array:
+        starts, levels, heights = self._table()
+        stage = self._stage(t)
+        return heights[stage] + levels[stage] * (t - starts[stage])
+
+    def end(self) -> float:
+        """Give the end of the last stage, seconds."""
+        return math.fsum(duration for _, duration in self._stages())
+
+    def _stages(self) -> tuple[tuple[float, float], ...]:
+        if self.stages is not None:
+            return self.stages
+        every = self.every if self.every is not None else 0.0
+        return tuple((level, every) for level in self.levels or ())
+
+    def _table(self) -> tuple[Array, Array, Array]:
+        """Start of each stage, its level, and the area up to its start."""
+        levels, durations = np.array(self._stages(), dtype=np.float64).T
+        starts = np.concatenate([[0.0], np.cumsum(durations)[:-1]])
+        heights = np.concatenate([[0.0], np.cumsum(levels * durations)[:-1]])
+        return starts, levels, heights
+
+    def _stage(self, t: Array) -> npt.NDArray[np.intp]:
+        """Index of the stage at ``t``."""
+        starts, _, _ = self._table()
+        return np.searchsorted(starts, t, side="right") - 1
+
+
+class Linear(BuiltIn, frozen=True, tag="linear"):
+    """From ``start`` to ``end`` in a straight line ``over`` seconds; then ``end`` holds."""
+
+    start: float
+    target: float = msgspec.field(name="end")
+    over: Duration
+
+    def __post_init__(self) -> None:
+        _check_not_negative("start", self.start)
+        _check_not_negative("end", self.target)
+        _check_positive("over", self.over)
+
+    def _level(self, t: Array) -> Array:
+        done = np.minimum(t / self.over, 1.0)
+        return self.start * (1 - done) + self.target * done
+
+    def _area(self, t: Array) -> Array:
+        slanted = np.minimum(t, self.over)
+        half = slanted / self.over / 2
+        mean = self.start * (1 - half) + self.target * half
+        return mean * slanted + self.target * (t - slanted)
+
+    def end(self) -> float:
+        """Give the time when the line ends, seconds."""
+        return self.over
+
+
+class Spawn(BuiltIn, frozen=True, tag="spawn"):
+    """Rises from 0 at ``spawn_rate`` per second to ``users``, then holds."""
+
+    users: float
+    spawn_rate: float
+
+    def __post_init__(self) -> None:
+        _check_not_negative("users", self.users)
+        _check_positive("spawn_rate", self.spawn_rate)
+
+    def _level(self, t: Array) -> Array:
+        return np.minimum(self.spawn_rate * t, self.users)
+
+    def _area(self, t: Array) -> Array:
+        rising = np.minimum(t, self.users / self.spawn_rate)
+        return self.spawn_rate * rising**2 / 2 + self.users * (t - rising)
+
+
+class PeriodicBurst(BuiltIn, frozen=True, tag="periodic_burst"):
+    """A bell-shaped burst in every ``period``.
+
+    level(t) = min + (peak − min)·exp(−π z²), z = ((t mod period) − mean)/std:
+    the formula of the OversightML ModelRunner's Locust harness, π included.
+    ``mean``, the time of the peak within the period, is period/2 unless given;
+    ``std``, the width, is period/10. A burst that does not fit into its period
+    is cut off, not wrapped around.
+    """
+
+    period: Duration
+    min: float
+    peak: float
+    mean: Duration | None = None
+    std: Duration | None = None
+
+    def __post_init__(self) -> None:
+        _check_positive("period", self.period)
+        _check_not_negative("min", self.min)
+        _check_not_negative("peak", self.peak)
+        if self.peak < self.min:
+            raise ValueError(f"peak must not be less than min, and {self.peak:g} < {self.min:g}")
+        mean, std = self._mean_and_std()
+        if not 0 <= mean <= self.period:
+            raise ValueError(
+                f"mean must be within the period, 0 to {self.period:g} s, not {mean:g}"
+            )
+        _check_positive("std", std)
+
+    def _level(self, t: Array) -> Array:
+        mean, std = self._mean_and_std()
+        z = (np.fmod(t, self.period) - mean) / std
+        return self.min + (self.peak - self.min) * np.exp(-np.pi * z * z)
+
+    def _area(self, t: Array) -> Array:
+        periods, phase = np.divmod(t, self.period)
+        bursts = periods * self._bell_area(seconds(self.period)) + self._bell_area(phase)
+        return self.min * t + (self.peak - self.min) * bursts
+
+    def _bell_area(self, phase: Array) -> Array:
+        """Integral of exp(−π z²) from 0 to ``phase``.
+
+        ∫ exp(−π z²) dt = std/2 · erf(√π z). After the peak that is a sum of two
+        erf, before it a difference, of erfc where that is the smaller: so that
+        as little as can be cancels.
+        """
+        mean, std = self._mean_and_std()
+        scale = math.sqrt(math.pi) / std
+        rise, start = erf_and_erfc(seconds(mean * scale))
+        error, complement = erf_and_erfc(np.abs(phase - mean) * scale)
+        before = complement - start if start < rise else rise - error
+        return std / 2 * np.where(phase < mean, before, rise + error)
+
+    def _mean_and_std(self) -> tuple[float, float]:
+        return (
+            self.period / 2 if self.mean is None else self.mean,
+            self.period / 10 if self.std is None else self.std,
+        )
+
+
+def _check_positive(name: str, value: float) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be a finite number over 0, not {value:g}")
+
+
+def _check_not_negative(name: str, value: float) -> None:
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{name} must be a finite number of 0 or more, not {value:g}")

@@ -1,0 +1,67 @@
+"""Durations as people write them: ``20``, ``250ms``, ``1.5s``, ``10m``, ``1h30m``."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Self
+
+_NUMBER = r"(\d+\.?\d*|\.\d+)"
+_UNITS = re.compile(
+    rf"(?:{_NUMBER}\s*h)?\s*(?:{_NUMBER}\s*m(?!s))?\s*(?:{_NUMBER}\s*s)?\s*(?:{_NUMBER}\s*ms)?"
+)
+
+
+def parse_duration(value: object) -> float:
+    """Seconds in ``value``.
+
+    A number is seconds. A text is a number, or amounts with the units ``h``,
+    ``m``, ``s`` and ``ms``, largest first: ``1m30s``. Raises ``ValueError``
+    for all else, and for what is negative or not finite.
+    """
+    seconds = _seconds(value)
+    if math.isfinite(seconds) and seconds >= 0:
+        return seconds
+    raise ValueError(
+        f"{value!r} is not a duration; give seconds as a number of 0 or more, "
+        "or a text such as 250ms, 20s, 10m, 2h or 1m30s"
+    )
+
+
+def _seconds(value: object) -> float:
+    """``value`` in seconds, NaN where it cannot be read."""
+    if isinstance(value, bool):
+        return math.nan
+    if isinstance(value, (int, float)):
+        try:
+            return float(value)
+        except OverflowError:
+            return math.nan
+    if not isinstance(value, str):
+        return math.nan
+    text = value.strip()
+    try:
+        return float(text)
+    except ValueError:
+        match = _UNITS.fullmatch(text)
+    if not text or match is None:
+        return math.nan
+    hours, minutes, whole, milli = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + whole + milli / 1000
+
+
+class Duration(float):
+    """A time span in seconds, made from anything :func:`parse_duration` reads."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: object) -> Self:
+        """Make one of ``value``; raises ``ValueError`` as :func:`parse_duration` does."""
+        return super().__new__(cls, parse_duration(value))
+
+
+def dec_hook(type_: type, obj: Any) -> Any:
+    """Let ``msgspec.convert(…, dec_hook=dec_hook)`` fill fields of type :class:`Duration`."""
+    if type_ is Duration:
+        return Duration(obj)
+    raise NotImplementedError(f"no conversion to {type_}")

@@ -1,0 +1,227 @@
+"""What a run will do, worked out before it starts: scenarios and their loads."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+
+from asyncload.errors import ConfigError
+from asyncload.plan import arrivals as _arrivals
+from asyncload.plan.arrays import Array
+from asyncload.plan.arrivals import Arrivals
+from asyncload.plan.shapes import Shape, end_of
+
+Model = Literal["open", "closed"]
+
+_MOST_ARRIVALS: Final = 100_000_000  # 800 MB of due times
+
+
+@dataclass(frozen=True, slots=True)
+class UserSpec:
+    """A user by registered ``kind`` (or ``package.module:Class``) and its options."""
+
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One load and the kind of user that carries it out.
+
+    A scenario may be one part of a whole, see :meth:`split`: then ``part`` of
+    ``parts``, counted from 0, and methods give this part's share. Shares of
+    all parts make up the whole exactly.
+
+    Raises :class:`ConfigError` naming the scenario and the key that is wrong.
+    """
+
+    name: str
+    user: Any
+    """A :class:`UserSpec`, or a User subclass; the engine's business, not the plan's."""
+    shape: Shape
+    duration: float | None = None
+    """Seconds. None is replaced by the shape's own end; :attr:`end` is never None."""
+    model: Model = "open"
+    arrivals: Arrivals = "even"
+    """Open model only."""
+    max_in_flight: int = 10_000
+    """Of the whole; see :attr:`in_flight_limit`."""
+    part: int = 0
+    parts: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ConfigError("a scenario has an empty name; names are how results are told apart")
+        if not isinstance(self.shape, Shape):
+            self._refuse("shape", self.shape, "an object with the methods level and area")
+        if self.duration is None:
+            object.__setattr__(self, "duration", end_of(self.shape))
+        if self.duration is None:
+            raise ConfigError(
+                f"scenario {self.name!r}: its shape has no end of its own; give it a duration"
+            )
+        if not _is_number(self.duration) or self.duration <= 0:
+            self._refuse("duration", self.duration, "a finite number of seconds over 0")
+        if self.model not in get_args(Model):
+            self._refuse("model", self.model, "open or closed")
+        if self.arrivals not in get_args(Arrivals):
+            self._refuse("arrivals", self.arrivals, "even or poisson")
+        if not _is_whole(self.max_in_flight) or self.max_in_flight < 1:
+            self._refuse("max_in_flight", self.max_in_flight, "a whole number of 1 or more")
+        _check_part(self.part, self.parts)
+        if self.model == "open":
+            self._check_size()
+
+    @property
+    def end(self) -> float:
+        """When the load ends, seconds from the start of the run."""
+        assert self.duration is not None  # __post_init__ saw to it
+        return self.duration
+
+    @property
+    def in_flight_limit(self) -> int:
+        """The share of ``max_in_flight`` this part has, at least 1."""
+        return max(1, self._share(self.max_in_flight))
+
+    def split(self, part: int, parts: int) -> Scenario:
+        """Give part ``part`` of ``parts`` of this scenario; also of one that is a part itself.
+
+        Item i of the whole (an arrival, a user) belongs to the part i mod parts.
+        """
+        _check_part(part, parts)
+        return dataclasses.replace(
+            self, part=self.part + self.parts * part, parts=self.parts * parts
+        )
+
+    def due_times(self, seed: int) -> Array:
+        """Due times of this part: (n,) float64 seconds, sorted, in [0, end). Open model only.
+
+        The list of the whole is made and every ``parts``-th time of it taken,
+        so how a plan is split does not change when anything is due.
+        """
+        self._check_open()
+        whole = _arrivals.due_times(
+            self.shape,
+            self.end,
+            arrivals=self.arrivals,
+            rng=_arrivals.rng_for(seed, self.name),
+        )
+        return whole[self.part :: self.parts].copy()
+
+    def expected_arrivals(self) -> float:
+        """Mean number of arrivals of this part. Open model only."""
+        self._check_open()
+        return _arrivals.expected_arrivals(self.shape, self.end) / self.parts
+
+    def level_at(self, t: float) -> float:
+        """Give this part's target at ``t`` seconds: arrivals per second, or users if closed.
+
+        0 before the load starts and from its end on.
+        """
+        if self.model == "closed":
+            return float(self.users_at(t))
+        return self._whole_level_at(t) / self.parts
+
+    def users_at(self, t: float) -> int:
+        """Users this part has at ``t`` seconds; the whole has the level, rounded half up."""
+        return self._share(math.floor(self._whole_level_at(t) + 0.5))
+
+    def peak(self, resolution: float) -> float:
+        """Highest :meth:`level_at` of this part, looking every ``resolution`` seconds."""
+        if not resolution > 0:
+            raise ValueError(f"resolution must be over 0, not {resolution!r}")
+        times = np.append(np.arange(0.0, self.end, resolution), np.nextafter(self.end, 0.0))
+        highest = float(np.max(self.shape.level(times)))
+        if self.model == "closed":
+            return float(self._share(math.floor(highest + 0.5)))
+        return highest / self.parts
+
+    def _whole_level_at(self, t: float) -> float:
+        if not 0 <= t < self.end:
+            return 0.0
+        return float(self.shape.level(np.array([t], dtype=np.float64))[0])
+
+    def _share(self, count: int) -> int:
+        """How many of the items 0 … count − 1 belong to this part."""
+        return len(range(self.part, count, self.parts))
+
+    def _check_open(self) -> None:
+        if self.model != "open":
+            raise ValueError(f"scenario {self.name!r} is closed: nothing in it is due beforehand")
+
+    def _check_size(self) -> None:
+        expected = _arrivals.expected_arrivals(self.shape, self.end)
+        if not 0 <= expected <= _MOST_ARRIVALS:
+            raise ConfigError(
+                f"scenario {self.name!r}: its shape makes {expected:g} arrivals in "
+                f"{self.end:g} s, and a load has at most {_MOST_ARRIVALS}; lower the shape's "
+                "levels or the duration"
+            )
+
+    def _refuse(self, key: str, value: object, allowed: str) -> None:
+        raise ConfigError(f"scenario {self.name!r}: {key} must be {allowed}, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All scenarios of a run, and what they share.
+
+    ``seed``: 0 or more; each scenario's random numbers come from it and the
+    scenario's name. ``drain``: seconds to wait, after the load, for what is
+    not finished. Raises :class:`ConfigError`.
+    """
+
+    scenarios: tuple[Scenario, ...]
+    seed: int = 0
+    drain: float = 30.0
+    name: str = "run"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scenarios", tuple(self.scenarios))
+        if not self.scenarios:
+            raise ConfigError("scenarios is empty; a plan needs at least one scenario")
+        name, count = Counter(scenario.name for scenario in self.scenarios).most_common(1)[0]
+        if count > 1:
+            raise ConfigError(f"{count} scenarios have the name {name!r}; names must differ")
+        if not _is_whole(self.seed) or self.seed < 0:
+            raise ConfigError(f"seed must be a whole number of 0 or more, not {self.seed!r}")
+        if not _is_number(self.drain) or self.drain < 0:
+            raise ConfigError(
+                f"drain must be a finite number of seconds, 0 or more, not {self.drain!r}"
+            )
+        if not self.name:
+            raise ConfigError("the name of the plan is empty; give it one")
+
+    @property
+    def end(self) -> float:
+        """When the last load ends, seconds from the start of the run; the drain follows."""
+        return max(scenario.end for scenario in self.scenarios)
+
+    def split(self, part: int, parts: int) -> Plan:
+        """Give part ``part`` (from 0) of ``parts``; all parts together are this plan, exactly.
+
+        A part can be split again.
+        """
+        scenarios = tuple(scenario.split(part, parts) for scenario in self.scenarios)
+        return dataclasses.replace(self, scenarios=scenarios)
+
+
+def _check_part(part: int, parts: int) -> None:
+    if not (_is_whole(part) and _is_whole(parts) and 0 <= part < parts):
+        raise ConfigError(
+            f"part {part!r} of {parts!r} does not exist; parts are counted from 0 to parts − 1"
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
