@@ -1,0 +1,111 @@
+"""What the simulated service does with one job, drawn before it does it.
+
+A job's :class:`Script` is a list of steps that a worker carries out in order.
+It is drawn from the seed and the job's number in order of arrival, each
+choice from its own place in the sequence, so that a seeded run repeats and
+turning one rate up leaves every other choice as it was. A new misbehaviour is
+a new script, or a new kind of step.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Literal
+
+import msgspec
+
+from asyncload.local.messages import (
+    FAILED,
+    IN_PROGRESS,
+    PARTIAL,
+    STARTED,
+    SUCCESS,
+    ImageRequest,
+    StatusMessage,
+    foreign_status,
+    region_status,
+    unreadable_body,
+)
+from asyncload.local.settings import LocalSettings, ServiceTime
+
+
+class Emit(msgspec.Struct, frozen=True):
+    """Publish a status of the job."""
+
+    status: str
+    copies: int = 1
+    held: bool = False
+    """Not now, but after the job's next status."""
+
+
+class Work(msgspec.Struct, frozen=True):
+    """Process the image until ``seconds`` after STARTED."""
+
+    seconds: float
+
+
+class Extra(msgspec.Struct, frozen=True):
+    """Send a message that is no status of the job: to the topic, or ``str`` bodies to the queue."""
+
+    kind: Literal["unreadable", "foreign", "region"]
+    message: StatusMessage | str
+
+
+Step = Emit | Work | Extra
+
+
+class Script(msgspec.Struct, frozen=True):
+    """The steps of one job, its service time in seconds and how it ends."""
+
+    steps: tuple[Step, ...]
+    service_time: float
+    outcome: str
+
+
+def write_script(settings: LocalSettings, number: int, request: ImageRequest) -> Script:
+    """Draw everything about the ``number``-th job to arrive (counted from 0)."""
+    # A string is hashed with SHA-512: the same in every process and release.
+    rng = random.Random(f"{settings.seed}/{number}")
+    service_time = draw_service_time(settings.service_time, rng)
+    outcome = _outcome(settings, rng.random())
+    statuses = []
+    for status in (STARTED, IN_PROGRESS, outcome):
+        copies = 2 if rng.random() < settings.duplicate_rate else 1
+        held = rng.random() < settings.reorder_rate and status != outcome
+        statuses.append(Emit(status, copies=copies, held=held))
+    started, in_progress, terminal = statuses
+    steps: list[Step] = [started, in_progress]
+    # The extras come before the end of the job, so that whoever waits for the
+    # last job of a run has met them. Their content is drawn whether or not
+    # they are sent: one rate must not shift what another one draws.
+    body, foreign = unreadable_body(rng), foreign_status(rng)
+    region = region_status(request.job_id, request.image_url, rng)
+    if rng.random() < settings.unreadable_rate:
+        steps.append(Extra("unreadable", body))
+    if rng.random() < settings.foreign_rate:
+        steps.append(Extra("foreign", foreign))
+    if rng.random() < settings.region_rate:
+        steps.append(Extra("region", region))
+    steps += [Work(service_time), terminal]
+    return Script(tuple(steps), service_time, outcome)
+
+
+def draw_service_time(service_time: ServiceTime, rng: random.Random) -> float:
+    """One service time in seconds; its expectation is ``service_time.mean``."""
+    mean = float(service_time.mean)
+    if service_time.distribution == "constant" or mean == 0:
+        return mean
+    if service_time.distribution == "exponential":
+        return rng.expovariate(1 / mean)
+    # E[exp(N(µ, σ²))] = exp(µ + σ²/2), so µ = ln(mean) - σ²/2.
+    sigma = service_time.sigma
+    return rng.lognormvariate(math.log(mean) - sigma * sigma / 2, sigma)
+
+
+def _outcome(settings: LocalSettings, draw: float) -> str:
+    if draw < settings.failure_rate:
+        return FAILED
+    if draw < settings.failure_rate + settings.partial_rate:
+        return PARTIAL
+    return SUCCESS

@@ -1,0 +1,123 @@
+"""One child process of the stack, seen from the parent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Self
+
+import anyio
+
+from asyncload.local.protocol import EmulatorOrder, ModelRunnerOrder, encode
+
+GRACE: Final = 3.0
+"""Seconds a child has for ending by itself."""
+_INHERITED: Final = (
+    "COVERAGE_PROCESS_START",
+    "DYLD_LIBRARY_PATH",
+    "GDAL_DATA",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "PATH",
+    "PROJ_DATA",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONHOME",
+    "PYTHONPYCACHEPREFIX",
+    "TZ",
+)
+_LAST_LINES: Final = 3
+
+
+class Child:
+    """A running child. Its stdin is a pipe that ends with this process."""
+
+    def __init__(
+        self, role: str, process: asyncio.subprocess.Process, lifeline: int, log: Path
+    ) -> None:
+        self.role = role
+        self._process = process
+        self._lifeline = lifeline
+        self._log = log
+
+    @classmethod
+    async def start(
+        cls,
+        role: str,
+        order: EmulatorOrder | ModelRunnerOrder,
+        *,
+        environment: Mapping[str, str],
+        log: Path,
+        sockets: tuple[int, ...] = (),
+    ) -> Self:
+        """Start a child with ``environment`` and little else, its stderr going to ``log``.
+
+        Its stdout is a pipe for :meth:`answer`.
+        """
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        # The child imports what this process would import, wherever it came
+        # from, and nothing that happens to lie in the current directory (-P).
+        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+        reading, lifeline = os.pipe()
+        try:
+            with log.open("wb") as stderr:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    *("-P", "-m", "asyncload.local.child", role, str(os.getpid())),
+                    stdin=reading,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=stderr,
+                    env=inherited | {"PYTHONPATH": path} | dict(environment),
+                    pass_fds=sockets,
+                    start_new_session=True,  # out of reach of the terminal's Ctrl-C
+                )
+        except BaseException:
+            os.close(lifeline)
+            raise
+        finally:
+            os.close(reading)
+        with suppress(BrokenPipeError):  # a child that is dead already is found out by waiting
+            os.write(lifeline, encode(order))
+        return cls(role, process, lifeline, log)
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    async def answer(self) -> bytes:
+        """One line from the child; without a newline at its end when the child died."""
+        assert self._process.stdout is not None
+        return await self._process.stdout.readline()
+
+    async def wait(self) -> int:
+        """Wait for the end of the child; returns its exit code."""
+        return await self._process.wait()
+
+    def last_words(self) -> str:
+        """Return the last lines of its log, as one."""
+        with suppress(OSError):
+            lines = self._log.read_text(errors="replace").strip().splitlines()
+            return " / ".join(line.strip() for line in lines[-_LAST_LINES:])
+        return ""
+
+    async def end(self) -> None:
+        """End the child: ask, close its pipe, kill. Returns when it is gone."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+        with anyio.move_on_after(GRACE):
+            await self._process.wait()
+        os.close(self._lifeline)
+        with anyio.move_on_after(GRACE):
+            await self._process.wait()
+        if self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+        # Reading to its end is what closes the pipe on our side.
+        assert self._process.stdout is not None
+        await self._process.stdout.read()

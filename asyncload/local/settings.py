@@ -1,0 +1,86 @@
+"""Settings of the embedded stack: what the simulated ModelRunner does to the jobs it gets."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import msgspec
+
+from asyncload.plan.duration import Duration
+
+RATES = (
+    "failure_rate",
+    "partial_rate",
+    "duplicate_rate",
+    "reorder_rate",
+    "unreadable_rate",
+    "foreign_rate",
+    "region_rate",
+)
+
+
+class ServiceTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long a job is worked on: from STARTED to its terminal status."""
+
+    mean: Duration = Duration(0.25)
+    """Seconds. 0 finishes every job at once."""
+    distribution: Literal["constant", "exponential", "lognormal"] = "lognormal"
+    sigma: float = 0.5
+    """Spread of ``lognormal``: the standard deviation of ln(service time). The
+    mean stays ``mean``. Without meaning for the other distributions."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.mean) and self.mean >= 0):
+            raise ValueError(f"mean is {self.mean:g} s; give a duration of 0s or longer")
+        if not 0 <= self.sigma <= 5:
+            raise ValueError(f"sigma is {self.sigma:g}; give a number from 0 to 5")
+
+
+class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the simulated ModelRunner does. Every rate is a share, 0 to 1.
+
+    The defaults are a service that works: no failures, no surprises.
+    """
+
+    workers: int = 4
+    """Jobs processed at once."""
+    service_time: ServiceTime = ServiceTime()
+    failure_rate: float = 0.0
+    """Of the jobs: these end FAILED."""
+    partial_rate: float = 0.0
+    """Of the jobs: these end PARTIAL."""
+    duplicate_rate: float = 0.0
+    """Of the status messages: these are published twice."""
+    reorder_rate: float = 0.0
+    """Of the STARTED and IN_PROGRESS messages: these are held back and published after
+    the job's next status, or a second later when that takes longer."""
+    unreadable_rate: float = 0.0
+    """Of the jobs: with these, a message that is no status comes onto the status queue."""
+    foreign_rate: float = 0.0
+    """Of the jobs: with these comes a status of a job that nobody here sent."""
+    region_rate: float = 0.0
+    """Of the jobs: with these comes a message about one region of the image."""
+    seed: int = 0
+    """Of every random choice above, and of the sample images."""
+    images: int = 8
+    """Sample images put into the imagery bucket."""
+    truth_log: str | None = None
+    """File for what the simulated service really did; by default it is among the stack's own."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.workers <= 10_000:
+            raise ValueError(f"workers is {self.workers}; give a whole number from 1 to 10000")
+        if not 0 <= self.images <= 1_000:
+            raise ValueError(f"images is {self.images}; give a whole number from 0 to 1000")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}; give a whole number of 0 or more")
+        for name in RATES:
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} is {value:g}; give a share from 0 to 1")
+        if self.failure_rate + self.partial_rate > 1:
+            raise ValueError(
+                f"failure_rate {self.failure_rate:g} and partial_rate {self.partial_rate:g} "
+                "add up to more than 1; lower one of them"
+            )

@@ -1,0 +1,107 @@
+"""The truth log: what the simulated service really did, and when.
+
+JSON lines, each flushed as it is written. Times are epoch seconds on the wall
+clock. Measured latencies are held against it: ``finished`` is taken
+immediately before the call that publishes the terminal status, ``published``
+when that call has returned, so the status reached its queue between the two.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from asyncload.errors import LogError
+
+
+class JobTruth(msgspec.Struct, tag="job", tag_field="type", kw_only=True):
+    """One job, written once all its messages are published."""
+
+    number: int
+    """In order of arrival, from 0."""
+    job_id: str
+    image_url: str
+    status: str
+    """How it ended: SUCCESS, PARTIAL or FAILED."""
+    service_time: float
+    """Seconds, as drawn."""
+    received: float
+    """When the request came out of the request queue."""
+    started: float
+    """Immediately before STARTED was published."""
+    finished: float
+    """Immediately before the terminal status was published."""
+    published: float
+    """When the call that published the terminal status had returned."""
+    statuses: list[str]
+    """Every status message, in the order published; a duplicate stands here twice."""
+
+    @property
+    def duplicates(self) -> int:
+        """Status messages that repeat an earlier one."""
+        return len(self.statuses) - len(set(self.statuses))
+
+
+class ExtraTruth(msgspec.Struct, tag="extra", tag_field="type", kw_only=True):
+    """One message that was no status of a job sent by this run's generator."""
+
+    kind: str
+    """``unreadable``, ``foreign`` or ``region``."""
+    number: int
+    """The job it was sent with."""
+    sent: float
+    published: float
+    job_id: str | None = None
+    """Whose status it was; ``None`` for an unreadable one."""
+    body: str | None = None
+    """The whole body of an unreadable one."""
+
+
+class RejectedTruth(msgspec.Struct, tag="rejected", tag_field="type", kw_only=True):
+    """One receipt of a request that was not accepted; the queue moves it to the dead letters."""
+
+    message_id: str
+    received: float
+    reason: str
+
+
+TruthRecord = JobTruth | ExtraTruth | RejectedTruth
+
+
+class TruthLog:
+    """Writes the truth log, a line at a time; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab")
+        self._encoder = msgspec.json.Encoder()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, record: TruthRecord) -> None:
+        """Write and flush one line."""
+        self._file.write(self._encoder.encode(record) + b"\n")
+        self._file.flush()
+
+
+def read_truth(path: Path) -> list[TruthRecord]:
+    """Read a truth log, leaving out a torn last line. Raises :class:`LogError`."""
+    decoder = msgspec.json.Decoder(TruthRecord)
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except OSError as problem:
+        raise LogError(f"cannot read the truth log {path}: {problem.strerror}") from None
+    records: list[TruthRecord] = []
+    for number, line in enumerate(lines, 1):
+        if not line.endswith(b"\n"):
+            break
+        try:
+            records.append(decoder.decode(line))
+        except (msgspec.MsgspecError, UnicodeError):
+            raise LogError(f"{path} is no truth log: line {number} cannot be read") from None
+    return records
