@@ -1,0 +1,304 @@
+"""One picture of a run: a pure function of a snapshot, the progress and the width.
+
+Lines are lists of (text, style). They are laid out here and not by rich's
+tables because a frame is drawn several times a second beside the load: this
+way it costs a fraction of a millisecond.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+
+from asyncload.live.progress import Progress
+from asyncload.live.sparkline import sparkline, squeeze
+from asyncload.stats import units
+from asyncload.stats.snapshot import ScenarioNow, Snapshot
+
+Line = list[tuple[str, str]]
+
+_LABEL: Final = 12  # columns of the labels at the left of graphs and accounts
+_SHOWN: Final = 3  # failures and warnings shown
+_PHASE_STYLES: Final = {"setup": "dim", "load": "bold cyan", "drain": "bold yellow", "done": "bold"}
+_BAR: Final = 60
+_BUSY: Final = 90.0  # percent of a core from which the generator itself may be the limit
+_LATE: Final = 0.010  # seconds of loop lag from which it shows in the latencies
+
+
+class Column(NamedTuple):
+    """One column of the scenario table."""
+
+    header: str
+    width: int
+    cell: Callable[[ScenarioNow], str]
+    style: Callable[[ScenarioNow], str] = lambda _: ""
+
+
+def frame(snapshot: Snapshot, progress: Progress, width: int, height: int) -> list[Line]:
+    """Lay out what a terminal of ``width`` columns and ``height`` lines shows at one moment.
+
+    Where that is too low, the graphs are left out first, then the end.
+    """
+    above = [_head(snapshot, progress, width), []]
+    graphs: list[Line] = []
+    below: list[Line] = []
+    if snapshot.scenarios:
+        above += _scenarios(snapshot.scenarios, progress.has_jobs, width)
+        graphs += _graphs(snapshot, progress, width)
+        below += _accounts(snapshot, progress, width)
+    below += _troubles(snapshot, width)
+    if len(above) + len(graphs) + len(below) > height:
+        graphs = []
+    return [*above, *graphs, *below][:height]
+
+
+def target(scenario: ScenarioNow) -> str:
+    """Write the target level with its unit: arrivals per second, or users."""
+    if scenario.target is None:
+        return units.NO_VALUE
+    if scenario.model == "closed":
+        return units.count(scenario.target)
+    return units.rate(scenario.target) if scenario.model else units.digits(scenario.target)
+
+
+def time_left(progress: Progress) -> str:
+    """Say how long the phase will still take."""
+    end = progress.drain_end if progress.phase == "drain" else progress.end
+    if progress.phase not in {"load", "drain"} or end is None:
+        return ""
+    left = units.clock(max(end - progress.t, 0.0) + 0.999)  # rounded up: 0:00 is the end
+    return f"at most {left} left" if progress.phase == "drain" else f"{left} left"
+
+
+def _head(snapshot: Snapshot, progress: Progress, width: int) -> Line:
+    left = time_left(progress) if progress.phase != "setup" else units.one_line(progress.doing)
+    clock = units.clock(progress.t) if progress.phase != "setup" else ""
+    if progress.phase == "load":
+        clock += f" / {units.clock(progress.end)}"
+    name = _fit(units.one_line(progress.name), min(cell_len(progress.name), max(width // 4, 8)))
+    line: Line = [(name, "bold"), ("  ", ""), (progress.phase, _PHASE_STYLES[progress.phase])]
+    used = sum(cell_len(text) for text, _ in line) + len(clock) + len(left) + 8
+    line.append(("  ", ""))
+    bar = min(width - used, _BAR)
+    if bar >= 5 and progress.phase in {"load", "drain"}:
+        done = round(bar * _share_done(snapshot, progress))
+        line += [("━" * done, _PHASE_STYLES[progress.phase]), ("─" * (bar - done), "dim")]
+        line.append(("  ", ""))
+    if clock:
+        line += [(clock, ""), ("  ", "")]
+    line.append((left, "dim"))
+    return line
+
+
+def _share_done(snapshot: Snapshot, progress: Progress) -> float:
+    """Share of the load's time; in the drain, share of the jobs that are over."""
+    if progress.phase == "drain" and snapshot.ledger is not None:
+        ledger = snapshot.ledger
+        return 1 - ledger.backlog / ledger.submitted if ledger.submitted else 1.0
+    return min(max(progress.t / progress.end, 0.0), 1.0) if progress.end > 0 else 1.0
+
+
+def _scenarios(scenarios: Sequence[ScenarioNow], has_jobs: bool, width: int) -> list[Line]:
+    load = [
+        Column("target", 9, target),
+        Column("rate", 9, lambda s: units.rate(s.rate), lambda _: "bold"),
+        Column("users", 7, lambda s: units.count(s.users)),
+        Column("in flight", 11, lambda s: units.count(s.in_flight)),
+    ]
+    if has_jobs:
+        load.append(Column("backlog", 9, lambda s: units.count(s.backlog), lambda _: "bold"))
+    times = [
+        Column("submit p50" if has_jobs else "p50", 13 if has_jobs else 9, _submit_p50),
+        Column("p95", 9, lambda s: units.seconds(s.submit.p95), lambda _: "bold"),
+    ]
+    if has_jobs:
+        times += [
+            Column("job p50", 10, lambda s: units.seconds(s.job.p50)),
+            Column("p95", 9, lambda s: units.seconds(s.job.p95), lambda _: "bold"),
+        ]
+    failed = Column("failed", 8, lambda s: units.count(s.failed + s.jobs_failed), _red_if_failed)
+    dropped = Column("dropped", 9, lambda s: units.count(s.dropped), _red_if_dropped)
+    names = max(cell_len(s.name) for s in scenarios)
+    layouts = (
+        [[*load, *times, failed, dropped]],
+        [load, [*times, failed, dropped]],
+        [load, [*times, failed]],
+        [load, times],
+    )
+    fitting = [layout for layout in layouts if _widest(layout) + min(names, 10) <= width]
+    blocks = fitting[0] if fitting else layouts[-1]
+    room = max(min(names, 24, width - _widest(blocks)), 4)
+    lines: list[Line] = []
+    for block in blocks:
+        lines.append([(" " * room + "".join(f"{c.header:>{c.width}}" for c in block), "dim")])
+        lines += [_row(scenario, block, room) for scenario in scenarios]
+        lines.append([])
+    return lines
+
+
+def _submit_p50(scenario: ScenarioNow) -> str:
+    return units.seconds(scenario.submit.p50)
+
+
+def _widest(blocks: Sequence[Sequence[Column]]) -> int:
+    return max(sum(column.width for column in block) for block in blocks)
+
+
+def _row(scenario: ScenarioNow, block: Sequence[Column], room: int) -> Line:
+    line: Line = [(_fit(units.one_line(scenario.name), room), "cyan")]
+    line += [
+        (f"{column.cell(scenario):>{column.width}}", column.style(scenario)) for column in block
+    ]
+    return line
+
+
+def _red_if_failed(scenario: ScenarioNow) -> str:
+    return "bold red" if scenario.failed + scenario.jobs_failed else ""
+
+
+def _red_if_dropped(scenario: ScenarioNow) -> str:
+    return "bold red" if scenario.dropped else ""
+
+
+def _graphs(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
+    series = snapshot.series
+    room = width - _LABEL - 16
+    if room < 8 or not series.answered:
+        return []
+    graphs: list[tuple[str, list[float | None], Callable[[float], str], str]] = [
+        ("requests/s", squeeze(series.answered, room, "mean"), units.rate, "cyan")
+    ]
+    if progress.has_jobs:
+        graphs.append(("jobs/s", squeeze(series.jobs, room, "mean"), units.rate, "green"))
+        graphs.append(("job p95", squeeze(series.job_p95, room, "max"), units.seconds, "magenta"))
+    else:
+        graphs.append(("p95", squeeze(series.request_p95, room, "max"), units.seconds, "magenta"))
+    lines: list[Line] = []
+    for label, values, written, style in graphs:
+        top = max((value for value in values if value is not None), default=0.0)
+        lines.append(
+            [
+                (f"{label:<{_LABEL}}", "dim"),
+                (sparkline(values, top), style),
+                (f"  max {written(top)}" if top else "", "dim"),
+            ]
+        )
+    drawn = len(graphs[0][1])
+    start, end = units.clock(series.start), units.clock(series.start + len(series.answered))
+    lines.append([(" " * _LABEL + start + f"{end:>{max(drawn - len(start), 0)}}", "dim")])
+    lines.append([])
+    return lines
+
+
+def _accounts(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
+    scenarios = snapshot.scenarios
+    lines = _tally(
+        "requests",
+        [
+            _item(sum(scenario.sent for scenario in scenarios), "sent"),
+            _item(sum(scenario.failed for scenario in scenarios), "failed", "red"),
+            _item(sum(scenario.dropped for scenario in scenarios), "dropped", "red"),
+        ],
+        width,
+    )
+    ledger = snapshot.ledger
+    if progress.has_jobs and ledger is not None:
+        lines += _tally(
+            "jobs",
+            [
+                _item(ledger.submitted, "submitted"),
+                _item(ledger.succeeded, "succeeded", "green"),
+                _item(ledger.partial, "partial", "yellow"),
+                _item(ledger.failed, "failed", "red"),
+                _item(ledger.timed_out, "timed out", "red"),
+                _item(ledger.lost, "lost", "red"),
+                _item(ledger.backlog, "open"),
+                _item(ledger.duplicates, "duplicate", "yellow", noun=True),
+                _item(ledger.late, "late", "yellow"),
+                _item(ledger.orphans, "orphan", "yellow", noun=True),
+                _item(ledger.unreadable, "unreadable", "yellow"),
+            ],
+            width,
+        )
+    if (system := snapshot.system) is not None:
+        cpu_style = "bold red" if system.cpu >= _BUSY else ""
+        lag_style = "bold red" if (system.loop_lag or 0.0) >= _LATE else ""
+        lines.append(
+            [
+                (f"{'generator':<{_LABEL}}", "dim"),
+                (f"cpu {system.cpu:.0f} %", cpu_style),
+                (", ", "dim"),
+                (f"loop late by {units.seconds(system.loop_lag)}", lag_style),
+            ]
+        )
+    return lines
+
+
+def _item(number: int, what: str, style: str = "", *, noun: bool = False) -> tuple[str, str]:
+    """Write a number and what it counts; nothing when it is 0."""
+    if not number:
+        return "", style
+    return units.counted(number, what, None if noun else what), style
+
+
+def _tally(label: str, items: Sequence[tuple[str, str]], width: int) -> list[Line]:
+    """Write what there is in a row, on several lines if need be."""
+    lines: list[Line] = [[(f"{label:<{_LABEL}}", "dim")]]
+    used = _LABEL
+    for text, style in items:
+        if not text:
+            continue
+        if used > _LABEL:
+            lines[-1].append((", ", "dim"))
+            if used + len(text) + 3 > width:
+                lines.append([(" " * _LABEL, "")])
+                used = _LABEL
+        lines[-1].append((text, style))
+        used += len(text) + 2
+    if used == _LABEL:
+        lines[-1].append(("none yet", "dim"))
+    return lines
+
+
+def _troubles(snapshot: Snapshot, width: int) -> list[Line]:
+    lines: list[Line] = []
+    for index, (text, number) in enumerate(list(snapshot.failures.items())[:_SHOWN]):
+        times = f"{units.count(number)} × "
+        room = max(width - _LABEL - len(times), 10)
+        lines.append(
+            [
+                ("" if index else "failures", "dim"),
+                (times, "red"),
+                (textwrap.shorten(units.one_line(text), room, placeholder="…"), ""),
+            ]
+        )
+    more = len(snapshot.failures) - _SHOWN
+    if more > 0:
+        lines.append([("", ""), (f"and {units.counted(more, 'other kind')}", "dim")])
+    for index, note in enumerate(snapshot.notes[-_SHOWN:]):
+        clock = f"{units.clock(note.t)} "
+        text = units.one_line(note.text) + (f" ({note.times} times)" if note.times > 1 else "")
+        style = "red" if note.level == "error" else "yellow"
+        room = max(width - _LABEL - len(clock), 10)
+        for part, piece in enumerate(textwrap.wrap(text, room, max_lines=2, placeholder=" …")):
+            first = part == 0
+            lines.append(
+                [
+                    ("warnings" if first and index == 0 else "", "dim"),
+                    (clock if first else " " * len(clock), "dim"),
+                    (piece, style),
+                ]
+            )
+    for line in lines:
+        line[0] = (f"{line[0][0]:<{_LABEL}}", line[0][1])
+    return lines
+
+
+def _fit(text: str, width: int) -> str:
+    """Make ``text`` exactly ``width`` columns wide."""
+    if cell_len(text) <= width:
+        return set_cell_size(text, width)
+    return set_cell_size(text, width - 1) + "…"

@@ -1,0 +1,26 @@
+"""How far a run is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Phase = Literal["setup", "load", "drain", "done"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands in its plan. Times are seconds from the start of the load."""
+
+    name: str
+    phase: Phase
+    t: float
+    """Now."""
+    end: float
+    """Planned end of the load."""
+    drain_end: float | None
+    """When the drain will be given up; ``None`` while that is not known."""
+    has_jobs: bool
+    """Whether the run submits jobs, which end later than their requests."""
+    doing: str = ""
+    """What the set-up is busy with, in words; only in the phase ``setup``."""

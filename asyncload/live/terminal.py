@@ -1,0 +1,100 @@
+"""The live view of a run in a terminal, and its plain form for logs and pipes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+
+import anyio
+import anyio.to_thread
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.segment import Segment
+from rich.text import Text
+
+from asyncload.live.frame import frame, target
+from asyncload.live.progress import Progress
+from asyncload.stats import units
+from asyncload.stats.live import LiveStats
+from asyncload.stats.snapshot import ScenarioNow, Snapshot
+
+_SHORTEST: Final = 0.25  # at most four frames a second: more is not seen, and costs
+
+
+async def run_terminal(
+    stats: LiveStats, progress: Callable[[], Progress], *, console: Console, interval: float = 0.5
+) -> None:
+    """Show the run in ``console`` until cancelled, then clear the view away.
+
+    A frame is drawn every ``interval`` seconds, at most four times a second.
+    Drawing and writing happen in a thread: a terminal that is stopped (Ctrl-S,
+    a slow connection) never holds up the load.
+    """
+    interval = max(interval, _SHORTEST)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            now = progress()
+            picture = Picture(stats.snapshot(now.t), now)
+            await anyio.to_thread.run_sync(partial(live.update, picture, refresh=True))
+            await anyio.sleep(interval)
+
+
+async def run_plain(
+    stats: LiveStats, progress: Callable[[], Progress], *, console: Console, interval: float = 5.0
+) -> None:
+    """Print a line for each scenario every ``interval`` seconds, until cancelled."""
+    while True:
+        await anyio.sleep(interval)
+        now = progress()
+        for line in plain_lines(stats.snapshot(now.t), now):
+            console.print(Text(line), soft_wrap=True)
+
+
+class Picture:
+    """A frame as something rich can draw, as wide as the terminal is at that moment."""
+
+    def __init__(self, snapshot: Snapshot, progress: Progress) -> None:
+        self.snapshot = snapshot
+        self.progress = progress
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        # One line less than there are, as the cursor stands below the picture.
+        height = max(console.height - 1, 1)
+        for line in frame(self.snapshot, self.progress, options.max_width, height):
+            for text, style in line:
+                yield Segment(text, console.get_style(style) if style else None)
+            yield Segment.line()
+
+
+def plain_lines(snapshot: Snapshot, progress: Progress) -> Iterable[str]:
+    """Write the moment as lines of text, one for each scenario; in the setup, what it does."""
+    if progress.phase == "setup":
+        yield f"{units.clock(progress.t):>6} setup  {progress.doing}".rstrip()
+        return
+    for scenario in snapshot.scenarios:
+        parts = _plain_parts(scenario, progress.has_jobs)
+        if len(snapshot.scenarios) > 1:
+            parts.insert(0, units.one_line(scenario.name))
+        yield f"{units.clock(progress.t):>6} {progress.phase:<5}  " + "  ".join(parts)
+
+
+def _plain_parts(scenario: ScenarioNow, has_jobs: bool) -> list[str]:
+    parts = [f"target {target(scenario)}"]
+    if scenario.model == "closed":
+        parts[0] += " users"
+    parts.append(f"rate {units.rate(scenario.rate)}")
+    parts.append(f"in flight {units.count(scenario.in_flight)}")
+    if has_jobs:
+        parts.append(f"backlog {units.count(scenario.backlog)}")
+        parts.append(f"submit p95 {units.seconds(scenario.submit.p95)}")
+        parts.append(
+            f"job p50 {units.seconds(scenario.job.p50)} p95 {units.seconds(scenario.job.p95)}"
+        )
+    else:
+        parts.append(
+            f"p50 {units.seconds(scenario.submit.p50)} p95 {units.seconds(scenario.submit.p95)}"
+        )
+    parts.append(f"failed {units.count(scenario.failed + scenario.jobs_failed)}")
+    parts.append(f"dropped {units.count(scenario.dropped)}")
+    return parts

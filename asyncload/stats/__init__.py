@@ -1,0 +1,1 @@
+"""Statistics: folds over records, live or replayed, and the thresholds on them."""

@@ -1,0 +1,260 @@
+"""Folds over the requests, and over the jobs, of one name.
+
+Groups merge without loss; a total is the merge of its groups, so each record
+is counted once only, in its own group.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from asyncload.records.record import DROPPED, OK, TIMEOUT, Job, Ledger, Request
+from asyncload.stats.histogram import LatencyHistogram
+from asyncload.stats.metrics import Distribution
+
+MAX_ERRORS: Final = 50
+"""Different error texts kept for a group; the others are counted together."""
+OTHER_ERRORS: Final = "(other errors)"
+_ERROR_LENGTH: Final = 200
+
+_COUNTED_AS: Final = {
+    "SUCCESS": "succeeded",
+    "PARTIAL": "partial",
+    "FAILED": "failed",
+    "TIMED_OUT": "timed_out",
+    "LOST": "lost",
+}
+_LEDGER_FIELDS: Final = tuple(name for name in Ledger.__struct_fields__ if name != "t")
+
+
+class RequestGroup:
+    """Requests folded; the attributes are those of ``RequestMetrics``."""
+
+    def __init__(self) -> None:
+        self.count = self.ok = self.failed = self.timeout = self.dropped = 0
+        self.bytes_out = self.bytes_in = 0
+        self.last_end = 0.0
+        self.latency = LatencyHistogram()
+        self.service_time = LatencyHistogram()
+        self.lateness = LatencyHistogram()
+        self.failures: dict[str, int] = {}
+
+    def add(self, request: Request) -> None:
+        """Fold one request."""
+        end = request.end
+        if end > self.last_end:  # noqa: PLR1730 - a call to max() is most of this line's cost
+            self.last_end = end
+        outcome = request.outcome
+        if outcome == DROPPED:
+            self.dropped += 1
+            return
+        self.count += 1
+        if outcome == OK:
+            self.ok += 1
+        else:
+            if outcome == TIMEOUT:
+                self.timeout += 1
+            else:
+                self.failed += 1
+            add_failure(self.failures, request_failure(request))
+        due = request.due
+        self.latency.record(end - due)
+        start = request.start
+        if start is not None:
+            self.service_time.record(end - start)
+            self.lateness.record(start - due)
+        if request.bytes_out:
+            self.bytes_out += request.bytes_out
+        if request.bytes_in:
+            self.bytes_in += request.bytes_in
+
+    def merge(self, other: RequestGroup) -> None:
+        """Fold all that ``other`` has folded."""
+        self.count += other.count
+        self.ok += other.ok
+        self.failed += other.failed
+        self.timeout += other.timeout
+        self.dropped += other.dropped
+        self.bytes_out += other.bytes_out
+        self.bytes_in += other.bytes_in
+        self.last_end = max(self.last_end, other.last_end)
+        self.latency.merge(other.latency)
+        self.service_time.merge(other.service_time)
+        self.lateness.merge(other.lateness)
+        for text, number in other.failures.items():
+            add_failure(self.failures, text, number)
+
+    @property
+    def error_rate(self) -> float | None:
+        """(failed + timeout) / count."""
+        return (self.failed + self.timeout) / self.count if self.count else None
+
+    @property
+    def drop_rate(self) -> float | None:
+        """Compute dropped / (count + dropped)."""
+        arrivals = self.count + self.dropped
+        return self.dropped / arrivals if arrivals else None
+
+    def fields(self, rate: float) -> dict[str, Any]:
+        """Give the fields of ``RequestMetrics``."""
+        return {
+            "count": self.count,
+            "ok": self.ok,
+            "failed": self.failed,
+            "timeout": self.timeout,
+            "dropped": self.dropped,
+            "rate": rate,
+            "error_rate": self.error_rate,
+            "drop_rate": self.drop_rate,
+            "bytes_out": self.bytes_out,
+            "bytes_in": self.bytes_in,
+            "latency": Distribution.of(self.latency),
+            "service_time": Distribution.of(self.service_time),
+            "lateness": Distribution.of(self.lateness),
+            "failures": most_frequent(self.failures),
+        }
+
+
+class JobGroup:
+    """Jobs folded; the attributes are those of ``JobTotals``."""
+
+    def __init__(self) -> None:
+        self.submitted = self.succeeded = self.partial = self.failed = 0
+        self.timed_out = self.lost = self.backlog = self.duplicates = 0
+        self.late = self.orphans = self.unreadable = self.regions = self.unconfirmed = 0
+        self.observed = 0
+        self.last_observed = 0.0
+        self.size = self.pixels = 0
+        self.latency = LatencyHistogram()
+        self.lateness = LatencyHistogram()
+        self.submit = LatencyHistogram()
+        self.queue_wait = LatencyHistogram()
+        self.processing = LatencyHistogram()
+        self.notification = LatencyHistogram()
+        self.failures: dict[str, int] = {}
+
+    def add(self, job: Job) -> None:
+        """Fold one job that is over."""
+        self.submitted += 1
+        self.duplicates += job.duplicates
+        counter = _COUNTED_AS.get(job.status, "failed")
+        setattr(self, counter, getattr(self, counter) + 1)
+        if counter not in {"succeeded", "partial"}:
+            add_failure(self.failures, job_failure(job))
+        observed = job.observed
+        if observed is None:
+            return
+        self.observed += 1
+        self.last_observed = max(self.last_observed, observed)
+        self.size += job.size or 0
+        self.pixels += job.pixels or 0
+        self.latency.record(observed - job.due)
+        self.lateness.record(job.start - job.due)
+        accepted, started, finished = job.accepted, job.started, job.finished
+        if accepted is not None:
+            self.submit.record(accepted - job.start)
+            if started is not None:
+                self.queue_wait.record(started - accepted)
+        if finished is not None:
+            if started is not None:
+                self.processing.record(finished - started)
+            self.notification.record(observed - finished)
+
+    def merge(self, other: JobGroup) -> None:
+        """Fold all that ``other`` has folded."""
+        for name in (*_LEDGER_FIELDS, "observed", "size", "pixels"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.last_observed = max(self.last_observed, other.last_observed)
+        self.latency.merge(other.latency)
+        self.lateness.merge(other.lateness)
+        self.submit.merge(other.submit)
+        self.queue_wait.merge(other.queue_wait)
+        self.processing.merge(other.processing)
+        self.notification.merge(other.notification)
+        for text, number in other.failures.items():
+            add_failure(self.failures, text, number)
+
+    def take(self, ledger: Ledger) -> None:
+        """Put the ledger's totals in the place of those counted from job records.
+
+        The ledger knows the jobs that are still open and the messages that
+        belong to no job.
+        """
+        for name in _LEDGER_FIELDS:
+            setattr(self, name, getattr(ledger, name))
+
+    @property
+    def rate(self) -> float:
+        """Jobs with an observed terminal status, per second until the last of them."""
+        return self.observed / self.last_observed if self.last_observed > 0 else 0.0
+
+    @property
+    def success_rate(self) -> float | None:
+        """Compute succeeded / submitted."""
+        return self.succeeded / self.submitted if self.submitted else None
+
+    @property
+    def error_rate(self) -> float | None:
+        """(failed + timed_out + lost) / submitted."""
+        wrong = self.failed + self.timed_out + self.lost
+        return wrong / self.submitted if self.submitted else None
+
+    def fields(self) -> dict[str, Any]:
+        """Give the fields of ``JobMetrics``."""
+        return {
+            "submitted": self.submitted,
+            "succeeded": self.succeeded,
+            "partial": self.partial,
+            "failed": self.failed,
+            "timed_out": self.timed_out,
+            "lost": self.lost,
+            "backlog": self.backlog,
+            "duplicates": self.duplicates,
+            "rate": self.rate,
+            "success_rate": self.success_rate,
+            "error_rate": self.error_rate,
+            "size": self.size,
+            "pixels": self.pixels,
+            "latency": Distribution.of(self.latency),
+            "lateness": Distribution.of(self.lateness),
+            "submit": Distribution.of(self.submit),
+            "queue_wait": Distribution.of(self.queue_wait),
+            "processing": Distribution.of(self.processing),
+            "notification": Distribution.of(self.notification),
+            "failures": most_frequent(self.failures),
+        }
+
+    def beside(self) -> dict[str, Any]:
+        """Give the fields that ``JobTotals`` has more: what was counted beside the jobs."""
+        return {
+            "late": self.late,
+            "orphans": self.orphans,
+            "unreadable": self.unreadable,
+            "regions": self.regions,
+            "unconfirmed": self.unconfirmed,
+        }
+
+
+def request_failure(request: Request) -> str:
+    """Text under which a failed request is counted."""
+    if request.error:
+        return request.error[:_ERROR_LENGTH]
+    return f"HTTP {request.status}" if request.status is not None else request.outcome
+
+
+def job_failure(job: Job) -> str:
+    """Text under which a failed or given up job is counted."""
+    text = f"{job.status}: {job.error}" if job.error else job.status
+    return text[:_ERROR_LENGTH]
+
+
+def add_failure(failures: dict[str, int], text: str, number: int = 1) -> None:
+    """Count a failure; texts beyond the first ``MAX_ERRORS`` go under ``OTHER_ERRORS``."""
+    if text not in failures and len(failures) >= MAX_ERRORS:
+        text = OTHER_ERRORS
+    failures[text] = failures.get(text, 0) + number
+
+
+def most_frequent(failures: dict[str, int]) -> dict[str, int]:
+    """Sort failures by falling number, then by text."""
+    return dict(sorted(failures.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,274 @@
+"""Statistics of the last seconds and minutes of a run, for whoever watches it.
+
+:class:`LiveStats` folds every record for the summary and keeps, in bounded
+memory, what the summary forgets: how it went lately.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from asyncload.records.record import (
+    DROPPED,
+    Job,
+    Level,
+    Note,
+    Record,
+    Request,
+    RunHeader,
+    System,
+)
+from asyncload.stats.groups import JobGroup, RequestGroup, add_failure, most_frequent
+from asyncload.stats.histogram import LatencyHistogram
+from asyncload.stats.snapshot import NoteSeen, RecentTimes, ScenarioNow, Series, Snapshot
+from asyncload.stats.summary import SummaryFold, loads
+
+HISTORY: Final = 300
+"""Seconds of which the series tell."""
+WINDOW: Final = 15
+"""Seconds that recent percentiles are over."""
+RATE_WINDOW: Final = 5
+"""Whole seconds that recent rates are over."""
+LATEST: Final = 100
+"""Where fewer values than this came within ``WINDOW``, percentiles are over this many."""
+MAX_NOTES: Final = 5
+
+
+class _Cell:
+    """One scenario within one second."""
+
+    __slots__ = ("answered", "jobs", "requests")
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self.requests = LatencyHistogram()
+        self.jobs = LatencyHistogram()
+
+
+class _Second:
+    """One second of all scenarios; ``cells`` are kept only while it is recent."""
+
+    __slots__ = ("_read", "answered", "arrivals", "cells", "dropped", "job_p95", "jobs", "p95")
+
+    def __init__(self) -> None:
+        self.arrivals = self.answered = self.dropped = self.jobs = 0
+        self.cells: dict[str, _Cell] | None = {}
+        self.p95: float | None = None
+        self.job_p95: float | None = None
+        self._read = 0  # how many values the percentiles are of
+
+    def begin(self, scenario: str) -> _Cell:
+        """Begin the cell of a scenario that is new in this second."""
+        assert self.cells is not None
+        cell = self.cells[scenario] = _Cell()
+        return cell
+
+    def read(self) -> None:
+        """Bring the percentiles up to date."""
+        values = self.answered + self.jobs
+        if self.cells is None or values == self._read:
+            return
+        self._read = values
+        self.p95 = _merged([cell.requests for cell in self.cells.values()]).percentile(95)
+        self.job_p95 = _merged([cell.jobs for cell in self.cells.values()]).percentile(95)
+
+    def seal(self) -> None:
+        """Keep the numbers, let go of the histograms."""
+        self.read()
+        self.cells = None
+
+
+class _Scenario:
+    """What is known of one scenario beyond the cells."""
+
+    __slots__ = ("job_times", "level", "model", "request_times")
+
+    def __init__(self) -> None:
+        self.model: str | None = None
+        self.level: Level | None = None
+        self.request_times: deque[float] = deque(maxlen=LATEST)
+        self.job_times: deque[float] = deque(maxlen=LATEST)
+
+
+class LiveStats:
+    """A sink for a run that is being watched.
+
+    Time is that of the records and of the ``now`` given to
+    :meth:`snapshot`; no clock is read. Memory is bounded by the number of
+    scenarios and names, whatever the length and rate of the run.
+    """
+
+    def __init__(self) -> None:
+        self.fold = SummaryFold()
+        """The same records, folded for the summary."""
+        self._scenarios: dict[str, _Scenario] = {}
+        self._seconds: dict[int, _Second] = {}
+        self._newest = -1
+        self._system: System | None = None
+        self._notes: deque[NoteSeen] = deque(maxlen=MAX_NOTES)
+
+    def write(self, record: Record) -> None:
+        """Fold one record."""
+        self.fold.write(record)
+        if isinstance(record, Request):
+            self._request(record)
+        elif isinstance(record, Job):
+            self._job(record)
+        elif isinstance(record, Level):
+            scenario = self._scenario(record.scenario)
+            if scenario.level is None or record.t >= scenario.level.t:
+                scenario.level = record
+        elif isinstance(record, System):
+            if record.loop_lag is not None:
+                self._system = record
+        elif isinstance(record, Note):
+            self._note(record)
+        elif isinstance(record, RunHeader):
+            for name, load in loads(record).items():
+                self._scenario(name).model = load.get("model")
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Tell how it stands at ``now``, seconds of the run. It costs well below a millisecond."""
+        failures: dict[str, int] = {}
+        groups: list[RequestGroup | JobGroup] = [*self.fold.requests.values()]
+        groups += self.fold.jobs.values()
+        for group in groups:
+            for text, number in group.failures.items():
+                add_failure(failures, text, number)
+        return Snapshot(
+            t=now,
+            scenarios=[self._now(name, now) for name in self._scenarios],
+            ledger=self.fold.ledger,
+            system=self._system,
+            failures=most_frequent(failures),
+            notes=list(self._notes),
+            series=self._series(int(now)),
+        )
+
+    def _request(self, request: Request) -> None:
+        moment = int(request.t)
+        second = self._seconds.get(moment) or self._begin(moment)
+        if request.outcome == DROPPED:
+            second.dropped += 1
+            return
+        latency = request.end - request.due
+        self._scenario(request.scenario).request_times.append(latency)
+        second.answered += 1
+        if second.cells is not None:
+            cell = second.cells.get(request.scenario) or second.begin(request.scenario)
+            cell.answered += 1
+            cell.requests.record(latency)
+        start = request.start
+        if start is not None:
+            sent = int(start)
+            if sent != moment:
+                second = self._seconds.get(sent) or self._begin(sent)
+            second.arrivals += 1
+
+    def _job(self, job: Job) -> None:
+        moment = int(job.t)
+        second = self._seconds.get(moment) or self._begin(moment)
+        second.jobs += 1
+        if job.observed is None:
+            return
+        latency = job.observed - job.due
+        self._scenario(job.scenario).job_times.append(latency)
+        if second.cells is not None:
+            cell = second.cells.get(job.scenario) or second.begin(job.scenario)
+            cell.jobs.record(latency)
+
+    def _note(self, note: Note) -> None:
+        if note.level == "info":
+            return
+        if self._notes and self._notes[-1].text == note.text:
+            self._notes[-1].t = note.t
+            self._notes[-1].times += 1
+        else:
+            self._notes.append(NoteSeen(note.t, note.level, note.text))
+
+    def _scenario(self, name: str) -> _Scenario:
+        scenario = self._scenarios.get(name)
+        if scenario is None:
+            scenario = self._scenarios[name] = _Scenario()
+        return scenario
+
+    def _begin(self, moment: int) -> _Second:
+        """Begin a second, and let go of what is too old; one too long ago is not kept."""
+        second = _Second()
+        self._newest = max(self._newest, moment)
+        if moment > self._newest - HISTORY:
+            self._seconds[moment] = second
+        for old in [old for old in self._seconds if old <= self._newest - HISTORY]:
+            del self._seconds[old]
+        for number, kept in self._seconds.items():
+            if number <= self._newest - WINDOW:
+                kept.seal()
+        return second
+
+    def _now(self, name: str, now: float) -> ScenarioNow:
+        scenario = self._scenarios[name]
+        level = scenario.level
+        last = int(now)
+        cells = {
+            key: second.cells[name]
+            for key in range(last - WINDOW + 1, last + 1)
+            if (second := self._seconds.get(key)) is not None
+            and second.cells is not None
+            and name in second.cells
+        }
+        requests = [group for key, group in self.fold.requests.items() if key[0] == name]
+        jobs = [group for key, group in self.fold.jobs.items() if key[0] == name]
+        whole = min(RATE_WINDOW, last)
+        answered = sum(cells[key].answered for key in range(last - whole, last) if key in cells)
+        return ScenarioNow(
+            name=name,
+            model=scenario.model,
+            target=None if level is None else level.target,
+            users=0 if level is None else level.users,
+            in_flight=0 if level is None else level.in_flight,
+            backlog=0 if level is None else level.backlog,
+            rate=answered / whole if whole else None,
+            submit=_recent([cell.requests for cell in cells.values()], scenario.request_times),
+            job=_recent([cell.jobs for cell in cells.values()], scenario.job_times),
+            sent=sum(group.count for group in requests),
+            failed=sum(group.failed + group.timeout for group in requests),
+            dropped=sum(group.dropped for group in requests),
+            jobs_failed=sum(group.failed + group.timed_out + group.lost for group in jobs),
+        )
+
+    def _series(self, now: int) -> Series:
+        first = max(0, now - HISTORY + 1)
+        nothing = _Second()
+        seconds = [self._seconds.get(key, nothing) for key in range(first, now)]
+        for second in seconds:
+            second.read()
+        return Series(
+            start=first,
+            arrivals=[second.arrivals for second in seconds],
+            answered=[second.answered for second in seconds],
+            dropped=[second.dropped for second in seconds],
+            jobs=[second.jobs for second in seconds],
+            request_p95=[second.p95 for second in seconds],
+            job_p95=[second.job_p95 for second in seconds],
+        )
+
+
+def _merged(histograms: list[LatencyHistogram]) -> LatencyHistogram:
+    if len(histograms) == 1:
+        return histograms[0]
+    merged = LatencyHistogram()
+    for histogram in histograms:
+        merged.merge(histogram)
+    return merged
+
+
+def _recent(histograms: list[LatencyHistogram], latest: deque[float]) -> RecentTimes:
+    """Percentiles of the window if it holds more values than ``latest`` does, else of those."""
+    histograms = [histogram for histogram in histograms if histogram.count]
+    if sum(histogram.count for histogram in histograms) <= LATEST:
+        histograms = [LatencyHistogram()]
+        for value in latest:
+            histograms[0].record(value)
+    p50, p95 = _merged(histograms).percentiles((50, 95))
+    return RecentTimes(p50, p95)

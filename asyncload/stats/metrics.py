@@ -1,0 +1,145 @@
+"""The numbers that describe requests and jobs. Times in seconds, shares of 1, rates per second."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from asyncload.stats.histogram import LatencyHistogram
+
+PERCENTILES: Final = (50.0, 90.0, 95.0, 99.0, 99.9)
+
+
+class Distribution(msgspec.Struct, frozen=True):
+    """How a time is distributed; all ``None`` when there was nothing to measure."""
+
+    count: int = 0
+    mean: float | None = None
+    min: float | None = None
+    max: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    p99_9: float | None = msgspec.field(default=None, name="p99.9")
+    clamped: int = 0
+    """How many of the values were below 0 (two clocks disagreeing) and counted as 0,
+    or above 24 h and counted as that."""
+
+    @classmethod
+    def of(cls, histogram: LatencyHistogram) -> Distribution:
+        """Read the numbers off a histogram."""
+        p50, p90, p95, p99, p99_9 = histogram.percentiles(PERCENTILES)
+        return cls(
+            count=histogram.count,
+            mean=histogram.mean,
+            min=histogram.min,
+            max=histogram.max,
+            p50=p50,
+            p90=p90,
+            p95=p95,
+            p99=p99,
+            p99_9=p99_9,
+            clamped=histogram.clamped,
+        )
+
+
+class RequestMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests of one name, of one scenario, or all."""
+
+    count: int
+    """Requests sent: ok + failed + timeout. Dropped ones were never sent and are not in it."""
+    ok: int
+    failed: int
+    timeout: int
+    dropped: int
+    """Arrivals given up because too many were in flight already."""
+    rate: float
+    """``count`` per second of the load's span."""
+    error_rate: float | None
+    """(failed + timeout) / count."""
+    drop_rate: float | None
+    """dropped / (count + dropped)."""
+    bytes_out: int
+    bytes_in: int
+    latency: Distribution
+    """end − due, of every request sent: a failure or timeout is a latency too."""
+    service_time: Distribution
+    """end − start: without the lateness of the generator itself."""
+    lateness: Distribution
+    """start − due."""
+    failures: dict[str, int]
+    """Failed and timed out requests by error text, most frequent first."""
+
+
+class RequestRow(RequestMetrics, frozen=True, kw_only=True):
+    """Requests of one name in one scenario."""
+
+    scenario: str
+    name: str
+
+
+class JobMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """Jobs of one name, of one scenario, or all.
+
+    ``submitted = succeeded + partial + failed + timed_out + lost + backlog``.
+    """
+
+    submitted: int
+    succeeded: int
+    partial: int
+    failed: int
+    timed_out: int
+    """Given up because the job's own timeout passed."""
+    lost: int
+    """Given up because the drain ended."""
+    backlog: int
+    """Submitted and not over yet; 0 at the end of a run."""
+    duplicates: int
+    rate: float
+    """Jobs whose terminal status was observed, per second until the last of them."""
+    success_rate: float | None
+    """succeeded / submitted."""
+    error_rate: float | None
+    """(failed + timed_out + lost) / submitted. PARTIAL is in neither rate."""
+    size: int
+    """Bytes of input of the jobs whose terminal status was observed."""
+    pixels: int
+    latency: Distribution
+    """observed − due. This and the other times are of jobs whose terminal status was
+    observed: a job given up has no latency, however long it took."""
+    lateness: Distribution
+    """start − due."""
+    submit: Distribution
+    """accepted − start."""
+    queue_wait: Distribution
+    """started − accepted."""
+    processing: Distribution
+    """finished − started."""
+    notification: Distribution
+    """observed − finished."""
+    failures: dict[str, int]
+    """Failed and given up jobs by status and error text, most frequent first."""
+
+
+class JobRow(JobMetrics, frozen=True, kw_only=True):
+    """Jobs of one name in one scenario that are over: they have no backlog."""
+
+    scenario: str
+    name: str
+
+
+class JobTotals(JobMetrics, frozen=True, kw_only=True):
+    """All jobs, and what was counted beside them."""
+
+    late: int
+    """Terminal statuses that came after their job had been given up."""
+    orphans: int
+    """Status messages of jobs this run never sent."""
+    unreadable: int
+    """Messages that are no status at all."""
+    regions: int
+    """Status messages about a region of a job."""
+    unconfirmed: int
+    """Sends whose answer was lost and of which nothing was heard again; not in ``submitted``."""

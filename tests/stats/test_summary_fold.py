@@ -1,0 +1,223 @@
+import json
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asyncload.errors import ConfigError
+from asyncload.records.record import AnyRecord, Note, System
+from asyncload.stats.groups import MAX_ERRORS, OTHER_ERRORS
+from asyncload.stats.live import LiveStats
+from asyncload.stats.summary import MAX_NAMES, OTHER_NAMES, Summary, SummaryFold
+from tests.stats.feeds import header, job, ledger, records, request
+
+
+def folded(*feed):
+    fold = SummaryFold()
+    for record in feed:
+        fold.write(record)
+    return fold
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(records, max_size=60), st.randoms())
+def test_the_order_of_records_does_not_matter(feed, rng):
+    shuffled = feed.copy()
+    rng.shuffle(shuffled)
+    assert folded(*shuffled).summary() == folded(*feed).summary()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(records, max_size=40))
+def test_a_replayed_log_and_a_watched_run_give_the_same_numbers(feed):
+    feed = [header(a={"model": "open", "duration": "50s"}), *feed, ledger(succeeded=3, backlog=1)]
+    watched = LiveStats()
+    for record in feed:
+        watched.write(record)
+    lines = msgspec.json.Encoder().encode_lines(feed).splitlines()
+    decoder = msgspec.json.Decoder(AnyRecord)
+    replayed = folded(*(decoder.decode(line) for line in lines))
+    assert watched.fold.summary() == replayed.summary() == folded(*feed).summary()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(records, max_size=60))
+def test_totals_are_the_sum_of_the_rows_and_every_account_adds_up(feed):
+    summary = folded(*feed).summary()
+    rows = summary.requests_by_name
+    assert summary.requests.count == sum(row.count for row in rows)
+    assert summary.requests.latency.count == summary.requests.count
+    assert sum(summary.requests.failures.values()) == sum(r.failed + r.timeout for r in rows)
+    for row in [summary.requests, *rows]:
+        assert row.count == row.ok + row.failed + row.timeout
+    for row in [summary.jobs, *summary.jobs_by_name]:
+        ended = row.succeeded + row.partial + row.failed
+        assert row.submitted == ended + row.timed_out + row.lost + row.backlog
+        assert row.latency.count == ended
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(records, max_size=30))
+def test_a_summary_is_json_and_comes_back_the_same(feed):
+    summary = folded(*feed).summary()
+    text = json.dumps(summary.to_dict())
+    assert msgspec.convert(json.loads(text), Summary) == summary
+
+
+def test_latency_counts_from_when_a_request_was_due():
+    fold = folded(request(t=5.0, latency=1.0, lateness=0.75))
+    assert fold.metric("request.latency.mean") == 1.0
+    assert fold.metric("request.service_time.mean") == 0.25
+    assert fold.metric("request.lateness.mean") == 0.75
+
+
+def test_a_failure_and_a_timeout_are_latencies_too_and_a_dropped_arrival_is_none():
+    requests = folded(
+        request(latency=0.1),
+        request(latency=0.2, outcome="failed", status=503),
+        request(latency=5.0, t=6, outcome="timeout"),
+        request(latency=0.0, outcome="dropped"),
+    ).summary()
+    assert requests.requests.latency.count == 3
+    assert requests.requests.latency.max == 5.0
+    assert requests.requests.count == 3
+    assert requests.requests.error_rate == pytest.approx(2 / 3)
+    assert requests.requests.drop_rate == pytest.approx(1 / 4)
+    assert requests.requests.failures == {"HTTP 503": 1, "timeout": 1}
+
+
+def test_a_rate_is_per_second_of_the_planned_load_however_long_the_last_answers_take():
+    feed = [request(t=0.1 * i) for i in range(1, 101)] + [request(t=25.0, latency=16)]
+    planned = header(s={"model": "open", "duration": 10})
+    assert folded(planned, *feed).metric("request.rate") == pytest.approx(10.1)
+    # Without a header only the last answer tells how long the load was.
+    assert folded(*feed).metric("request.rate") == pytest.approx(101 / 25)
+
+
+def test_a_load_that_was_cut_short_is_measured_to_its_last_answer():
+    planned = header(s={"model": "open", "duration": "60s"})
+    feed = [request(t=0.1 * i) for i in range(1, 101)]
+    assert folded(planned, *feed).metric("request.rate") == pytest.approx(10.0)
+
+
+def test_a_header_that_tells_no_duration_is_passed_over():
+    planned = header(s={"duration": "soon"}, t={"duration": None}, u={})
+    assert folded(planned, request(t=4.0)).metric("request.rate") == pytest.approx(0.25)
+
+
+def test_each_scenario_has_its_own_span_and_all_have_the_longest():
+    loads = header(short={"duration": 10}, long={"duration": "1m"})
+    feed = [request(t=10.0, scenario="short") for _ in range(50)]
+    feed += [request(t=60.0, scenario="long") for _ in range(60)]
+    fold = folded(loads, *feed)
+    assert fold.metric("request[short].rate") == pytest.approx(5.0)
+    assert fold.metric("request[long].rate") == pytest.approx(1.0)
+    assert fold.metric("request.rate") == pytest.approx(110 / 60)
+
+
+def test_the_latest_ledger_has_the_totals_whatever_order_they_come_in():
+    early, late = ledger(t=5, succeeded=1, backlog=9), ledger(t=6, succeeded=7, lost=3, orphans=2)
+    for feed in ([early, late], [late, early]):
+        jobs = folded(*feed, job()).summary().jobs
+        assert (jobs.submitted, jobs.succeeded, jobs.lost, jobs.backlog) == (10, 7, 3, 0)
+        assert jobs.orphans == 2
+        assert jobs.error_rate == pytest.approx(0.3)
+        assert jobs.success_rate == pytest.approx(0.7)
+
+
+def test_a_jobs_latency_is_split_into_its_stages():
+    fold = folded(job(latency=10.0))
+    stages = ("lateness", "submit", "queue_wait", "processing", "notification")
+    means = [fold.metric(f"job.{stage}.mean") for stage in stages]
+    assert means == pytest.approx([1, 1, 2, 5, 1])
+    assert fold.metric("job.latency.mean") == pytest.approx(10)
+
+
+def test_a_job_that_was_given_up_is_counted_and_has_no_latency():
+    fold = folded(job(), job(status="LOST", error="the drain ended"), job(status="TIMED_OUT"))
+    jobs = fold.summary().jobs
+    assert (jobs.submitted, jobs.lost, jobs.timed_out, jobs.latency.count) == (3, 1, 1, 1)
+    assert jobs.failures == {"LOST: the drain ended": 1, "TIMED_OUT": 1}
+    assert jobs.error_rate == pytest.approx(2 / 3)
+
+
+def test_a_service_clock_slightly_ahead_of_ours_makes_no_negative_times():
+    jobs = folded(job(t=10.0, finished=10.002)).summary().jobs
+    assert jobs.notification.min == 0.0
+    assert jobs.notification.clamped == 1
+
+
+def test_size_and_pixels_add_up_over_the_jobs_that_ended():
+    fold = folded(
+        job(size=100, pixels=7), job(size=20, status="FAILED"), job(size=3, status="LOST")
+    )
+    assert (fold.metric("job.size"), fold.metric("job.pixels")) == (120, 7)
+
+
+def test_notes_and_the_longest_loop_lag_are_kept():
+    lags = [System(t, "h", 1.0, 1, loop_lag=lag) for t, lag in ((1, 0.01), (2, 0.3), (3, None))]
+    summary = folded(*lags, Note(4, "warning", "x"), Note(5, "warning", "y")).summary()
+    assert summary.peak_loop_lag == 0.3
+    assert summary.notes == {"warning": 2}
+    assert summary.t == 5
+
+
+def test_different_errors_beyond_the_limit_are_counted_together():
+    feed = [request(outcome="failed", error=f"error {i}") for i in range(MAX_ERRORS + 30)]
+    failures = folded(*feed).summary().requests.failures
+    assert len(failures) == MAX_ERRORS + 1
+    assert next(iter(failures)) == OTHER_ERRORS
+    assert failures[OTHER_ERRORS] == 30
+
+
+def test_names_beyond_the_limit_are_counted_together():
+    summary = folded(*(request(name=f"/item/{i}") for i in range(MAX_NAMES + 20))).summary()
+    assert len(summary.requests_by_name) == MAX_NAMES + 1
+    others = [row for row in summary.requests_by_name if row.name == OTHER_NAMES]
+    assert [row.count for row in others] == [20]
+
+
+def test_any_percentile_can_be_asked_for():
+    fold = folded(*(request(latency=0.001 * i, t=50) for i in range(1, 1001)))
+    exact = np.percentile(np.arange(1, 1001) * 0.001, 97.3, method="inverted_cdf")
+    assert fold.metric("request.latency.p97.3") == pytest.approx(exact, rel=0.001)
+
+
+def test_a_name_in_brackets_is_that_of_a_request_and_else_of_a_scenario():
+    feed = [
+        request(scenario="s", name="get", latency=0.1),
+        request(scenario="s", name="a[0].b", latency=0.2),
+        request(scenario="get", name="put", latency=0.3),
+    ]
+    fold = folded(*feed)
+    assert fold.metric("request[get].latency.max") == pytest.approx(0.1)
+    assert fold.metric("request[s].count") == 2
+    assert fold.metric("request[a[0].b].latency.max") == pytest.approx(0.2)
+
+
+def test_a_metric_of_nothing_is_none():
+    fold = folded(request(start=None))
+    assert fold.metric("request[nobody].count") is None
+    assert fold.metric("request.lateness.p50") is None
+    assert fold.metric("job.lost") is None
+    assert SummaryFold().metric("request.error_rate") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("request.latncy.p95", "nearest are request.latency.p95 and"),
+        ("request[x].latency.median", r"nearest are request\[x\].latency.mean"),
+        ("job.p95", r"nearest are .*job\.latency\.p95"),
+        ("error_rate", "nearest are job.error_rate and request.error_rate"),
+        ("job[x].orphans", "whole run only; write job.orphans"),
+        ("job.latency.p0", "above 0 and at most at 100"),
+        ("job.latency.p100.1", "above 0 and at most at 100"),
+        ("", "there is no such metric"),
+    ],
+)
+def test_an_unknown_metric_is_refused_with_the_nearest_name(path, message):
+    with pytest.raises(ConfigError, match=message):
+        SummaryFold().metric(path)
