@@ -1,0 +1,269 @@
+"""Graphs of a run, drawn from its log.
+
+To add a graph: write a function from :class:`Run` to a figure (or ``None``
+when the log has nothing for it) and name it in :data:`PLOTS`. Numbers come
+from :mod:`asyncload.report.plot_data`, looks from
+:mod:`asyncload.report.plot_style`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from asyncload.errors import ConfigError
+from asyncload.records.columns import read_columns
+from asyncload.report import plot_data as data
+from asyncload.report import plot_style as style
+from asyncload.report.bins import Array, Bins
+from asyncload.report.plot_data import Part, Run
+from asyncload.report.plot_style import Stroke
+
+FORMATS: Final = ("png", "svg")
+
+_TARGET: Final = Stroke(style.GREY, (0, (1, 1.2)), width=2.0, above=True)
+_SEGMENTS: Final = {
+    "lateness": (style.RED, "xxxx"),
+    "submit": (style.YELLOW, ""),
+    "queue wait": (style.SKY, "////"),
+    "processing": (style.BLUE, ""),
+    "notification": (style.ORANGE, "...."),
+    data.UNSPLIT: ("#BDBDBD", ""),
+}
+_CURVES: Final = (
+    Stroke(style.BLUE, "-", "o", shift=0),
+    Stroke(style.RED, "-", "s", shift=1),
+    Stroke(style.GREEN, "-", "^", shift=2),
+    Stroke(style.PURPLE, "-", "D", shift=3),
+    Stroke(style.ORANGE, "-", "v", shift=4),
+    Stroke(style.SKY, "-", "P", shift=5),
+)
+_JOB_CURVE: Final = (Stroke(style.BLACK, "-", "*"), Stroke(style.GREY, "-", "X"))
+
+
+def plot_log(path: Path, out_dir: Path, *, format: str = "png") -> list[Path]:  # noqa: A002 -- what matplotlib and the command line call it
+    """Draw every graph the log at ``path`` has data for; return the files written.
+
+    Raises :class:`LogError` when the log cannot be read or holds no request
+    and no job, and :class:`ConfigError` for an unknown format or a folder
+    that cannot be written.
+    """
+    if format not in FORMATS:
+        raise ConfigError(f"the format {format!r} is unknown; choose {' or '.join(FORMATS)}")
+    run = data.run_of(read_columns(path))
+    written = []
+    try:
+        Path(out_dir).mkdir(parents=True, exist_ok=True)
+        for name, plot in PLOTS:
+            fig = plot(run)
+            if fig is not None:
+                written.append(Path(out_dir) / f"{name}.{format}")
+                fig.savefig(written[-1], format=format, dpi=style.DPI)
+    except OSError as problem:
+        raise ConfigError(
+            f"cannot write graphs to {out_dir}: {problem.strerror}; choose another folder"
+        ) from None
+    return written
+
+
+def throughput(run: Run) -> Figure:
+    """Target, arrivals, completions, failures and drops per second."""
+    fig, axes = style.figure(run, "throughput", len(run.parts))
+    unit = style.time_axis(axes, run, run.bins)
+    for ax, part in zip(axes, run.parts, strict=True):
+        counts = data.throughput(part, run.bins)
+        one, many = ("job ", "jobs ") if part.has_jobs else ("request ", "requests ")
+        if part.scenario is None:
+            one = many = ""
+        handles = _target(ax, part, run.bins, unit, rate=True)
+        for label, values, stroke in (
+            (f"{one}arrivals", counts.arrivals, Stroke(style.BLUE)),
+            (f"{many}completed", counts.completed, Stroke(style.GREEN, (0, (5, 1.5)))),
+            (f"{many}failed", counts.failed, Stroke(style.RED, (0, (3, 1, 1, 1)), "x", 1.1)),
+            (f"{many}dropped", counts.dropped, Stroke(style.PURPLE, (0, (1, 1)), "v", 1.1)),
+        ):
+            if values.any() or values is counts.arrivals:
+                rate = values / run.bins.width
+                handles.append(style.draw(ax, run.bins.centres / unit, rate, stroke, label))
+        style.count_axis(ax, "per second")
+        style.legend(ax, _name(part, run), handles + style.mark_notes(ax, run, unit))
+    return fig
+
+
+def _name(part: Part, run: Run) -> str | None:
+    """Return what to write over the panel of ``part``; that of a lone scenario needs no name."""
+    if len(run.parts) == 1 and part.scenario is not None:
+        return None
+    return part.scenario or "all scenarios together"
+
+
+def _target(ax: Axes, part: Part, bins: Bins, unit: float, *, rate: bool) -> list[Artist]:
+    """Draw the target level; on an axis of its own unless ``ax`` has its unit.
+
+    ``rate``: whether ``ax`` is of events per second, or else of a number.
+    """
+    levels = data.levels(part, bins)
+    if levels is None or (part.scenario is None and part.model is None):
+        return []
+    unit_name = {"open": "arrivals per second", "closed": "users"}.get(part.model or "", "level")
+    own = part.model != ("open" if rate else "closed")
+    target = style.second_axis(ax) if own else ax
+    label = f"target {unit_name}" if own or not rate else "target"
+    line = style.draw(target, levels.times / unit, levels.target, _TARGET, label)
+    if own:
+        style.count_axis(target, label)
+    return [line]
+
+
+def request_latency(run: Run) -> Figure | None:
+    """Percentiles of request latency over time."""
+    bins = run.latency_bins([part.requests for part in run.parts])
+    found = [(part, data.request_latency(part, bins)) for part in run.parts]
+    drawn = [(part, latency) for part, latency in found if latency is not None]
+    if not drawn:
+        return None
+    fig, axes = style.figure(run, "request latency over time", len(drawn))
+    unit = style.time_axis(axes, run, bins)
+    x = bins.centres / unit
+    for ax, (part, latency) in zip(axes, drawn, strict=True):
+        ax.fill_between(x, latency.p50, latency.p95, color=style.SKY, alpha=0.35, linewidth=0)
+        ax.fill_between(x, latency.p95, latency.p99, color=style.SKY, alpha=0.18, linewidth=0)
+        handles: list[Artist] = [
+            style.draw(ax, x, values, stroke, label)
+            for label, values, stroke in (
+                ("p99", latency.p99, Stroke(style.PURPLE, (0, (1, 1)), "^")),
+                ("p95", latency.p95, Stroke(style.ORANGE, (0, (5, 1.5)), "s")),
+                ("p50 (median)", latency.p50, Stroke(style.BLUE)),
+            )
+            if np.isfinite(values).any()
+        ]
+        if np.isfinite(latency.failed).any():
+            handles.append(_crosses(ax, x, latency.failed, "failed (median)"))
+        every = [latency.p50, latency.p95, latency.p99, latency.failed]
+        style.latency_axis(ax, every, "latency, due to end")
+        style.legend(ax, _name(part, run), handles + style.mark_notes(ax, run, unit))
+    return fig
+
+
+def _crosses(ax: Axes, x: Array, y: Array, label: str) -> Line2D:
+    (line,) = ax.plot(
+        x, y, color=style.RED, linestyle="", marker="x", markersize=5, clip_on=False, label=label
+    )
+    return line
+
+
+def job_latency(run: Run) -> Figure | None:
+    """Mean job latency over time, split into its parts, with the p95 of the whole."""
+    bins = run.latency_bins([part.jobs for part in run.parts])
+    found = [(part, data.job_latency(part, bins)) for part in run.parts]
+    drawn = [(part, latency) for part, latency in found if latency is not None]
+    if not drawn:
+        return None
+    fig, axes = style.figure(run, "mean job latency, by part", len(drawn))
+    unit = style.time_axis(axes, run, bins)
+    for ax, (part, latency) in zip(axes, drawn, strict=True):
+        handles: list[Artist] = []
+        base = np.zeros(bins.count)
+        for name, values in latency.segments.items():
+            colour, hatch = _SEGMENTS[name]
+            top = base + np.nan_to_num(values)
+            area = ax.stairs(
+                top,
+                bins.edges / unit,
+                baseline=base,
+                fill=True,
+                facecolor=colour,
+                edgecolor="white",
+                hatch=hatch,
+                linewidth=0,
+                label=name,
+            )
+            handles.append(area)
+            base = top
+        p95 = Stroke(style.BLACK, "-", "o", width=1.2)
+        handles.append(style.draw(ax, bins.centres / unit, latency.p95, p95, "p95 of the whole"))
+        style.latency_axis(ax, [base, latency.p95], "latency, due to observed", log=False)
+        if latency.unfinished.any():
+            at = bins.centres[latency.unfinished > 0] / unit
+            label = f"not completed ({latency.unfinished.sum():,.0f})"
+            handles.append(_crosses(ax, at, np.full(len(at), ax.get_ylim()[1]), label))
+        style.legend(ax, _name(part, run), handles + style.mark_notes(ax, run, unit))
+    return fig
+
+
+def backlog(run: Run) -> Figure | None:
+    """Jobs waiting and iterations in flight, with the target level."""
+    bins = Bins.over(run.span)
+    found = [(part, data.levels(part, bins)) for part in run.parts]
+    drawn = [(part, levels) for part, levels in found if levels is not None]
+    if not drawn:
+        return None
+    jobs = any(part.has_jobs for part, _ in drawn)
+    fig, axes = style.figure(run, "backlog and in flight" if jobs else "in flight", len(drawn))
+    unit = style.time_axis(axes, run, bins)
+    for ax, (part, levels) in zip(axes, drawn, strict=True):
+        x = levels.times / unit
+        handles: list[Artist] = []
+        if part.has_jobs:
+            ax.fill_between(x, 0, levels.backlog, color=style.SKY, alpha=0.3, linewidth=0)
+            handles.append(style.draw(ax, x, levels.backlog, Stroke(style.BLUE), "job backlog"))
+        flying = Stroke(style.RED, (0, (5, 1.5)), "d")
+        handles.append(style.draw(ax, x, levels.in_flight, flying, "iterations in flight"))
+        handles += _target(ax, part, bins, unit, rate=False)
+        what = "jobs, iterations" if part.has_jobs else "iterations"
+        style.count_axis(ax, what if bins.width == 1 else f"{what} (highest)")
+        style.legend(ax, _name(part, run), handles + style.mark_notes(ax, run, unit))
+    return fig
+
+
+def latency_distribution(run: Run) -> Figure | None:
+    """Latency by percentile, on the axis of HdrHistogram."""
+    found = data.distributions(run)
+    if not found:
+        return None
+    fig, (ax,) = style.figure(run, "latency by percentile")
+    handles: list[Artist] = []
+    jobs = iter(_JOB_CURVE * 3)
+    requests = iter(_CURVES)
+    for item in found:
+        stroke = next(jobs if item.of_jobs else requests)
+        label = f"{style.printable(item.label, 28)} ({item.count:,})"
+        handles.append(style.draw(ax, item.x, item.latency, stroke, label))
+        if item.service is not None:
+            dashes = Stroke(stroke.colour, (0, (2, 1.5)), width=1.1)
+            style.draw(ax, item.x, item.service, dashes, "")
+    if any(item.service is not None for item in found):
+        handles += [
+            Line2D([], [], color=style.GREY, label="latency, from due"),
+            Line2D(
+                [], [], color=style.GREY, linestyle=(0, (2, 1.5)), label="service time, from start"
+            ),
+        ]
+    ax.set_xscale("log")
+    last = max(item.x[-1] for item in found)
+    ax.set_xlim(1, last)
+    ticks = [1.0, 2.0, *(10.0**k for k in range(1, 10) if 10.0**k <= last)]
+    ax.xaxis.set_major_locator(FixedLocator(ticks))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * (1 - 1 / x):.10g} %"))
+    ax.set_xlabel("percentile", fontsize=10)
+    style.latency_axis(ax, [item.latency for item in found], "latency")
+    style.legend(ax, None, handles)
+    return fig
+
+
+PLOTS: Final[tuple[tuple[str, Callable[[Run], Figure | None]], ...]] = (
+    ("throughput", throughput),
+    ("request_latency", request_latency),
+    ("job_latency", job_latency),
+    ("backlog", backlog),
+    ("latency_distribution", latency_distribution),
+)

@@ -1,0 +1,242 @@
+"""The numbers that graphs are drawn from."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asyncload.records.record import Level
+from asyncload.report import plot_data, plots
+from asyncload.report.bins import MAX_BINS, Bins
+from tests.report.records import job, request, run_of, words
+
+once_a_file = settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@given(span=st.floats(0, 1e8), most=st.integers(1, MAX_BINS))
+def test_bins_cover_the_whole_run_and_are_few(span, most):
+    bins = Bins.over(span, most)
+    assert 1 <= bins.count <= most
+    assert bins.width >= 1
+    assert bins.edges[-1] >= span
+    assert bins.edges[-1] - bins.width <= span
+
+
+@given(times=st.lists(st.floats(-10, 1e5)), span=st.floats(0, 1e4))
+def test_no_event_is_lost_in_the_bins(times, span):
+    assert Bins.over(span).counts(np.array(times)).sum() == len(times)
+
+
+@once_a_file
+@given(data=st.data())
+def test_throughput_adds_up_to_what_happened(data, tmp_path):
+    times = st.floats(0, 400)
+    sent = data.draw(
+        st.lists(st.tuples(times, st.sampled_from(["ok", "failed", "timeout", "dropped"])))
+    )
+    done = data.draw(
+        st.lists(
+            st.tuples(times, st.sampled_from(["SUCCESS", "PARTIAL", "FAILED", "LOST"])), min_size=1
+        )
+    )
+    run = run_of(tmp_path, [
+        *(request(due, due + 1, outcome) for due, outcome in sent),
+        *(request(due, due + 0.1, name="send", scenario="jobs") for due, _ in done),
+        *(job(due, None if status == "LOST" else due + 2, status, t=due + 2) for due, status in done),
+    ])  # fmt: skip
+    outcomes = [outcome for _, outcome in sent]
+    statuses = [status for _, status in done]
+    for part in run.parts:
+        counts = plot_data.throughput(part, run.bins)
+        of_jobs = part.scenario == "jobs"
+        assert counts.arrivals.sum() == len(done if of_jobs else sent)
+        good = sum(s in {"SUCCESS", "PARTIAL"} for s in statuses)
+        assert counts.completed.sum() == (good if of_jobs else outcomes.count("ok"))
+        bad = outcomes.count("failed") + outcomes.count("timeout")
+        assert counts.failed.sum() == (len(done) - good if of_jobs else bad)
+        assert counts.dropped.sum() == (0 if of_jobs else outcomes.count("dropped"))
+
+
+def test_many_scenarios_share_one_panel_that_counts_each_by_its_own_rule(tmp_path):
+    rows = [request(i, i + 0.5, scenario=f"web {i}") for i in range(8)]
+    rows += [
+        request(1, 1.1, scenario="jobs"),
+        job(1, 5),
+        job(2, None, "TIMED_OUT", t=9, scenario="quiet"),
+    ]
+    (part,) = (run := run_of(tmp_path, rows)).parts
+    counts = plot_data.throughput(part, run.bins)
+    # "quiet" has no requests, so its job is its own arrival; the request of "jobs" only sends.
+    assert counts.arrivals.sum() == 8 + 1 + 1
+    assert counts.completed.sum() == 8 + 1
+    assert counts.failed.sum() == 1
+    assert "all scenarios together" in words(plots.throughput(run))
+
+
+def test_arrivals_count_when_due_and_completions_when_known(tmp_path):
+    run = run_of(tmp_path, [request(0.5, 3.5), request(1.5, 1.6), request(3.9, 4)])
+    counts = plot_data.throughput(run.parts[0], run.bins)
+    assert counts.arrivals.tolist() == [1, 1, 0, 1]
+    assert counts.completed.tolist() == [0, 1, 0, 2]
+
+
+def test_latency_percentiles_equal_numpy_on_the_raw_values_of_each_bin(tmp_path):
+    rng = np.random.default_rng(5)
+    due = rng.uniform(0, 100, 3000)
+    latency = rng.lognormal(-2, 1, 3000)
+    rows = [request(d, d + v) for d, v in zip(due.tolist(), latency.tolist(), strict=True)]
+    rows += [
+        request(50.5, 80.5, "timeout"),
+        request(50.6, 61.6, "failed"),
+        request(50.7, 70, "dropped"),
+    ]
+    run = run_of(tmp_path, rows)
+    bins = Bins(10, 11)
+    found = plot_data.request_latency(run.parts[0], bins)
+    for number in range(10):
+        mine = latency[(due >= number * 10) & (due < number * 10 + 10)]
+        wanted = np.percentile(mine, [50, 95, 99])
+        got = [found.p50[number], found.p95[number], found.p99[number]]
+        np.testing.assert_allclose(got, wanted, rtol=1e-9)
+    assert np.isnan(found.p50[10])
+    assert found.failed[5] == pytest.approx((30 + 11) / 2)
+    assert np.isnan(np.delete(found.failed, 5)).all()
+
+
+stamps = st.none() | st.floats(-5, 30)
+
+
+@once_a_file
+@given(
+    rows=st.lists(
+        st.tuples(st.floats(0, 300), st.floats(0, 20), stamps, stamps, stamps, stamps), min_size=1
+    )
+)
+def test_the_parts_of_job_latency_add_up_to_it_whatever_stamps_there_are(rows, tmp_path):
+    records = [
+        job(due, due + total, start=due + (start or 0), **{
+            name: None if at is None else due + at
+            for name, at in (("accepted", accepted), ("started", started), ("finished", finished))
+        })
+        for due, total, start, accepted, started, finished in rows
+    ]  # fmt: skip
+    run = run_of(tmp_path, records)
+    found = plot_data.job_latency(run.parts[0], run.bins)
+    parts = sum(found.segments.values(), np.zeros(run.bins.count))
+    filled = ~np.isnan(found.mean)
+    np.testing.assert_allclose(parts[filled], found.mean[filled], atol=1e-9)
+    for values in found.segments.values():
+        assert (values[filled] >= -1e-9).all()
+    due = np.array([row[0] for row in rows])
+    total = np.array([job.observed for job in records]) - due
+    index = run.bins.index(due)
+    for number in np.unique(index):
+        assert found.mean[number] == pytest.approx(total[index == number].mean())
+        wanted = np.percentile(total[index == number], 95)
+        assert found.p95[number] == pytest.approx(wanted)
+
+
+def test_job_latency_is_split_at_its_stamps(tmp_path):
+    whole = job(1, 20, start=2, accepted=4, started=8, finished=16)
+    run = run_of(tmp_path, [whole])
+    found = plot_data.job_latency(run.parts[0], Bins(100, 1))
+    assert {name: values[0] for name, values in found.segments.items()} == {
+        "lateness": 1, "submit": 2, "queue wait": 4, "processing": 8, "notification": 4,
+    }  # fmt: skip
+
+
+def test_time_beside_a_missing_stamp_is_not_put_on_any_part(tmp_path):
+    run = run_of(tmp_path, [job(1, 20, start=2, accepted=4, finished=16)])
+    found = plot_data.job_latency(run.parts[0], Bins(100, 1))
+    assert {name: values[0] for name, values in found.segments.items()} == {
+        "lateness": 1, "submit": 2, plot_data.UNSPLIT: 12, "notification": 4,
+    }  # fmt: skip
+
+
+def test_jobs_that_did_not_complete_are_counted_beside_the_latencies(tmp_path):
+    rows = [
+        job(0, 5),
+        job(1, 3, "FAILED"),
+        job(2, None, "LOST", t=50),
+        job(2.5, None, "TIMED_OUT", t=9),
+    ]
+    run = run_of(tmp_path, rows)
+    found = plot_data.job_latency(run.parts[0], Bins(1, 51))
+    assert found.mean[0] == 5
+    assert np.isnan(found.mean[1:]).all()
+    assert found.unfinished.nonzero()[0].tolist() == [1, 2]
+    assert found.unfinished.sum() == 3
+    assert "not completed (3)" in words(plots.job_latency(run))
+
+
+@given(values=st.lists(st.floats(0, 1e4), min_size=1, max_size=300))
+def test_the_percentile_curve_is_numpys_inverted_distribution(values):
+    x, y = plot_data.percentile_curve(np.array(values))
+    assert (x[0], y[0]) == (1, min(values))
+    assert y[-1] == max(values)
+    assert (np.diff(y) >= 0).all()
+    share = 1 - 1 / x
+    below = np.quantile(values, np.clip(share - 1e-7, 0, 1), method="inverted_cdf")
+    above = np.quantile(values, np.clip(share + 1e-7, 0, 1), method="inverted_cdf")
+    assert ((below <= y) & (y <= above)).all()
+
+
+def test_there_is_one_curve_for_each_name_and_one_for_jobs(tmp_path):
+    rows = [request(i, i + 0.1, name=f"n{i % 3}", start=i) for i in range(30)]
+    rows += [request(1, 9, "failed", name="n0"), job(0, 5), job(1, 9), job(1, 2, "FAILED")]
+    found = {item.label: item for item in plot_data.distributions(run_of(tmp_path, rows))}
+    assert {label: item.count for label, item in found.items()} == {
+        "n0": 10,
+        "n1": 10,
+        "n2": 10,
+        "jobs": 2,
+    }
+    assert found["jobs"].latency[-1] == 8
+    assert found["n0"].service is None
+
+
+def test_service_time_is_drawn_where_the_generator_was_late(tmp_path):
+    run = run_of(tmp_path, [request(i, i + 2, start=i + 1.5) for i in range(10)])
+    (found,) = plot_data.distributions(run)
+    assert found.latency == pytest.approx(2)
+    assert found.service == pytest.approx(0.5)
+    assert "service time, from start" in words(plots.latency_distribution(run))
+
+
+def test_the_least_busy_names_share_a_curve_when_there_are_many(tmp_path):
+    rows = [request(i, i + 1, name=f"n{number}") for number in range(9) for i in range(20 - number)]
+    found = plot_data.distributions(run_of(tmp_path, rows))
+    assert [(item.label, item.count) for item in found] == [
+        ("n0", 20), ("n1", 19), ("n2", 18), ("n3", 17), ("n4", 16), ("4 others", 15 + 14 + 13 + 12),
+    ]  # fmt: skip
+
+
+def test_the_same_name_in_two_scenarios_is_two_curves(tmp_path):
+    rows = [request(0, 1), request(0, 2, scenario="b"), request(0, 2, scenario="b", name="own")]
+    labels = {item.label for item in plot_data.distributions(run_of(tmp_path, rows))}
+    assert labels == {"web: GET /", "b: GET /", "own"}
+
+
+def test_levels_are_the_mean_target_and_the_highest_backlog_of_a_bin(tmp_path):
+    rows = [Level(t, "jobs", t, 0, 10 - t, 3 * t) for t in range(1, 7)]
+    run = run_of(tmp_path, [job(0, 6), *rows])
+    found = plot_data.levels(run.parts[0], Bins(3, 3))
+    assert found.times.tolist() == [1.5, 4, 6]
+    assert found.target.tolist() == [1.5, 4, 6]
+    assert found.in_flight.tolist() == [9, 7, 4]
+    assert found.backlog.tolist() == [6, 15, 18]
+
+
+def test_a_killed_run_with_a_backlog_is_known_to_be_of_jobs(tmp_path):
+    run = run_of(tmp_path, [request(0, 0.1), Level(1, "web", 1, 1, 1, 1)])
+    assert run.parts[0].has_jobs
+    assert plot_data.throughput(run.parts[0], run.bins).completed.sum() == 0
+
+
+def test_bins_of_a_column_with_nothing_in_it_are_empty():
+    bins = Bins.over(3)
+    assert bins.counts(pl.Series([], dtype=pl.Float64).to_numpy()).tolist() == [0, 0, 0]
+    assert np.isnan(bins.quantiles(np.zeros(0), np.zeros(0), (0.5,))[0]).all()
