@@ -95,8 +95,8 @@ def run_of(columns: LogColumns) -> Run:
 
 
 def _bins(span: float, events: int, least: int) -> Bins:
-    """Return ``least`` bins or more, as far as there are some five events for each."""
-    return Bins.over(span, min(MAX_BINS, max(least, events // 5)))
+    """Return ``least`` bins or more, as far as there are some three events for each."""
+    return Bins.over(span, min(MAX_BINS, max(least, events // 3)))
 
 
 def _parts(columns: LogColumns) -> tuple[Part, ...]:
@@ -250,12 +250,18 @@ class Levels:
     backlog: Array
 
 
+_SAMPLE_SLACK = 0.25
+
+
 def levels(part: Part, bins: Bins) -> Levels | None:
     """Put the level records in bins."""
     if part.levels.is_empty():
         return None
+    # Samples are taken at whole seconds, give or take the loop's lag: one that
+    # comes a little early still belongs to the second that it opens.
+    times = part.levels["t"].to_numpy() + _SAMPLE_SLACK
     binned = (
-        part.levels.with_columns(bin=pl.Series(bins.index(part.levels["t"].to_numpy())))
+        part.levels.with_columns(bin=pl.Series(bins.index(times)))
         .group_by("bin", "scenario")
         .agg(pl.col("t", "target").mean(), pl.col("in_flight", "backlog").max())
         .group_by("bin")

@@ -1,0 +1,133 @@
+"""The plan of a config in the terminal, before anything is sent."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from asyncload.config.model import AwsConfig, Config
+from asyncload.plan.plan import Scenario, UserSpec
+from asyncload.stats import units
+from asyncload.transport.aws import environment_endpoint
+from asyncload.transport.describe import hide_secrets
+
+HEIGHT: Final = 5
+"""Lines of a shape's graph."""
+WIDEST: Final = 100
+"""Columns of a graph, at most; wider is not clearer."""
+_LOOKS: Final = 100_000
+"""Times at which a level is looked at: a burst of a second within a day is seen."""
+_BLOCKS: Final = " ▁▂▃▄▅▆▇█"
+
+
+def print_plan(config: Config, console: Console) -> None:
+    """Print each scenario's shape as a graph, with arrivals, peak and end."""
+    plan = config.plan
+    facts = _facts()
+    facts.add_row("against", _target(config.aws))
+    facts.add_row("load", _clock(plan.end))
+    facts.add_row("drain", f"up to {_clock(plan.drain)} more, for what is still open then")
+    facts.add_row("seed", str(plan.seed))
+    facts.add_row("log", config.log or "none")
+    for index, threshold in enumerate(config.thresholds):
+        facts.add_row("" if index else "thresholds", Text(threshold))
+    console.print(Text(plan.name, "bold"))
+    console.print(facts)
+    for scenario in plan.scenarios:
+        console.print()
+        _print_scenario(scenario, console)
+
+
+def _target(aws: AwsConfig) -> Text:
+    if aws.is_local:
+        return Text("the embedded stack")
+    if aws.endpoint_url is not None:
+        return Text(hide_secrets(aws.endpoint_url))
+    endpoint = environment_endpoint()
+    return Text(f"{hide_secrets(endpoint)} (AWS_ENDPOINT_URL)" if endpoint else "AWS")
+
+
+def _print_scenario(scenario: Scenario, console: Console) -> None:
+    unit = "arrivals/s" if scenario.model == "open" else "users"
+    peak = scenario.peak(scenario.end / _LOOKS)
+    facts = _facts()
+    facts.add_row("model", f"{scenario.model}, user {_user(scenario)}")
+    facts.add_row("peak", f"{_level(peak)} {unit}")
+    if scenario.model == "open":
+        expected = units.count(scenario.expected_arrivals())
+        facts.add_row("arrivals", f"{expected} expected, spaced {_SPACING[scenario.arrivals]}")
+        limit = units.count(scenario.max_in_flight)
+        facts.add_row("in flight", f"{limit} at most; arrivals beyond are dropped")
+    facts.add_row("end", _clock(scenario.end))
+    console.print(Text(scenario.name, "bold"))
+    console.print(facts)
+    console.print()
+    console.print(graph(scenario, width=console.width, unit=unit))
+
+
+_SPACING: Final = {"even": "evenly", "poisson": "at random (poisson)"}
+
+
+def _user(scenario: Scenario) -> str:
+    user = scenario.user
+    if isinstance(user, UserSpec):
+        return user.kind
+    return user.__qualname__ if isinstance(user, type) else str(user)
+
+
+def _facts() -> Table:
+    facts = Table.grid(padding=(0, 2, 0, 0))
+    facts.add_column(style="dim", min_width=12)
+    facts.add_column(overflow="fold")
+    return facts
+
+
+def graph(scenario: Scenario, *, width: int, unit: str) -> Text:
+    """Draw the scenario's level over time in block characters with axes.
+
+    ``width`` is that of the whole, in columns.
+    """
+    top = scenario.peak(scenario.end / _LOOKS) or 1.0
+    label = _level(top)
+    margin = max(len(label), 6)
+    columns = max(min(width, WIDEST) - margin - 3, 10)
+    levels = _columns(scenario, columns)
+    eighths = np.round(levels / top * HEIGHT * 8).astype(int)
+    # A level over 0 is never drawn as nothing.
+    eighths = np.where(levels > 0, np.clip(eighths, 1, HEIGHT * 8), 0)
+    text = Text(f"{'':{margin}}  {unit}\n", no_wrap=True)
+    for row in range(HEIGHT - 1, -1, -1):
+        text.append(f"{label:>{margin}} ┤" if row == HEIGHT - 1 else f"{'':{margin}} │")
+        fill = np.clip(eighths - row * 8, 0, 8)
+        text.append("".join(_BLOCKS[one] for one in fill).rstrip(), style="cyan")
+        text.append("\n")
+    end = _clock(scenario.end)
+    text.append(f"{0:>{margin}} └{'─' * columns}\n")
+    text.append(f"{'':{margin}}  0:00{end:>{columns - 4}}")
+    return text
+
+
+def _columns(scenario: Scenario, columns: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Give the highest level in each column: (columns,). A narrow burst stays visible."""
+    edges = np.linspace(0, scenario.end, columns + 1)
+    looks = _LOOKS // columns
+    times = np.linspace(edges[:-1], edges[1:], looks, endpoint=False).T.ravel()
+    whole = np.asarray(scenario.shape.level(times), dtype=np.float64)
+    highest: np.ndarray[tuple[int], np.dtype[np.float64]] = (
+        whole.reshape(columns, looks).max(axis=1) / scenario.parts
+    )
+    return highest
+
+
+def _level(value: float) -> str:
+    return units.count(value) if value >= 1000 else f"{value:.4g}"
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    fraction = seconds - whole
+    return units.clock(whole) + (f"{fraction:.3f}".lstrip("0") if fraction >= 0.001 else "")
