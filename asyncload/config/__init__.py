@@ -1,0 +1,1 @@
+"""Config files: YAML into typed structs, with errors that name the key."""

@@ -1,0 +1,218 @@
+"""Turning plain data into structs, with errors a person can act on."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import inspect as types
+
+from asyncload.config.redact import redact
+from asyncload.errors import ConfigError
+from asyncload.plan.duration import dec_hook
+
+T = TypeVar("T")
+
+_EXPECTED = {
+    "float": "a number",
+    "int": "a whole number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "keys and values",
+    "null": "nothing",
+}
+_PATH = re.compile(r" - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`$")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
+
+
+def convert(raw: Any, kind: type[T], *, where: str = "") -> T:
+    """Convert ``raw`` to ``kind``.
+
+    ``where`` is the config key that ``raw`` stands under. A whole number is
+    taken for a text where one is wanted: an AWS profile may be called
+    123456789012. Raises :class:`ConfigError` that names the key, its value,
+    what is allowed there and, for an unknown key, the nearest valid name.
+    """
+    while True:
+        try:
+            return msgspec.convert(raw, kind, dec_hook=dec_hook)
+        except msgspec.ValidationError as problem:
+            _, steps, message = _read(problem)
+            if message == "Expected `str`, got `int`" and steps and ... not in steps:
+                raw = _replaced(raw, steps, str(_value_at(raw, steps)))
+                continue
+            raise explain(problem, raw, kind, where=where) from None
+
+
+def explain(problem: msgspec.ValidationError, raw: Any, kind: Any, *, where: str) -> ConfigError:
+    """Make the :class:`ConfigError` that says what ``problem`` means."""
+    of_key, steps, message = _read(problem)
+    named = [str(step) for step in steps if step is not ...]
+    key = ".".join([*([where] if where else []), *named])
+    value = redact(_value_at(raw, steps), named[-1] if named else "")
+    place = key or "the config"
+    fields = _fields_at(kind, raw, steps)
+    if of_key:
+        return ConfigError(f"{place}: a key there is not {_words(message)}; write it as that")
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", message, re.DOTALL):
+        return _unknown_key(unknown[1], fields, key)
+    if missing := re.fullmatch(r"Object missing required field `(.*)`", message):
+        name = f"{key}.{missing[1]}" if key else missing[1]
+        return ConfigError(f"{name}: is missing; add it")
+    if re.fullmatch(r"Invalid (enum )?value .*", message, re.DOTALL):
+        allowed = _allowed_at(kind, raw, steps)
+        return ConfigError(
+            f"{place}: {_show(value)} is not one of {', '.join(allowed)}{_near(value, allowed)}"
+        )
+    if message.startswith("Expected `"):
+        required = bool(named) and _is_required(kind, raw, steps)
+        return ConfigError(f"{place}: {_type_sentence(message, value, required=required)}")
+    if message == "Number out of range":
+        return ConfigError(f"{place}: {_show(value)} is too large; give a smaller number")
+    # What a struct says of one of its fields: "workers is 0; give …".
+    if (own := re.match(r"(\w+)(?:: | (?=is |must ))", message)) and own[1] in fields:
+        place, message = (f"{key}.{own[1]}" if key else own[1]), message[own.end() :]
+    return ConfigError(f"{place}: {message}" if place != "the config" else message)
+
+
+def _read(problem: msgspec.ValidationError) -> tuple[bool, list[Any], str]:
+    """Whether a key is wrong (not a value), the steps to it, and msgspec's message.
+
+    A step is a field, an index, or ``...`` for any key of a mapping.
+    """
+    text = str(problem)
+    match = _PATH.search(text)
+    if match is None:
+        return False, [], text
+    steps: list[Any] = [
+        name or (... if index == "..." else int(index))
+        for name, index in _STEP.findall(match["path"])
+    ]
+    return match["key"] is not None, steps, text[: match.start()]
+
+
+def _type_sentence(message: str, value: Any, *, required: bool) -> str:
+    """Say which type is expected, of msgspec's "Expected `int`, got `str`"."""
+    expected = re.match(r"Expected `([^`]*)`((?: [^`,]+)?)", message)
+    assert expected is not None
+    wanted = _words(message) + expected[2].replace(">=", "of at least").replace("<=", "of at most")
+    if value is None:
+        return f"is empty; give {wanted}" + ("" if required else ", or leave the key out")
+    hint = ""
+    if expected[1] == "str" and isinstance(value, bool | float):
+        hint = "; put it in quotes"
+    elif expected[1] == "array" and isinstance(value, str):
+        hint = f"; write [{value}]"
+    elif expected[1] in {"int", "float"} and isinstance(value, str) and _is_number(value):
+        hint = "; take the quotes away"
+    return f"expected {wanted}, got {_show(value)}{hint}"
+
+
+def _words(message: str) -> str:
+    expected = re.match(r"Expected `([^`]*)`", message)
+    names = expected[1].split(" | ") if expected else ["str"]
+    known = [_EXPECTED.get(name, name) for name in names if name != "null"]
+    return " or ".join(known) or _EXPECTED["null"]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _replaced(raw: Any, steps: Sequence[Any], value: Any) -> Any:
+    """Copy ``raw`` with ``value`` at ``steps``."""
+    if not steps:
+        return value
+    step, *rest = steps
+    if isinstance(raw, Mapping):
+        return {**raw, step: _replaced(raw[step], rest, value)}
+    return [*raw[:step], _replaced(raw[step], rest, value), *raw[step + 1 :]]
+
+
+def _unknown_key(name: str, fields: Sequence[str], where: str) -> ConfigError:
+    key = f"{where}.{name}" if where else name
+    close = difflib.get_close_matches(name, fields, n=1, cutoff=0.5)
+    if close:
+        return ConfigError(f"{key}: there is no such key; did you mean {close[0]!r}?")
+    if not fields:
+        return ConfigError(f"{key}: there is no such key, and no other here; leave it out")
+    return ConfigError(f"{key}: there is no such key; allowed here: {', '.join(fields)}")
+
+
+def _near(value: Any, allowed: Sequence[str]) -> str:
+    close = difflib.get_close_matches(str(value), allowed, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _show(value: Any) -> str:
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _value_at(raw: Any, steps: Sequence[Any]) -> Any:
+    for step in steps:
+        if step is ...:
+            return raw
+        try:
+            raw = raw[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return raw
+
+
+def _fields_at(kind: Any, raw: Any, steps: Sequence[Any]) -> list[str]:
+    """Names of the fields of the struct at ``steps``."""
+    found = _type_at(kind, raw, steps)
+    if not isinstance(found, types.StructType):
+        return []
+    return [field.encode_name for field in found.fields]
+
+
+def _is_required(kind: Any, raw: Any, steps: Sequence[Any]) -> bool:
+    """Tell whether what stands at ``steps`` must be there."""
+    above = _type_at(kind, raw, steps[:-1])
+    if not isinstance(above, types.StructType):
+        return True
+    return any(field.required for field in above.fields if field.encode_name == steps[-1])
+
+
+def _allowed_at(kind: Any, raw: Any, steps: Sequence[Any]) -> list[str]:
+    """Values that the literal at ``steps`` may have."""
+    found = _type_at(kind, raw, steps)
+    options = found.types if isinstance(found, types.UnionType) else (found,)
+    literals = [one for one in options if isinstance(one, types.LiteralType)]
+    return [str(value) for literal in literals for value in literal.values]
+
+
+def _type_at(kind: Any, raw: Any, steps: Sequence[Any]) -> types.Type | None:
+    """Find the type that stands at ``steps`` below ``kind``, through structs, lists and dicts."""
+    at: types.Type | None = types.type_info(kind)
+    for step in steps:
+        options = at.types if isinstance(at, types.UnionType) else (at,)
+        below = [_below(option, step) for option in options]
+        at = next((one for one in below if one is not None), None)
+        raw = _value_at(raw, [step])
+    if isinstance(at, types.UnionType) and isinstance(raw, Mapping):
+        structs = [one for one in at.types if isinstance(one, types.StructType)]
+        return structs[0] if len(structs) == 1 else at
+    return at
+
+
+def _below(at: types.Type | None, step: Any) -> types.Type | None:
+    if isinstance(at, types.StructType):
+        return next((field.type for field in at.fields if field.encode_name == step), None)
+    if isinstance(at, types.ListType | types.VarTupleType):
+        return at.item_type
+    if isinstance(at, types.TupleType) and isinstance(step, int) and step < len(at.item_types):
+        return at.item_types[step]
+    if isinstance(at, types.DictType):
+        return at.value_type
+    return None

@@ -1,0 +1,293 @@
+"""Reading config files: YAML, ``--set``, the environment, and checks that name the key."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import yaml
+
+from asyncload.config.convert import convert, explain
+from asyncload.config.model import Config, FileConfig, ScenarioConfig
+from asyncload.config.reader import parse_scalar, parse_yaml, read_yaml
+from asyncload.config.redact import hide_texts, is_secret_name, redact
+from asyncload.errors import ConfigError
+from asyncload.plan.plan import Plan, Scenario, UserSpec
+from asyncload.plan.shapes import SHAPES, Shape, end_of, shape_from
+
+_VARIABLE: Final = re.compile(
+    r"\$\$\{|\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>(?:(?!\$\{)[^}])*))?\}|(?P<stray>\$\{)"
+)
+
+
+def load_config(
+    path: Path | str,
+    *,
+    overrides: Iterable[str] = (),
+    environment: Mapping[str, str] = os.environ,
+) -> Config:
+    """Read and check the config file at ``path``.
+
+    ``overrides`` are ``KEY=VALUE`` texts as ``--set`` takes them; they come
+    before the environment is put in, so a variable in a key that is
+    overridden need not be set. Raises :class:`ConfigError` that names the
+    file, the key and the value.
+    """
+    path = Path(path)
+    raw = read_yaml(path)
+    secrets: set[str] = set()
+    try:
+        for override in overrides:
+            raw = _override(raw, override)
+        raw = _expand(raw, environment, secrets, "")
+        config = _config(raw, path.parent, frozenset(secrets))
+    except ConfigError as problem:
+        raise ConfigError(hide_texts(f"{path}: {problem}", secrets)) from None
+    return msgspec.structs.replace(config, source=str(path))
+
+
+def config_from(raw: Mapping[str, Any], *, directory: Path | str = ".") -> Config:
+    """Check a config given as plain data. Raises :class:`ConfigError`."""
+    return _config(raw, Path(directory), frozenset())
+
+
+def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
+    try:
+        _check_plain(raw, "")
+    except RecursionError:
+        raise ConfigError("the config is nested too deeply, or holds itself; flatten it") from None
+    file = convert(raw, FileConfig)
+    folder = str(directory.resolve())
+    _importable(folder)
+    plan = Plan(
+        name=file.name,
+        seed=file.seed,
+        drain=float(file.drain),
+        scenarios=tuple(
+            _scenario(scenario, index) for index, scenario in enumerate(file.scenarios)
+        ),
+    )
+    return Config(
+        plan=plan,
+        aws=file.aws,
+        local=file.local,
+        thresholds=tuple(file.thresholds),
+        log=file.log,
+        resolved=_resolved(file, plan, secrets),
+        directory=folder,
+        secrets=secrets,
+    )
+
+
+def _check_plain(value: Any, where: str) -> None:
+    """Refuse what the log's header could not hold as JSON."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise ConfigError(f"{where or 'the config'}: the key {key!r} must be a text")
+            _check_plain(inner, f"{where}.{key}" if where else key)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            _check_plain(inner, f"{where}.{index}")
+    elif isinstance(value, str):
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise ConfigError(f"{where}: {value!r} is not valid Unicode; write it in UTF-8")
+    elif value is not None and not isinstance(value, bool | int | float):
+        raise ConfigError(
+            f"{where}: {value!r} is of no type that a config has; "
+            "use texts, numbers, true or false, lists, and keys with values"
+        )
+
+
+def _resolved(file: FileConfig, plan: Plan, secrets: frozenset[str]) -> dict[str, Any]:
+    """Give what the log's header keeps: the file's content with defaults, without secrets."""
+    resolved: dict[str, Any] = msgspec.to_builtins(file, enc_hook=float)
+    for entry, scenario in zip(resolved["scenarios"], plan.scenarios, strict=True):
+        entry["name"] = scenario.name
+        entry["load"]["duration"] = scenario.end
+    cleaned: dict[str, Any] = redact(resolved, secrets=secrets)
+    return cleaned
+
+
+def _importable(folder: str) -> None:
+    """Let user classes and shape functions stand beside the config, or where one works.
+
+    At the end of the path: a ``queue.py`` there must not take the place of Python's own.
+    """
+    for place in (folder, str(Path.cwd())):
+        if place not in sys.path:
+            sys.path.append(place)
+
+
+def _scenario(scenario: ScenarioConfig, index: int) -> Scenario:
+    where = f"scenarios.{index}"
+    load = scenario.load
+    name = f"scenario-{index}" if scenario.name is None else scenario.name
+    duration = None if load.duration is None else float(load.duration)
+    user = _user(scenario.user, f"{where}.user")
+    try:
+        # Levels near the limits of floats overflow to infinity, which is refused in words.
+        with np.errstate(all="ignore"):
+            shape = _shape(load.shape, duration, f"{where}.load.shape")
+            if duration is None and end_of(shape) is None:
+                raise ConfigError(
+                    f"{where}.load.duration: is missing; this shape has no end of its own, "
+                    "so say how long, such as 60s"
+                )
+            return Scenario(
+                name=name,
+                user=user,
+                shape=shape,
+                duration=duration,
+                model=load.model,
+                arrivals=load.arrivals,
+                max_in_flight=load.max_in_flight,
+            )
+    except ConfigError as problem:
+        text = str(problem)
+        if text.startswith(f"{where}."):
+            raise
+        text = text.removeprefix(f"scenario {name!r}: ")
+        raise ConfigError(f"{where}.load: {text}") from None
+    except ArithmeticError as problem:
+        raise ConfigError(
+            f"{where}.load: its numbers are too large or too small to work with ({problem}); "
+            "choose others"
+        ) from None
+
+
+def _shape(spec: dict[str, Any] | str, duration: float | None, where: str) -> Shape:
+    try:
+        return shape_from(spec, horizon=duration)
+    except msgspec.ValidationError as problem:
+        assert isinstance(spec, dict)
+        raise explain(problem, spec, SHAPES[spec["kind"]], where=where) from None
+    except ConfigError as problem:
+        raise ConfigError(f"{where}: {problem}") from None
+
+
+def _user(spec: dict[str, Any] | str, where: str) -> UserSpec:
+    if isinstance(spec, str):
+        return UserSpec(spec)
+    if not isinstance(spec.get("kind"), str):
+        raise ConfigError(
+            f"{where}.kind: is missing; name a kind such as model_runner, or package.module:Class"
+        )
+    return UserSpec(spec["kind"], {key: spec[key] for key in spec if key != "kind"})
+
+
+# -- the environment --------------------------------------------------------------
+
+
+def _expand(value: Any, environment: Mapping[str, str], secrets: set[str], where: str) -> Any:
+    """Put environment variables in for ``${NAME}`` and ``${NAME:-default}``; ``$${`` is ``${``.
+
+    Values of variables whose names say that they are secret are added to ``secrets``.
+    """
+    if isinstance(value, dict):
+        return {
+            key: _expand(inner, environment, secrets, f"{where}.{key}" if where else key)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [
+            _expand(inner, environment, secrets, f"{where}.{index}")
+            for index, inner in enumerate(value)
+        ]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+
+    def put(match: re.Match[str]) -> str:
+        if match["stray"]:
+            raise ConfigError(
+                f"{where}: {value!r} has a ${{ that begins no variable; write ${{NAME}} or "
+                "${NAME:-default}, or $${ for the two characters themselves"
+            )
+        name = match["name"]
+        if name is None:
+            return "${"
+        found = environment.get(name) or match["default"]
+        if found is None:
+            found = environment.get(name)
+        if found is None:
+            raise ConfigError(
+                f"{where}: the environment variable {name} is not set; "
+                f"set it, or write ${{{name}:-default}}"
+            )
+        if is_secret_name(name):
+            secrets.add(found)
+        return found
+
+    expanded = _VARIABLE.sub(put, value)
+    whole = _VARIABLE.fullmatch(value)
+    return parse_scalar(expanded) if whole is not None and whole["name"] else expanded
+
+
+# -- --set ------------------------------------------------------------------------
+
+
+def _override(raw: dict[str, Any], override: str) -> dict[str, Any]:
+    """Give ``raw`` with one ``KEY=VALUE`` applied; list items may be named by number or name."""
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError(
+            f"--set {override!r}: write KEY=VALUE, such as scenarios.0.load.duration=10s"
+        )
+    try:
+        value = parse_yaml(text)
+    except yaml.YAMLError:
+        value = text
+    if isinstance(value, str):  # as it stands, with what YAML takes for a comment or an anchor
+        value = parse_scalar(text)
+    changed: dict[str, Any] = _with(raw, keys, 0, value)
+    return changed
+
+
+def _with(at: Any, keys: Sequence[str], depth: int, value: Any) -> Any:
+    """Give a copy of ``at``, which stands under the first ``depth`` keys, with ``value`` in it.
+
+    The original stays as it is: two places of a file may share it by an anchor.
+    """
+    if depth == len(keys):
+        return value
+    key = keys[depth]
+    if at is None:
+        at = {}
+    if isinstance(at, dict):
+        return {**at, key: _with(at.get(key), keys, depth + 1, value)}
+    if isinstance(at, list):
+        index = _index(at, keys, depth)
+        return [*at[:index], _with(at[index], keys, depth + 1, value), *at[index + 1 :]]
+    above = ".".join(keys[:depth])
+    raise ConfigError(
+        f"--set {'.'.join(keys)}: {above} is a single value and has no key {key!r}; "
+        f"set {above} as a whole, or write it as keys and values in the file"
+    )
+
+
+def _index(at: list[Any], keys: Sequence[str], depth: int) -> int:
+    key = keys[depth]
+    if key.isascii() and key.isdigit() and len(key) < 10 and int(key) < len(at):
+        return int(key)
+    names = [item.get("name") if isinstance(item, dict) else None for item in at]
+    if key in names:
+        return names.index(key)
+    above = ".".join(keys[:depth])
+    if not at:
+        raise ConfigError(
+            f"--set {'.'.join(keys)}: {above} is empty and has no {key!r}; "
+            f"set {above} as a whole, such as {above}=[…]"
+        )
+    known = ", ".join(str(name) for name in names if name is not None)
+    raise ConfigError(
+        f"--set {'.'.join(keys)}: {above} has no {key!r}; use "
+        + (f"a number from 0 to {len(at) - 1}" if len(at) > 1 else "0")
+        + (f", or a name: {known}" if known else "")
+    )

@@ -1,0 +1,144 @@
+"""YAML as config files use it: version 1.2's plain values, no key twice.
+
+PyYAML reads YAML 1.1, in which ``no`` is false, ``1e3`` is a text, ``1:30`` is
+90 and ``2024-01-01`` a date. Here numbers are decimal, true and false are
+spelled out, and everything else is text.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from asyncload.errors import ConfigError
+
+_TAG: Final = "tag:yaml.org,2002:"
+_TYPES: Final = {list: "a list", str: "a text", int: "a number", float: "a number"}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without the trap that a key given twice silently wins."""
+
+    yaml_implicit_resolvers: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - add_implicit_resolver below copies and fills it
+
+
+for _name, _form, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?(0|[1-9][0-9]{0,99})", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?((\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?|\.inf)|\.nan",
+        list("-+0123456789."),
+    ),
+    ("merge", r"<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(f"^({_form})$"), _first)
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
+    seen = set()
+    for key_node, _ in node.value:
+        if key_node.tag == f"{_TAG}merge":
+            continue
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {key!r} is not a text; put it in quotes", key_node.start_mark
+            )
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {key!r} is given twice", key_node.start_mark
+            )
+        seen.add(key)
+    mapping: dict[Any, Any] = loader.construct_mapping(node, deep=True)
+    return mapping
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read the keys and values in the file at ``path``. Raises :class:`ConfigError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file; check the path") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a folder; name one config file in it") from None
+    except UnicodeDecodeError as problem:
+        raise ConfigError(
+            f"{path}: is not text in UTF-8 (byte {problem.start} is none); save it as UTF-8"
+        ) from None
+    except (OSError, ValueError) as problem:  # ValueError: a path with a null character
+        reason = getattr(problem, "strerror", None) or problem
+        raise ConfigError(f"{path}: cannot be read: {reason}; check the path") from None
+    try:
+        raw = parse_yaml(text)
+    except yaml.YAMLError as problem:
+        raise ConfigError(f"{path}{_explained(problem, text)}; mend the YAML there") from None
+    if not isinstance(raw, dict):
+        what = "is empty" if raw is None else f"holds {_TYPES.get(type(raw), 'a single value')}"
+        raise ConfigError(f"{path}: {what}; a config is keys and values, such as 'scenarios:'")
+    return raw
+
+
+def parse_yaml(text: str) -> Any:
+    """Read ``text``. Raises :class:`yaml.YAMLError`, and nothing else."""
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply") from None
+    except (ValueError, TypeError, AttributeError):
+        # Raised for `!!int x`, `!!timestamp x` and the like.
+        raise yaml.YAMLError("a value does not fit the !!tag before it") from None
+
+
+def parse_scalar(text: str) -> Any:
+    """Read ``text`` as one plain value: ``5`` is a number, ``"5"`` the text 5."""
+    loader: Any = _Loader("")
+    tag = loader.resolve(yaml.ScalarNode, text, (True, False))
+    if tag == f"{_TAG}str" and text[:1] in {'"', "'"} and text[-1:] == text[:1]:
+        try:
+            unquoted = parse_yaml(text)
+        except yaml.YAMLError:
+            return text
+        return unquoted if isinstance(unquoted, str) else text
+    if tag in {f"{_TAG}{name}" for name in ("null", "bool", "int", "float")}:
+        return parse_yaml(text)
+    return text
+
+
+def _explained(problem: yaml.YAMLError, text: str) -> str:
+    """Say where in the file it is, what, and what to do."""
+    if isinstance(problem, yaml.reader.ReaderError):
+        line = text.count("\n", 0, problem.position) + 1
+        return (
+            f", line {line}: the character {chr(problem.character)!r} may not stand here; remove it"
+        )
+    if not isinstance(problem, yaml.MarkedYAMLError) or problem.problem_mark is None:
+        return f": {' '.join(str(problem).split())}; mend the YAML"
+    mark = problem.problem_mark
+    what = str(problem.problem)
+    began = problem.context_mark
+    if began is not None and problem.context and began.line != mark.line:
+        what += f" ({problem.context} that begins in line {began.line + 1})"
+    return f", line {mark.line + 1}, column {mark.column + 1}: {what}; {_remedy(problem, text)}"
+
+
+def _remedy(problem: yaml.MarkedYAMLError, text: str) -> str:
+    what = str(problem.problem)
+    assert problem.problem_mark is not None
+    line = text.splitlines()[problem.problem_mark.line :][:1]
+    if "'\\t'" in what:
+        return "indent with spaces, not with tabs"
+    if "cannot start any token" in what:
+        return "put the text in quotes"
+    if "but got '{'" in what and "${" in "".join(line):
+        return "inside { } and [ ] put ${…} in quotes"
+    if "is given twice" in what:
+        return "remove one of them"
+    return "mend the YAML there"

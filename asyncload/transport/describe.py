@@ -1,0 +1,78 @@
+"""Saying in a few words what went wrong with a call, without its secrets."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+_LONGEST: Final = 300
+_READ: Final = 3000
+"""Characters of a message that are looked at; some services answer with a whole page."""
+_SECRETS: Final = re.compile(
+    r"(?i)(authorization|signature|api[-_]?key|access[-_]?key|password|passwd|passphrase|secret"
+    r"|credential|token(?!s\b))"
+    r"([\w-]*[\"']?\s*[:=]\s*[\"']?)[^\s,;&\"']+([^,;&\"'\n]*)"
+)
+# A word without a capital or digit is prose: "basic authentication failed".
+_BEARER: Final = re.compile(r"\b((?i:bearer|basic))\s+(?=[a-z]*[^a-z\s])[\w.~+/=-]{8,}")
+_ACCESS_KEY: Final = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b")
+_NEVER_CONNECTED: Final = frozenset(
+    {
+        "ConnectTimeoutError",
+        "EndpointConnectionError",
+        "NoCredentialsError",
+        "ProxyConnectionError",
+    }
+)
+_USER_INFO: Final = re.compile(r"(?<=://)[^/?#\s]*@")
+
+
+def hide_secrets(text: str) -> str:
+    """``text`` with the values of credentials, tokens and Authorization headers removed."""
+    text = _BEARER.sub(r"\1 ***", _USER_INFO.sub("", text))
+    return _SECRETS.sub(r"\1\2***", _ACCESS_KEY.sub("***", text))
+
+
+def error_code(problem: BaseException) -> str | None:
+    """AWS's error code, such as ``ThrottlingException``, when ``problem`` carries one."""
+    response = getattr(problem, "response", None)
+    if isinstance(response, dict):
+        code = response.get("Error", {}).get("Code")
+        return str(code) if code else None
+    return None
+
+
+def http_status(problem: BaseException) -> int | None:
+    """HTTP status code of the answer, when ``problem`` carries one."""
+    response: Any = getattr(problem, "response", None)
+    if isinstance(response, dict):
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        return status if isinstance(status, int) else None
+    return None
+
+
+def describe(problem: BaseException) -> str:
+    """One line: the error's code or class and its message, at most 300 characters."""
+    response = getattr(problem, "response", None)
+    message = str(problem)
+    if isinstance(response, dict) and "Error" in response:
+        message = str(response["Error"].get("Message", message))
+    kind = error_code(problem) or type(problem).__name__
+    message = hide_secrets(" ".join(message[:_READ].split()))
+    text = f"{kind}: {message}" if message and message != kind else kind
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def is_timeout(problem: BaseException) -> bool:
+    """Whether ``problem`` means that an answer did not come in time."""
+    if isinstance(problem, TimeoutError):
+        return True
+    return any(
+        kind.__name__ in {"ReadTimeoutError", "ConnectTimeoutError", "ConnectTimeout"}
+        for kind in type(problem).__mro__
+    )
+
+
+def never_connected(problem: BaseException) -> bool:
+    """Whether ``problem`` means that no connection came about, so nothing was sent."""
+    return any(kind.__name__ in _NEVER_CONNECTED for kind in type(problem).__mro__)
