@@ -1,0 +1,273 @@
+"""The log on disk: JSON Lines, one record a line, append-only.
+
+:class:`LogWriter` is the sink that writes it: ``write`` only appends to a
+queue; a thread of its own encodes and writes in batches, several times a
+second, so that `kill -9` costs less than a second of records and the event
+loop never touches the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import errno
+import fcntl
+import os
+import stat
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from asyncload.errors import ConfigError, LogError
+from asyncload.records.record import AnyRecord, Record, RunHeader
+
+FLUSH_INTERVAL = 0.25
+"""Seconds between two batches; the most that a killed run loses."""
+
+
+class LogWriter:
+    """A sink that writes records to ``path`` from a thread of its own.
+
+    An existing log is moved aside first, never overwritten. Raises
+    :class:`ConfigError` when the file cannot be opened, or when another run
+    is writing to it.
+
+    When the disk fills up later, ``on_error`` is called once, from the writer
+    thread, with a sentence; :attr:`error` keeps it and :attr:`unwritten`
+    counts the records that did not reach the file. Nothing is written after
+    that: a log has no hole in it. A record that is no JSON (a user's code put
+    something odd into it) is told in the same way, left out, and counted.
+    """
+
+    def __init__(self, path: Path, *, on_error: Callable[[str], None] | None = None) -> None:
+        self.path = path
+        self.error: str | None = None
+        self.unwritten = 0
+        self._on_error = on_error
+        self._full = False
+        self._queue: deque[Record] = deque()
+        self._encoder = msgspec.json.Encoder()
+        self._closing = threading.Event()
+        self._fd = _open_fresh(path)
+        self._thread = threading.Thread(target=self._run, name="asyncload-log", daemon=True)
+        self._thread.start()
+
+    def write(self, record: Record) -> None:
+        """Queue ``record``. Never blocks, never raises."""
+        self._queue.append(record)
+
+    @property
+    def backlog(self) -> int:
+        """Records queued and not yet written."""
+        return len(self._queue)
+
+    def close(self) -> None:
+        """Write what is queued, then close the file. Safe to call twice."""
+        if self._fd < 0:
+            return
+        self._closing.set()
+        self._thread.join()
+        os.close(self._fd)
+        self._fd = -1
+
+    def _run(self) -> None:
+        while not self._closing.wait(FLUSH_INTERVAL):
+            self._flush()
+        self._flush()
+
+    def _flush(self) -> None:
+        # Bounded batches keep one encode call short: it holds the GIL.
+        while self._queue:
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), 2_000))]
+            if self._full:
+                self.unwritten += len(batch)
+                continue
+            lines = memoryview(self._encode(batch))
+            written = 0
+            try:
+                while written < len(lines):
+                    written += os.write(self._fd, lines[written:])
+            except OSError as problem:
+                self._full = True
+                self.unwritten += bytes(lines[written:]).count(b"\n")
+                self._tell(
+                    f"cannot write the log {self.path}: {problem.strerror}; "
+                    "free some space or choose another place with --log"
+                )
+
+    def _encode(self, batch: list[Record]) -> bytes:
+        try:
+            return self._encoder.encode_lines(batch)
+        except Exception:  # one of them has a value that is no JSON: find it
+            return b"".join(self._encode_one(record) for record in batch)
+
+    def _encode_one(self, record: Record) -> bytes:
+        try:
+            try:
+                return self._encoder.encode(record) + b"\n"
+            except UnicodeEncodeError:  # an error message with half a character in it
+                return self._encoder.encode(_whole_characters(record)) + b"\n"
+        except Exception as problem:
+            self.unwritten += 1
+            kind = type(record).__struct_config__.tag
+            self._tell(
+                f"cannot write a {kind} record to the log {self.path}: {problem}; "
+                "give it plain texts and numbers"
+            )
+            return b""
+
+    def _tell(self, sentence: str) -> None:
+        if self.error is None:
+            self.error = sentence
+            if self._on_error is not None:
+                self._on_error(sentence)
+
+
+def _whole_characters(record: Record) -> Record:
+    """Copy ``record`` with lone surrogates as escape sequences."""
+    texts = {
+        name: value.encode("utf-8", "backslashreplace").decode()
+        for name in record.__struct_fields__
+        if isinstance(value := getattr(record, name), str)
+    }
+    return msgspec.structs.replace(record, **texts)
+
+
+def check_log(path: Path) -> None:
+    """Make sure that a log can be written to ``path``, without touching what is there.
+
+    Makes the folder. Raises :class:`ConfigError`.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise ConfigError(f"log: {path} is a folder; give the name of a file")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if _is_regular(path):
+            os.close(_locked(path, os.open(path, os.O_RDONLY), fcntl.LOCK_SH))
+    except (OSError, ValueError) as problem:  # ValueError: a name with a null character
+        raise _cannot_write(path, problem) from None
+
+
+def _cannot_write(path: Path, problem: OSError | ValueError) -> ConfigError:
+    reason = getattr(problem, "strerror", None) or problem
+    return ConfigError(f"log: cannot write {path}: {reason}; choose another place with --log")
+
+
+def _open_fresh(path: Path) -> int:
+    """Open ``path`` for appending, an older log moved aside; locked against other runs."""
+    check_log(path)
+    try:
+        if _is_regular(path):
+            # Locked while it is moved: it may have become another run's since the check.
+            older = _locked(path, os.open(path, os.O_RDONLY), fcntl.LOCK_EX)
+            try:
+                archive(path)
+            finally:
+                os.close(older)
+        flags = os.O_WRONLY | os.O_APPEND
+        if not path.exists():
+            flags |= os.O_CREAT | (0 if path.is_symlink() else os.O_EXCL)
+        fd = os.open(path, flags, 0o644)
+        return _locked(path, fd, fcntl.LOCK_EX) if _is_regular(path) else fd
+    except FileExistsError:
+        raise _taken(path) from None
+    except OSError as problem:
+        raise _cannot_write(path, problem) from None
+
+
+def _locked(path: Path, fd: int, kind: int) -> int:
+    """Lock ``fd``, which is ``path``, or raise :class:`ConfigError` if another run has it."""
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(fd), path.stat()):
+            raise FileNotFoundError  # moved aside by another run before it was locked
+    except (BlockingIOError, FileNotFoundError):
+        os.close(fd)
+        raise _taken(path) from None
+    except OSError:
+        pass  # a file system without locks still takes a log
+    return fd
+
+
+def _taken(path: Path) -> ConfigError:
+    return ConfigError(
+        f"log: {path} is being written by another run; choose another place with --log"
+    )
+
+
+def archive(path: Path, stamp: str | None = None) -> Path | None:
+    """Move an existing file aside to ``<stem>-<start time><suffix>``; return its new place.
+
+    ``stamp`` defaults to the start time in the log's own header, or the
+    file's modification time when it has none.
+    """
+    if not _is_regular(path):
+        return None
+    stamp = stamp or log_stamp(path)
+    aside = path.with_name(f"{path.stem}-{stamp}{path.suffix}")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.stem}-{stamp}-{number}{path.suffix}")
+    path.rename(aside)
+    return aside
+
+
+def log_stamp(path: Path) -> str:
+    """Start time of the log at ``path`` as ``YYYY-MM-DDTHH-MM-SSZ`` (fit for a file name)."""
+    started = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
+    with contextlib.suppress(
+        OSError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError
+    ):
+        with path.open("rb") as file:
+            header = msgspec.json.decode(file.readline(1 << 22), type=RunHeader)
+        started = dt.datetime.fromisoformat(header.started_at).astimezone(dt.UTC)
+    return started.strftime("%Y-%m-%dT%H-%M-%SZ")
+
+
+def _is_regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+class LogReader:
+    """Iterates over the records of a log, in order.
+
+    Skips a torn last line, unknown types and unreadable lines, and counts
+    them in :attr:`skipped`. Raises :class:`LogError` when the file cannot be
+    opened. For millions of lines use :mod:`asyncload.records.columns`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.skipped = 0
+
+    def __iter__(self) -> Iterator[AnyRecord]:
+        decoder: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
+        try:
+            with self.path.open("rb") as file:
+                for line in file:
+                    try:
+                        yield decoder.decode(line)
+                    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                        self.skipped += 1
+        except FileNotFoundError:
+            raise LogError(
+                f"there is no log {self.path}; check the path, or make one with a run"
+            ) from None
+        except IsADirectoryError:
+            raise LogError(
+                f"{self.path} is a directory, not a log; name the .jsonl file in it"
+            ) from None
+        except OSError as problem:
+            raise LogError(
+                f"cannot read the log {self.path}: {problem.strerror}; "
+                "check the file and its permissions"
+            ) from None
