@@ -1,0 +1,172 @@
+"""Measuring requests: one :class:`Measurement` around each call and its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, Final, Self
+
+from asyncload.records.record import FAILED, OK, TIMEOUT, Request, Sink
+from asyncload.transport.describe import describe, http_status, is_timeout
+
+
+class Recorder:
+    """Records the requests of one user.
+
+    The first request of an iteration is due when the iteration was; the
+    following ones are due when the user gets to them.
+    """
+
+    __slots__ = ("_due", "clock", "scenario", "sink", "user")
+
+    def __init__(self, sink: Sink, clock: Callable[[], float], scenario: str, user: int) -> None:
+        self.sink = sink
+        self.clock = clock
+        self.scenario = scenario
+        self.user = user
+        self._due: float | None = None
+
+    def begin(self, due: float) -> None:
+        """Begin an iteration that is due at ``due``."""
+        self._due = due
+
+    def due_at(self, start: float) -> float:
+        """Tell when the request that goes out next, at ``start``, was due."""
+        return start if self._due is None else self._due
+
+    def take_due(self, start: float) -> float:
+        """Tell the same of a request that does go out: the following one is due later."""
+        due = self.due_at(start)
+        self._due = None
+        return due
+
+    def measure(self, name: str) -> Measurement:
+        """Measure one request, in a ``with`` block.
+
+        ::
+
+            with self.measure("classify") as call:
+                answer = await post(...)
+                call.status = answer.status
+        """
+        return Measurement(self, name)
+
+
+class Measurement:
+    """One request being measured. Set what is known of it; leaving the block records it.
+
+    An exception records a failed request (or one timed out) and goes on.
+    ``fail(reason)`` turns an answer into a failed request.
+    """
+
+    __slots__ = (
+        "_recorder", "bytes_in", "bytes_out", "due", "error", "first_byte", "name", "start",
+        "status",
+    )  # fmt: skip
+
+    def __init__(self, recorder: Recorder, name: str) -> None:
+        self._recorder = recorder
+        self.name = name
+        self.status: int | None = None
+        self.first_byte: float | None = None
+        self.bytes_out: int | None = None
+        self.bytes_in: int | None = None
+        self.error: str | None = None
+
+    def fail(self, reason: str) -> None:
+        """Record this request as failed, for ``reason``."""
+        self.error = reason
+
+    def __enter__(self) -> Self:
+        self.start = self._recorder.clock()
+        self.due = self._recorder.take_due(self.start)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        recorder = self._recorder
+        end = recorder.clock()
+        outcome = OK if self.error is None else FAILED
+        if problem is not None:
+            if isinstance(problem, asyncio.CancelledError):
+                outcome, self.error = TIMEOUT, "unanswered when the run ended"
+            else:
+                outcome = TIMEOUT if is_timeout(problem) else FAILED
+                self.error = describe(problem)
+                if self.status is None:
+                    self.status = http_status(problem)
+            mark_recorded(problem)
+        recorder.sink.write(
+            Request(
+                t=end,
+                scenario=recorder.scenario,
+                user=recorder.user,
+                name=self.name,
+                due=self.due,
+                end=end,
+                outcome=outcome,
+                start=self.start,
+                first_byte=self.first_byte,
+                status=self.status,
+                bytes_out=self.bytes_out,
+                bytes_in=self.bytes_in,
+                error=self.error,
+            )
+        )
+
+
+def mark_recorded(problem: BaseException) -> None:
+    """Note on an exception that a record of it has been written."""
+    problem.__dict__["asyncload_recorded"] = True
+
+
+def is_recorded(problem: BaseException) -> bool:
+    """Whether a record of this exception has been written already."""
+    return bool(problem.__dict__.get("asyncload_recorded"))
+
+
+CURRENT: Final[ContextVar[Recorder | None]] = ContextVar("asyncload_recorder", default=None)
+"""Recorder of the user whose task is running; ``None`` outside of users."""
+
+_MEASURED: Final[ContextVar[Measurement | None]] = ContextVar("asyncload_measured", default=None)
+
+
+def record_calls(client: Any, service: str) -> None:
+    """Make an aiobotocore client record every call that a user makes with it.
+
+    All of a client's methods, paginators and waiters go through its
+    ``_make_api_call``, so that is where the measuring sits.
+    """
+    call = client._make_api_call  # noqa: SLF001 - botocore's one choke point for calls
+
+    async def recorded(operation: str, parameters: dict[str, Any]) -> Any:
+        recorder = CURRENT.get()
+        if recorder is None:
+            return await call(operation, parameters)
+        with recorder.measure(f"{service}.{operation}") as measurement:
+            token = _MEASURED.set(measurement)
+            try:
+                answer = await call(operation, parameters)
+            finally:
+                _MEASURED.reset(token)
+            metadata = answer.get("ResponseMetadata", {})
+            measurement.status = metadata.get("HTTPStatusCode")
+            length = metadata.get("HTTPHeaders", {}).get("content-length")
+            measurement.bytes_in = int(length) if length is not None else None
+            return answer
+
+    def count_body(request: Any, **_: Any) -> None:
+        measurement = _MEASURED.get()
+        if measurement is not None and isinstance(request.body, bytes | bytearray | str):
+            measurement.bytes_out = len(request.body)
+
+    client._make_api_call = recorded  # noqa: SLF001 - see above
+    # Events carry the service's id, which is not always its name: "logs" is "cloudwatch-logs".
+    events = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.register(f"before-send.{events}", count_body)

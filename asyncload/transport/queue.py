@@ -1,0 +1,36 @@
+"""The message-queue seam: what jobs are sent to and statuses are received from.
+
+Users, the status consumer and tests know only :class:`MessageQueue`. The SDK
+lane implements it in :mod:`asyncload.transport.sqs`, virtual-time tests in
+:mod:`asyncload.testing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+
+class MessageQueue(Protocol):
+    """One queue. Every method raises what its transport raises; nothing is retried."""
+
+    @property
+    def name(self) -> str:
+        """The queue's name, for messages to people."""
+        ...
+
+    async def send(self, body: str) -> str:
+        """Send one message and return its id."""
+        ...
+
+    async def receive(self) -> Sequence[Mapping[str, Any]]:
+        """Long-poll for up to ten messages, in SQS's ``ReceiveMessage`` form, attributes included."""
+        ...
+
+    async def delete(self, receipt_handles: Sequence[str]) -> list[str]:
+        """Delete up to ten messages; return the handles that could not be deleted."""
+        ...
+
+    async def release(self, delays: Sequence[tuple[str, int]]) -> None:
+        """Give messages back: each ``(receipt_handle, seconds until others may see it)``."""
+        ...
