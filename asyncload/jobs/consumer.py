@@ -1,0 +1,239 @@
+"""The status consumer: the one task that reads the status queue and owns the ledger.
+
+It keeps several long polls open, more when batches come back full and fewer
+when they come back empty, applies every status to the ledger, and deletes in
+batches. It survives unreadable bodies, throttling and disconnects; what it
+met is told through ``note``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import anyio
+from anyio.abc import TaskGroup
+
+from asyncload.jobs.ledger import JobLedger
+from asyncload.jobs.status import parse_status
+from asyncload.transport.describe import describe
+from asyncload.transport.queue import MessageQueue
+
+BATCH: Final = 10
+"""SQS's limit for one receive and for one delete."""
+DELETE_AFTER: Final = 0.05
+"""Seconds that a deletion may wait for others to fill its batch."""
+DELETE_ATTEMPTS: Final = 3
+FLUSHES: Final = 8
+"""Batches deleted or given back at the same time."""
+FIRST_BACKOFF: Final = 0.2
+LONGEST_BACKOFF: Final = 5.0
+RECOVERED_AFTER: Final = 5.0
+"""Seconds without a failure after which a trouble counts as over."""
+REMEMBERED_STRANGERS: Final = 50_000
+FRESH: Final = 60.0
+"""Seconds for which a message counts as something its owner is waiting for now."""
+LONGEST_RELEASE: Final = 300
+"""Longest time, s, that a message of other people is kept out of everybody's sight."""
+
+
+class StatusConsumer:
+    """Reads one status queue until cancelled, then :meth:`finish` deletes what is left.
+
+    ``foreign``: what to do with messages that are not about this run's jobs,
+    unreadable ones included: ``leave`` them for their owners, or ``delete``.
+    """
+
+    def __init__(
+        self,
+        queue: MessageQueue,
+        ledger: JobLedger,
+        *,
+        clock: Callable[[], float],
+        epoch: float,
+        note: Callable[[str, str], None],
+        foreign: Literal["leave", "delete"] = "leave",
+        max_receivers: int = 16,
+    ) -> None:
+        self.receivers = 0
+        self._queue = queue
+        self._ledger = ledger
+        self._clock = clock
+        self._epoch = epoch
+        self._note = note
+        self._foreign = foreign
+        self._max_receivers = max_receivers
+        self._strangers: OrderedDict[str, int] = OrderedDict()
+        self._deletions: deque[tuple[str, int]] = deque()
+        """Handles, and which attempt it is."""
+        self._releases: deque[tuple[str, int]] = deque()
+        """Handles, and seconds until others may see the message."""
+        self._work = anyio.Event()
+        self._troubles: dict[str, tuple[int, float]] = {}
+        # Jitter of the back-off only; it decides nothing that is measured.
+        self._random = random.Random()
+
+    async def run(self) -> None:
+        """Receive until cancelled."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._housekeeping)
+            self._start_receiver(group)
+
+    async def finish(self) -> None:
+        """Delete and give back what is still in hand; at most five seconds."""
+        with anyio.move_on_after(5, shield=True):
+            while self._deletions or self._releases:
+                await self._flush()
+
+    # -- receiving ------------------------------------------------------------
+
+    def _start_receiver(self, group: TaskGroup) -> None:
+        self.receivers += 1
+        group.start_soon(self._receive, group)
+
+    async def _receive(self, group: TaskGroup) -> None:
+        backoff = FIRST_BACKOFF
+        while True:
+            try:
+                batch = await self._queue.receive()
+            except Exception as problem:
+                self._trouble("receiving from", describe(problem))
+                await anyio.sleep(backoff * self._random.uniform(0.5, 1.0))
+                backoff = min(2 * backoff, LONGEST_BACKOFF)
+                continue
+            backoff = FIRST_BACKOFF
+            self._recovered("receiving from")
+            received = self._clock()
+            for message in batch:
+                try:
+                    self._take(message, received)
+                except Exception as problem:
+                    # It comes back after the visibility timeout; the others must not suffer.
+                    self._trouble("reading a message from", describe(problem))
+            if len(batch) >= BATCH:
+                if self.receivers < self._max_receivers:
+                    self._start_receiver(group)
+            elif not batch and self.receivers > 1:
+                self.receivers -= 1
+                return
+
+    def _take(self, message: Mapping[str, Any], received: float) -> None:
+        handle = message["ReceiptHandle"]
+        status = parse_status(message)
+        if status is not None and self._ledger.apply(status, received):
+            self._deletions.append((handle, 1))
+        else:
+            times_seen = self._count_stranger(str(message.get("MessageId")))
+            if times_seen == 1:
+                if status is None:
+                    self._ledger.unreadable += 1
+                else:
+                    self._ledger.orphans += 1
+            if self._foreign == "delete":
+                self._deletions.append((handle, 1))
+            else:
+                self._releases.append((handle, self._release_delay(message, times_seen)))
+        self._work.set()
+
+    def _count_stranger(self, message_id: str) -> int:
+        """How often this message has come to us, this time included."""
+        times_seen = self._strangers.pop(message_id, 0) + 1
+        self._strangers[message_id] = times_seen
+        if len(self._strangers) > REMEMBERED_STRANGERS:
+            self._strangers.popitem(last=False)
+        return times_seen
+
+    def _release_delay(self, message: Mapping[str, Any], times_seen: int) -> int:
+        """Seconds for which a message of somebody else stays out of sight.
+
+        A fresh one is given back at once: its owner waits for it. One that
+        keeps coming back to us, or is old, has no owner reading; it is shown
+        to everybody less and less often so that it does not crowd out ours.
+        """
+        attributes = message.get("Attributes") or {}
+        # Some emulators leave the attributes out; our own count still stops a busy loop.
+        count = max(times_seen, int(attributes.get("ApproximateReceiveCount", 1)))
+        sent = attributes.get("SentTimestamp")
+        age = self._epoch + self._clock() - int(sent) / 1000 if sent is not None else 0.0
+        if age < FRESH:
+            return 0 if count == 1 else int(min(2 ** min(count - 2, 8), 30))
+        return int(min(30 * 2 ** min(count - 1, 8), LONGEST_RELEASE))
+
+    # -- deleting and giving back -----------------------------------------------
+
+    async def _housekeeping(self) -> None:
+        while True:
+            await self._work.wait()
+            if len(self._deletions) < BATCH:
+                await anyio.sleep(DELETE_AFTER)
+            self._work = anyio.Event()
+            while self._deletions or self._releases:
+                await self._flush()
+
+    async def _flush(self) -> None:
+        """Do some batches of each, side by side: one by one would fall behind a busy queue."""
+        async with anyio.create_task_group() as group:
+            for _ in range(FLUSHES):
+                if self._releases:
+                    group.start_soon(self._release, _batch(self._releases))
+                if self._deletions:
+                    group.start_soon(self._delete, _batch(self._deletions))
+
+    async def _delete(self, batch: Sequence[tuple[str, int]]) -> None:
+        try:
+            failed = set(await self._queue.delete([handle for handle, _ in batch]))
+        except anyio.get_cancelled_exc_class():
+            self._deletions.extend(batch)  # for :meth:`finish`
+            raise
+        except Exception as problem:
+            failed = {handle for handle, _ in batch}
+            self._trouble("deleting from", describe(problem))
+        else:
+            if any(handle in failed and attempt == DELETE_ATTEMPTS for handle, attempt in batch):
+                # They will be delivered again and counted as duplicates.
+                self._trouble("deleting from", "some messages could not be deleted")
+            elif not failed:
+                self._recovered("deleting from")
+        self._deletions.extend(
+            (handle, attempt + 1)
+            for handle, attempt in batch
+            if handle in failed and attempt < DELETE_ATTEMPTS
+        )
+        if failed:
+            await anyio.sleep(FIRST_BACKOFF)
+
+    async def _release(self, batch: Sequence[tuple[str, int]]) -> None:
+        try:
+            await self._queue.release(batch)
+        except anyio.get_cancelled_exc_class():
+            self._releases.extend(batch)  # for :meth:`finish`
+            raise
+        except Exception as problem:
+            # Not lost: the message comes back by itself after the queue's
+            # visibility timeout.
+            self._trouble("giving messages back to", describe(problem))
+        else:
+            self._recovered("giving messages back to")
+
+    # -- telling --------------------------------------------------------------
+
+    def _trouble(self, doing: str, problem: str) -> None:
+        """Note the first of a row of the same troubles; the others are counted."""
+        failures, _ = self._troubles.get(doing, (0, 0.0))
+        self._troubles[doing] = failures + 1, self._clock()
+        if not failures:
+            self._note("warning", f"{doing} {self._queue.name} fails, going on: {problem}")
+
+    def _recovered(self, doing: str) -> None:
+        """Note that it works again, once it has worked for a while: a throttle comes and goes."""
+        failures, latest = self._troubles.get(doing, (0, 0.0))
+        if failures and self._clock() - latest >= RECOVERED_AFTER:
+            del self._troubles[doing]
+            times = "failure" if failures == 1 else "failures"
+            self._note("info", f"{doing} {self._queue.name} works again after {failures} {times}")
+
+
+def _batch(waiting: deque[tuple[str, int]]) -> list[tuple[str, int]]:
+    return [waiting.popleft() for _ in range(min(len(waiting), BATCH))]

@@ -1,0 +1,117 @@
+"""One job that is not terminal yet, as the ledger holds it."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import anyio
+import msgspec
+
+from asyncload.jobs.status import Status
+
+STARTED_BIT: Final = 1
+TERMINAL_BITS: Final = 4 | 8 | 16
+SEEN_BITS: Final = {
+    "STARTED": STARTED_BIT,
+    "IN_PROGRESS": 2,
+    "SUCCESS": 4,
+    "PARTIAL": 8,
+    "FAILED": 16,
+}
+
+
+class Submission(Protocol):
+    """What the ledger is told about a job. Shared between jobs where it can be."""
+
+    @property
+    def scenario(self) -> str:
+        """Name of the scenario that sends it."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Name to group jobs by."""
+        ...
+
+    @property
+    def image(self) -> str | None:
+        """URL of the input."""
+        ...
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the input."""
+        ...
+
+    @property
+    def pixels(self) -> int | None:
+        """Pixels of the input."""
+        ...
+
+    @property
+    def timeout(self) -> float:
+        """Seconds after its start at which the job is given up."""
+        ...
+
+
+class LiveJob(msgspec.Struct, gc=False):
+    """A job that is not terminal yet. At most 400 bytes, all told."""
+
+    id: str
+    about: Submission
+    due: float
+    start: float
+    accepted: float | None = None
+    started: float | None = None
+    packed_message_id: str | int | None = None
+    """A UUID as a number: half the memory of its text."""
+    seen: int = 0
+    """Bits of the statuses seen."""
+    duplicates: int = 0
+    confirmed: bool = False
+    """Counted as submitted."""
+    sending: bool = True
+    """The answer to the send is still out."""
+    early: tuple[Status, float | None, float] | None = None
+    """A terminal status that overtook the answer to the send: it, its time, when it came."""
+    done: anyio.Event | None = None
+    """Set when the job is terminal; made by the first waiter."""
+    outcome: str | None = None
+
+    @property
+    def message_id(self) -> str | None:
+        """The queue's id of the request message."""
+        packed = self.packed_message_id
+        return _uuid_text(packed) if isinstance(packed, int) else packed
+
+    @message_id.setter
+    def message_id(self, text: str | None) -> None:
+        self.packed_message_id = _packed(text)
+
+    @property
+    def progress(self) -> str:
+        """``SUBMITTED``, ``STARTED`` or ``IN_PROGRESS``."""
+        if self.seen > STARTED_BIT:
+            return "IN_PROGRESS"
+        return "STARTED" if self.seen else "SUBMITTED"
+
+
+def says_nothing_new(bit: int, seen: int) -> bool:
+    """Whether a status repeats one already seen, or is a second terminal one."""
+    return bool(bit & seen or (bit & TERMINAL_BITS and seen & TERMINAL_BITS))
+
+
+def _packed(text: str | None) -> str | int | None:
+    """Turn a UUID's text into a number; leave anything else as it is."""
+    if text is None or len(text) != 36:
+        return text
+    try:
+        number = int(text.replace("-", ""), 16)
+    except ValueError:
+        return text
+    return number if _uuid_text(number) == text else text
+
+
+def _uuid_text(number: int) -> str:
+    digits = f"{number:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

@@ -1,0 +1,331 @@
+"""The table of jobs: every job of a run, from its submission to its end.
+
+Rules (also in docs/ledger.md):
+
+- A job is *submitted* once the queue accepted it. A send whose answer was
+  lost stays in doubt: the first status of the job proves that it was
+  accepted; if none comes it is counted as ``unconfirmed``.
+- SUCCESS, PARTIAL and FAILED are terminal, and the first terminal status is
+  final: later ones are counted as duplicates. A late STARTED or IN_PROGRESS
+  changes nothing.
+- A job past its own timeout is given up as TIMED_OUT, one that is open when
+  the drain ends as LOST; a terminal status after that, or after a refused or
+  unconfirmed send, is counted as ``late``.
+- ``submitted = succeeded + partial + failed + timed_out + lost + backlog``
+  holds after every call.
+
+Job ids say who sent them: 12 hex digits of the run, 4 of the part (when a
+plan is split over processes), 16 of a sequence number. So a status of a
+finished job is told from a foreign one without remembering finished jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import anyio
+
+from asyncload.jobs.clock import ServiceClock
+from asyncload.jobs.job import (
+    SEEN_BITS,
+    STARTED_BIT,
+    TERMINAL_BITS,
+    LiveJob,
+    Submission,
+    says_nothing_new,
+)
+from asyncload.jobs.status import TERMINAL, Status
+from asyncload.records.record import Job, Ledger, Sink
+
+__all__ = ["REMEMBERED", "JobLedger", "LiveJob", "Submission"]
+
+REMEMBERED: Final = 1 << 20
+"""For this many of the latest jobs it is known, after their end, which statuses were seen."""
+
+
+class JobLedger:
+    """Accounts for every job of one run (or of one part of it).
+
+    ``run_id`` is 12 hex digits, ``clock`` gives seconds of run time. Finished
+    jobs leave the ledger as :class:`Job` records written to ``sink``.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        *,
+        sink: Sink,
+        clock: Callable[[], float],
+        service_clock: ServiceClock,
+        part: int = 0,
+    ) -> None:
+        self.prefix = f"{run_id}{part:04x}"
+        if len(self.prefix) != 16:
+            raise ValueError(f"run_id must be 12 hex digits, got {run_id!r}")
+        self.live: dict[str, LiveJob] = {}
+        self.backlog_by_scenario: dict[str, int] = {}
+        self.submitted = self.succeeded = self.partial = self.failed = 0
+        self.timed_out = self.lost = self.unconfirmed = 0
+        self.duplicates = self.late = self.orphans = self.unreadable = self.regions = 0
+        self._sink = sink
+        self._clock = clock
+        self._service_clock = service_clock
+        self._next = 0
+        self._seen = bytearray(REMEMBERED)
+        self._shortest_timeout = float("inf")
+        self._settled: anyio.Event | None = None
+
+    # -- what users call ------------------------------------------------------
+
+    def open(self, about: Submission, *, due: float, start: float) -> LiveJob:
+        """Enter a job that is about to be sent; its new id is ``job.id``."""
+        number = self._next
+        self._next = number + 1
+        job = LiveJob(f"{self.prefix}{number:016x}", about, due, start)
+        self.live[job.id] = job
+        self._shortest_timeout = min(self._shortest_timeout, about.timeout)
+        return job
+
+    def accept(self, job: LiveJob, message_id: str | None) -> None:
+        """Note that the queue has taken the job."""
+        job.accepted = self._clock()
+        job.message_id = message_id
+        self._answered(job)
+
+    def reject(self, job: LiveJob) -> None:
+        """Note that the queue refused the job: it was never submitted, unless a status says so."""
+        if job.confirmed:
+            self._answered(job)
+        elif job.outcome is None:
+            self._remove(job, "REJECTED")
+
+    def doubt(self, job: LiveJob) -> None:
+        """Note that the answer was lost: only a status can tell whether the job was accepted."""
+        job.sending = False
+        if job.early is not None and job.outcome is None:
+            self._finish(job, *job.early)
+
+    async def wait(self, job: LiveJob) -> str:
+        """Wait until ``job`` is over and return its status. Woken the moment the status arrives."""
+        if job.outcome is None:
+            if job.done is None:
+                job.done = anyio.Event()
+            await job.done.wait()
+        assert job.outcome is not None
+        return job.outcome
+
+    # -- what the status consumer calls ---------------------------------------
+
+    def apply(self, status: Status, received: float) -> bool:
+        """Take in one status message; ``False`` when it is about no job of this run.
+
+        ``received`` is when the message was held, in seconds of run time. The
+        consumer, which sees messages and their repetitions, counts those it
+        cannot place in ``orphans`` and ``unreadable``.
+        """
+        job = self.live.get(status.job_id)
+        if job is None:
+            number = self._number(status.job_id)
+            if number is None:
+                return False
+            if status.region:
+                self.regions += 1
+            else:
+                self._after_the_end(number, SEEN_BITS[status.status])
+            return True
+        self._confirm(job)
+        if status.region:
+            self.regions += 1
+            return True
+        bit = SEEN_BITS[status.status]
+        if says_nothing_new(bit, job.seen):
+            job.duplicates += 1
+            self.duplicates += 1
+            return True
+        job.seen |= bit
+        published = None
+        if status.sent_at is not None:
+            published = self._service_clock.observe(
+                status.sent_at, sent=job.start, received=received
+            )
+        if status.status in TERMINAL:
+            if job.sending:
+                job.early = (status, published, received)
+            else:
+                self._finish(job, status, published, received)
+        elif bit == STARTED_BIT:
+            job.started = published
+        return True
+
+    # -- what the engine calls ------------------------------------------------
+
+    def expire(self) -> None:
+        """Give up jobs whose own timeout has passed."""
+        now = self._clock()
+        expired = []
+        # Jobs stand in the order they were opened, so the first one younger
+        # than the shortest timeout ends the search.
+        for job in self.live.values():
+            if job.start + self._shortest_timeout > now:
+                break
+            if job.start + job.about.timeout <= now and not job.sending:
+                expired.append(job)
+        for job in expired:
+            self._give_up(job, "TIMED_OUT", f"no terminal status within {job.about.timeout:g} s")
+
+    def close(self) -> None:
+        """Give up every job that is still open: the drain is over."""
+        for job in list(self.live.values()):
+            self._give_up(job, "LOST", "no terminal status before the drain ended")
+
+    async def settle(self) -> None:
+        """Wait until no job is open."""
+        while self.live:
+            if self._settled is None:
+                self._settled = anyio.Event()
+            await self._settled.wait()
+
+    @property
+    def backlog(self) -> int:
+        """Jobs submitted and not terminal."""
+        return sum(self.backlog_by_scenario.values())
+
+    def totals(self) -> Ledger:
+        """Give the account at this moment."""
+        return Ledger(
+            t=self._clock(),
+            submitted=self.submitted,
+            succeeded=self.succeeded,
+            partial=self.partial,
+            failed=self.failed,
+            timed_out=self.timed_out,
+            lost=self.lost,
+            backlog=self.backlog,
+            duplicates=self.duplicates,
+            late=self.late,
+            orphans=self.orphans,
+            unreadable=self.unreadable,
+            regions=self.regions,
+            unconfirmed=self.unconfirmed,
+        )
+
+    # -- inside ---------------------------------------------------------------
+
+    def _number(self, job_id: str) -> int | None:
+        """Sequence number of a job of this run, ``None`` for anybody else's."""
+        if not job_id.startswith(self.prefix):
+            return None
+        digits = job_id[len(self.prefix) :]
+        try:
+            number = int(digits, 16)
+        except ValueError:
+            return None
+        # int() reads signs, spaces and underscores too; ours have none.
+        return number if 0 <= number < self._next and digits == f"{number:016x}" else None
+
+    def _after_the_end(self, number: int, bit: int) -> None:
+        if number < self._next - REMEMBERED:
+            self.duplicates += 1  # too long ago to know: taken as a repetition
+            return
+        slot = number % REMEMBERED
+        seen = self._seen[slot]
+        self._seen[slot] = seen | bit
+        if says_nothing_new(bit, seen):
+            self.duplicates += 1
+        elif bit & TERMINAL_BITS:
+            self.late += 1
+
+    def _confirm(self, job: LiveJob) -> None:
+        if not job.confirmed:
+            job.confirmed = True
+            self.submitted += 1
+            scenario = job.about.scenario
+            self.backlog_by_scenario[scenario] = self.backlog_by_scenario.get(scenario, 0) + 1
+
+    def _answered(self, job: LiveJob) -> None:
+        job.sending = False
+        if job.outcome is None:
+            self._confirm(job)
+            if job.early is not None:
+                self._finish(job, *job.early)
+
+    def _finish(
+        self, job: LiveJob, status: Status, published: float | None, received: float
+    ) -> None:
+        if status.status == "SUCCESS":
+            self.succeeded += 1
+        elif status.status == "PARTIAL":
+            self.partial += 1
+        else:
+            self.failed += 1
+        self._leave(
+            job,
+            status.status,
+            finished=published,
+            observed=received,
+            processing_s=status.processing_s,
+            error=status.text,
+        )
+
+    def _give_up(self, job: LiveJob, outcome: str, reason: str) -> None:
+        if job.early is not None:
+            self._finish(job, *job.early)
+        elif not job.confirmed:
+            self.unconfirmed += 1
+            self._remove(job, outcome)
+        else:
+            if outcome == "LOST":
+                self.lost += 1
+            else:
+                self.timed_out += 1
+            self._leave(job, outcome, error=reason)
+
+    def _leave(
+        self,
+        job: LiveJob,
+        outcome: str,
+        *,
+        finished: float | None = None,
+        observed: float | None = None,
+        processing_s: float | None = None,
+        error: str | None = None,
+    ) -> None:
+        about = job.about
+        self.backlog_by_scenario[about.scenario] -= 1
+        self._remove(job, outcome)
+        self._sink.write(
+            Job(
+                t=self._clock(),
+                scenario=about.scenario,
+                job_id=job.id,
+                name=about.name,
+                due=job.due,
+                start=job.start,
+                accepted=job.accepted,
+                started=job.started,
+                finished=finished,
+                observed=observed,
+                status=outcome,
+                processing_s=processing_s,
+                size=about.size,
+                pixels=about.pixels,
+                duplicates=job.duplicates,
+                image=about.image,
+                message_id=job.message_id,
+                error=error,
+            )
+        )
+
+    def _remove(self, job: LiveJob, outcome: str) -> None:
+        """Let a job go that is over: keep what was seen of it, and wake who waits."""
+        del self.live[job.id]
+        number = int(job.id[len(self.prefix) :], 16)
+        if number >= self._next - REMEMBERED:
+            self._seen[number % REMEMBERED] = job.seen
+        job.outcome = outcome
+        if job.done is not None:
+            job.done.set()
+        if not self.live and self._settled is not None:
+            self._settled.set()
+            self._settled = None
