@@ -1,0 +1,176 @@
+"""The :class:`User` base class: what a user class declares, and what it is given."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
+
+import msgspec
+
+from asyncload.jobs.ledger import JobLedger
+from asyncload.transport.aws import Aws
+from asyncload.transport.measure import Measurement, Recorder
+from asyncload.transport.queue import MessageQueue
+from asyncload.users.wait import NO_WAIT, Wait
+
+Task = Callable[[Any], Awaitable[Any]]
+TaskFunction = TypeVar("TaskFunction", bound=Task)
+
+
+def task(weight: float = 1) -> Callable[[TaskFunction], TaskFunction]:
+    """Mark a coroutine method as a task; tasks are picked at random by weight.
+
+    Raises ValueError when ``weight`` is not positive, and TypeError when the
+    method is not ``async``.
+    """
+    if callable(weight) or not 0 < weight < math.inf:
+        raise ValueError(f"@task takes a weight: @task() or @task(weight=3), got {weight!r}")
+
+    def mark(function: TaskFunction) -> TaskFunction:
+        if not inspect.iscoroutinefunction(inspect.unwrap(function)):
+            raise TypeError(f"{function!r} is not a coroutine; write async def after @task()")
+        function.__dict__["asyncload_weight"] = weight
+        return function
+
+    return mark
+
+
+class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Options of a user class that has none."""
+
+
+class Setup(Protocol):
+    """What :meth:`User.prepare` is given: discovery happens here, before the clock starts."""
+
+    @property
+    def aws(self) -> Aws:
+        """AWS clients for set-up calls, which are not recorded."""
+        ...
+
+    @property
+    def scenario(self) -> str:
+        """Name of the scenario."""
+        ...
+
+    def key(self, option: str) -> str:
+        """Give the config key of an option, for messages: ``scenarios.0.user.images``."""
+        ...
+
+    def note(self, level: str, text: str) -> None:
+        """Tell the user of the run something; it stands in the log and the report."""
+        ...
+
+    def progress(self, text: str) -> None:
+        """Say what is being done, for a person who waits."""
+        ...
+
+    def consume(self, queue: MessageQueue, *, foreign: Literal["leave", "delete"]) -> None:
+        """Have the status consumer read ``queue`` during the run."""
+        ...
+
+
+class UserAws:
+    """``self.aws`` of a user: clients whose calls are recorded as this user's requests."""
+
+    __slots__ = ("_aws",)
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+
+    def client(self, service: str, *, region: str | None = None) -> Any:
+        """Give an aiobotocore client, made at its first call and shared by all users.
+
+        ::
+
+            answer = await self.aws.client("sqs").send_message(QueueUrl=..., MessageBody=...)
+        """
+        return _LazyClient(self._aws, service, region)
+
+
+class _LazyClient:
+    """Stands for a shared client until the first call."""
+
+    __slots__ = ("_aws", "_region", "_service")
+
+    def __init__(self, aws: Aws, service: str, region: str | None) -> None:
+        self._aws = aws
+        self._service = service
+        self._region = region
+
+    def __getattr__(self, operation: str) -> Callable[..., Awaitable[Any]]:
+        async def call(*args: Any, **parameters: Any) -> Any:
+            client = await self._aws.client(self._service, region=self._region)
+            return await getattr(client, operation)(*args, **parameters)
+
+        return call
+
+
+class Context(msgspec.Struct):
+    """What the engine hands to each new user."""
+
+    id: int
+    options: Any
+    shared: Any
+    recorder: Recorder
+    aws: Aws
+    jobs: JobLedger
+    rng: random.Random
+
+
+class User:
+    """One user of a scenario. Subclass it and give it tasks.
+
+    ::
+
+        class Caller(User):
+            wait = between(1, 3)
+
+            @task(weight=3)
+            async def send(self) -> None:
+                await self.aws.client("sqs").send_message(...)
+
+    ``Options`` is the msgspec struct that the config's ``user`` section is
+    read into; ``wait`` holds between iterations in the closed model. An
+    exception out of a task is a failed record, not the end of the run.
+    """
+
+    Options: ClassVar[type[msgspec.Struct]] = NoOptions
+    wait: Wait = NO_WAIT
+    tasks: ClassVar[tuple[tuple[str, float], ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.tasks = tuple(
+            (name, member.asyncload_weight)
+            for name in dir(cls)
+            if hasattr(member := getattr(cls, name), "asyncload_weight")
+        )
+
+    def __init__(self, context: Context) -> None:
+        self.id = context.id
+        self.options = context.options
+        self.shared = context.shared
+        """What :meth:`prepare` returned; the same object for all users of the scenario."""
+        self.recorder = context.recorder
+        self.aws = UserAws(context.aws)
+        self.jobs = context.jobs
+        self.rng = context.rng
+        """Random numbers of this user's own, from the run's seed."""
+
+    @classmethod
+    async def prepare(cls, setup: Setup, options: Any) -> Any:  # noqa: ARG003 - for subclasses
+        """Discover what the scenario needs, once, before the clock starts."""
+        return None
+
+    async def on_start(self) -> None:
+        """Run when this user joins."""
+
+    async def on_stop(self) -> None:
+        """Run when this user leaves."""
+
+    def measure(self, name: str) -> Measurement:
+        """Record one request by hand; see :class:`~asyncload.transport.measure.Measurement`."""
+        return self.recorder.measure(name)

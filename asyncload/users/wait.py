@@ -1,0 +1,84 @@
+"""How long a user of the closed model waits between two iterations."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any, Final
+
+import msgspec
+
+from asyncload.plan.duration import parse_duration
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """A pause drawn evenly from ``low`` to ``high`` seconds, or a fixed ``pacing``.
+
+    With ``pacing`` iterations start every so many seconds; one that took
+    longer is followed at once by the next.
+    """
+
+    low: float = 0.0
+    high: float = 0.0
+    pacing: float | None = None
+
+    def next_due(self, due: float, end: float, rng: random.Random) -> float:
+        """When the next iteration is due after one that was due at ``due`` and ended at ``end``."""
+        if self.pacing is not None:
+            return max(due + self.pacing, end)
+        if self.low == self.high:
+            return end + self.low
+        return end + rng.uniform(self.low, self.high)
+
+
+NO_WAIT: Final = Wait()
+
+
+def constant(seconds: float | str) -> Wait:
+    """Wait always as long."""
+    length = parse_duration(seconds)
+    return Wait(length, length)
+
+
+def between(low: float | str, high: float | str) -> Wait:
+    """Wait a random time, even between ``low`` and ``high``. Raises ValueError if high < low."""
+    first, last = parse_duration(low), parse_duration(high)
+    if last < first:
+        raise ValueError(f"between is {low!r} to {high!r}; give the shorter time first")
+    return Wait(first, last)
+
+
+def pacing(seconds: float | str) -> Wait:
+    """Start an iteration every ``seconds``."""
+    return Wait(pacing=parse_duration(seconds))
+
+
+def rate(per_second: float) -> Wait:
+    """Start ``per_second`` iterations a second and user. Raises ValueError if not positive."""
+    if not 0 < per_second < math.inf:
+        raise ValueError(f"rate is {per_second!r}; give a number of iterations per second, over 0")
+    return Wait(pacing=1 / per_second)
+
+
+def parse_wait(value: Any) -> Wait:
+    """``wait`` of a config: a duration, ``{between: [1s, 5s]}``, ``{pacing: 1s}``, ``{rate: 10}``.
+
+    Raises ValueError with a sentence.
+    """
+    match value:
+        case Wait():
+            return value
+        case str() | int() | float():
+            return constant(value)
+        case {"between": [low, high], **rest} if not rest:
+            return between(low, high)
+        case {"pacing": seconds, **rest} if not rest:
+            return pacing(seconds)
+        case {"rate": (int() | float()) as per_second, **rest} if not (
+            rest or isinstance(per_second, bool)
+        ):
+            return rate(per_second)
+    raise ValueError(
+        f"{value!r} is no wait; give a duration, {{between: [1s, 5s]}}, {{pacing: 1s}} "
+        "or {rate: 10}"
+    )
