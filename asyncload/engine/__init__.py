@@ -1,0 +1,1 @@
+"""The engine: carries out a plan on one event loop."""

@@ -1,0 +1,81 @@
+"""The first line of a log: what was run, when, where and with what."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime as dt
+import platform
+from collections.abc import Iterable
+from importlib import metadata
+from typing import Any, Final
+
+import msgspec
+
+from asyncload.config.model import Config
+from asyncload.config.redact import redact
+from asyncload.plan.plan import Plan, UserSpec
+from asyncload.records.record import SCHEMA, RunHeader
+
+_REPORTED: Final = ("asyncload", "aiobotocore", "anyio", "botocore", "numpy", "uvloop")
+
+
+def run_header(config: Config, run_id: str, epoch: float) -> RunHeader:
+    """Make the header of a run that starts at ``epoch`` (seconds), on the loop that runs it."""
+    started = dt.datetime.fromtimestamp(epoch, dt.UTC)
+    return RunHeader(
+        schema=SCHEMA,
+        run_id=run_id,
+        name=config.plan.name,
+        started_at=started.isoformat(timespec="milliseconds"),
+        seed=config.plan.seed,
+        config=config.resolved,
+        host={
+            "name": platform.node(),
+            "system": platform.system(),
+            "machine": platform.machine(),
+            "python": platform.python_version(),
+            "loop": type(asyncio.get_running_loop()).__module__.partition(".")[0],
+        },
+        versions=dict(_versions()),
+    )
+
+
+def _versions() -> Iterable[tuple[str, str]]:
+    for name in _REPORTED:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            yield name, metadata.version(name)
+
+
+def resolved_plan(plan: Plan) -> dict[str, Any]:
+    """Describe a plan made in Python as a config would, without secrets."""
+    scenarios = []
+    for scenario in plan.scenarios:
+        user = scenario.user
+        shape = scenario.shape
+        scenarios.append(
+            {
+                "name": scenario.name,
+                "load": {
+                    "model": scenario.model,
+                    "arrivals": scenario.arrivals,
+                    "duration": scenario.end,
+                    "max_in_flight": scenario.max_in_flight,
+                    "shape": msgspec.to_builtins(shape, enc_hook=float)
+                    if isinstance(shape, msgspec.Struct)
+                    else str(shape),
+                },
+                "user": _described(user),
+            }
+        )
+    cleaned: dict[str, Any] = redact(
+        {"name": plan.name, "seed": plan.seed, "drain": plan.drain, "scenarios": scenarios}
+    )
+    return cleaned
+
+
+def _described(user: Any) -> Any:
+    if isinstance(user, UserSpec):
+        return dataclasses.asdict(user)
+    return f"{user.__module__}:{user.__qualname__}" if isinstance(user, type) else str(user)

@@ -1,0 +1,210 @@
+"""One run of a plan: start, drain, stop, as one tree of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+import anyio
+
+from asyncload.engine.clock import RunClock
+from asyncload.engine.closed import ClosedRun
+from asyncload.engine.health import Health
+from asyncload.engine.open import OpenRun
+from asyncload.engine.scenario import ScenarioRun
+from asyncload.engine.setup import Consumption, Prepared, prepare
+from asyncload.jobs.clock import ServiceClock
+from asyncload.jobs.consumer import StatusConsumer
+from asyncload.jobs.ledger import JobLedger
+from asyncload.plan.plan import Plan
+from asyncload.records.record import Level, Note, Sink
+from asyncload.transport.aws import Aws
+
+Phase = Literal["setup", "load", "drain", "done"]
+
+SAMPLE_INTERVAL: Final = 1.0
+LINGER: Final = 1.0
+"""Seconds that the consumer stays after the last job, to clear up repeated statuses."""
+
+
+class Engine:
+    """Carries out ``plan``: :meth:`prepare`, :meth:`begin`, :meth:`run`, in this order.
+
+    :meth:`stop` ends the load and drains; :meth:`abort` ends everything now.
+    Both may be called at any moment, from the loop.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        sink: Sink,
+        aws: Aws,
+        run_id: str,
+        log_backlog: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.plan = plan
+        self.phase: Phase = "setup"
+        self.doing = "starting"
+        """What the set-up is busy with, in words."""
+        self.clock = RunClock()
+        self.drain_end: float | None = None
+        self.runs: list[ScenarioRun] = []
+        self._sink = sink
+        self._aws = aws
+        self._service_clock = ServiceClock(0.0)
+        self.ledger = JobLedger(
+            run_id, sink=sink, clock=self.clock, service_clock=self._service_clock
+        )
+        self._log_backlog = log_backlog
+        self._notes: list[Note] = []
+        self._prepared: list[Prepared] = []
+        self._consumptions: list[Consumption] = []
+        self._ended = anyio.Event()
+        self._everything = anyio.CancelScope()
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether a status queue is read, so that there is a ledger to report."""
+        return bool(self._consumptions)
+
+    async def prepare(self) -> None:
+        """Discover everything; raises what the user classes raise."""
+        self._prepared, self._consumptions = await prepare(
+            self.plan, self._aws, note=self.note, progress=self._progress
+        )
+
+    def begin(self) -> float:
+        """Start the clock; return the wall clock's epoch seconds at t = 0."""
+        self.clock.start()
+        self._service_clock.epoch = self.clock.epoch
+        self.runs = [self._scenario_run(prepared) for prepared in self._prepared]
+        self.phase = "load"
+        return self.clock.epoch
+
+    async def run(self) -> None:
+        """Carry out the load and the drain."""
+        for note in self._notes:
+            self._sink.write(note)
+        self._notes.clear()
+        consumers = [
+            StatusConsumer(
+                queue,
+                self.ledger,
+                clock=self.clock,
+                epoch=self.clock.epoch,
+                note=self.note,
+                foreign=foreign,
+            )
+            for queue, foreign in self._consumptions
+        ]
+        with self._everything:
+            async with anyio.create_task_group() as services:
+                for consumer in consumers:
+                    services.start_soon(consumer.run)
+                services.start_soon(self._sample)
+                await self._load_and_drain()
+                services.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            for consumer in consumers:
+                await consumer.finish()
+            self.ledger.close()
+            self._write_levels()
+        self._note_clock_skew()
+        self.phase = "done"
+
+    def stop(self) -> None:
+        """Start no more work, let what is in flight finish, drain, and end."""
+        self._ended.set()
+
+    def abort(self) -> None:
+        """End now. Open jobs are given up as lost."""
+        self._ended.set()
+        self._everything.cancel()
+
+    def note(self, level: str, text: str) -> None:
+        """Record a note; before the clock starts it waits for the log's header."""
+        note = Note(t=self.clock(), level=level, text=text)
+        if self.phase == "setup":
+            self._notes.append(note)
+        else:
+            self._sink.write(note)
+
+    def _progress(self, text: str) -> None:
+        self.doing = text
+
+    def _scenario_run(self, prepared: Prepared) -> ScenarioRun:
+        shared = {
+            "options": prepared.options,
+            "shared": prepared.shared,
+            "seed": self.plan.seed,
+            "clock": self.clock,
+            "sink": self._sink,
+            "aws": self._aws,
+            "jobs": self.ledger,
+        }
+        if prepared.due_times is None:
+            return ClosedRun(prepared.scenario, prepared.kind, **shared)
+        return OpenRun(prepared.scenario, prepared.kind, due_times=prepared.due_times, **shared)
+
+    async def _load_and_drain(self) -> None:
+        with anyio.CancelScope() as work:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._end_load, work)
+                for run in self.runs:
+                    group.start_soon(run.run)
+            if self.has_jobs:
+                await self.ledger.settle()
+                await anyio.sleep(LINGER)
+
+    async def _end_load(self, work: anyio.CancelScope) -> None:
+        """At the end of the plan, or when stopped: no new work, and a limit to the old."""
+        with anyio.move_on_after(self.plan.end - self.clock()):
+            await self._ended.wait()
+        for run in self.runs:
+            run.stop()
+        self.phase = "drain"
+        self.drain_end = self.clock() + self.plan.drain
+        work.deadline = anyio.current_time() + self.plan.drain
+
+    async def _sample(self) -> None:
+        async with anyio.create_task_group() as group:
+            health = None
+            if not self.clock.virtual:
+                health = Health(self._log_backlog)
+                group.start_soon(health.watch)
+            tick = 0
+            while True:
+                self._write_levels()
+                if health is not None:
+                    self._sink.write(health.sample(self.clock()))
+                tick = max(tick + 1, int(self.clock() / SAMPLE_INTERVAL) + 1)
+                await self.clock.sleep_until(tick * SAMPLE_INTERVAL)
+                self.ledger.expire()
+
+    def _write_levels(self) -> None:
+        now = self.clock()
+        loading = self.phase == "load"
+        for run in self.runs:
+            name = run.scenario.name
+            self._sink.write(
+                Level(
+                    t=now,
+                    scenario=name,
+                    target=run.scenario.level_at(now) if loading else 0.0,
+                    users=run.users,
+                    in_flight=run.in_flight,
+                    backlog=self.ledger.backlog_by_scenario.get(name, 0),
+                )
+            )
+        if self.has_jobs:
+            self._sink.write(self.ledger.totals())
+
+    def _note_clock_skew(self) -> None:
+        skew = self._service_clock.skew
+        if self.has_jobs and skew:
+            self.note(
+                "info",
+                f"the service's clock is about {abs(skew) * 1000:.0f} ms "
+                f"{'ahead of' if skew > 0 else 'behind'} ours; job times are corrected for it",
+            )

@@ -1,0 +1,124 @@
+"""Before the clock starts: user classes, their options, and what they discover."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from asyncload.config.convert import convert
+from asyncload.errors import AsyncloadError, ConfigError, TargetError
+from asyncload.plan.plan import Plan, Scenario, UserSpec
+from asyncload.transport.aws import Aws
+from asyncload.transport.describe import describe
+from asyncload.transport.queue import MessageQueue
+from asyncload.users.registry import user_class
+from asyncload.users.user import User
+
+Foreign = Literal["leave", "delete"]
+NoteFunction = Callable[[str, str], None]
+
+
+class Consumption(NamedTuple):
+    """A status queue to be read during the run."""
+
+    queue: MessageQueue
+    foreign: Foreign
+
+
+class Prepared(NamedTuple):
+    """A scenario that is ready to start."""
+
+    scenario: Scenario
+    kind: type[User]
+    options: Any
+    shared: Any
+    due_times: NDArray[np.float64] | None
+    """Of the open model; ``None`` in the closed one."""
+
+
+class ScenarioSetup:
+    """What ``User.prepare`` is given (:class:`asyncload.users.user.Setup`)."""
+
+    def __init__(
+        self,
+        aws: Aws,
+        scenario: str,
+        prefix: str,
+        *,
+        note: NoteFunction,
+        progress: Callable[[str], None],
+    ) -> None:
+        self.aws = aws
+        self.scenario = scenario
+        self.note = note
+        self.progress = progress
+        self.consumptions: list[Consumption] = []
+        self._prefix = prefix
+
+    def key(self, option: str) -> str:
+        """Give the config key of an option of the user."""
+        return f"{self._prefix}.{option}"
+
+    def consume(self, queue: MessageQueue, *, foreign: Foreign) -> None:
+        """Have the status consumer read ``queue``."""
+        self.consumptions.append(Consumption(queue, foreign))
+
+
+async def _prepared(kind: type[User], setup: ScenarioSetup, options: Any, index: int) -> Any:
+    """Prepare a user class; what a user's code raises there becomes a sentence."""
+    try:
+        return await kind.prepare(setup, options)
+    except AsyncloadError:
+        raise
+    except Exception as problem:
+        _, *inside = traceback.extract_tb(problem.__traceback__)
+        line = f" at {Path(inside[0].filename).name}:{inside[0].lineno}" if inside else ""
+        raise TargetError(
+            f"scenarios.{index}.user: {kind.__qualname__}.prepare fails with "
+            f"{describe(problem)}{line}; mend that"
+        ) from problem
+
+
+def resolve_user(scenario: Scenario, index: int) -> tuple[type[User], msgspec.Struct]:
+    """User class and options of a scenario. Raises :class:`ConfigError`; touches no network."""
+    where = f"scenarios.{index}.user"
+    user = scenario.user
+    if isinstance(user, UserSpec):
+        kind = user_class(user.kind, where=f"{where}.kind")
+        return kind, convert(dict(user.options), kind.Options, where=where)
+    if isinstance(user, str) or (isinstance(user, type) and issubclass(user, User)):
+        kind = user_class(user, where=where)
+        return kind, convert({}, kind.Options, where=where)
+    raise ConfigError(f"{where}: {user!r} is no user; give a subclass of asyncload.User")
+
+
+async def prepare(
+    plan: Plan, aws: Aws, *, note: NoteFunction, progress: Callable[[str], None]
+) -> tuple[list[Prepared], list[Consumption]]:
+    """Discover everything, once: classes, options, targets, due times."""
+    resolved = [resolve_user(scenario, index) for index, scenario in enumerate(plan.scenarios)]
+    prepared: list[Prepared] = []
+    consumptions: dict[str, Consumption] = {}
+    for index, (scenario, (kind, options)) in enumerate(zip(plan.scenarios, resolved, strict=True)):
+        setup = ScenarioSetup(
+            aws, scenario.name, f"scenarios.{index}.user", note=note, progress=progress
+        )
+        shared = await _prepared(kind, setup, options, index)
+        progress("working out due times")
+        due_times = scenario.due_times(plan.seed) if scenario.model == "open" else None
+        prepared.append(Prepared(scenario, kind, options, shared, due_times))
+        for wanted in setup.consumptions:
+            name = getattr(wanted.queue, "url", wanted.queue.name)
+            known = consumptions.setdefault(name, wanted)
+            if known.foreign != wanted.foreign:
+                raise ConfigError(
+                    f"{setup.key('foreign')}: {wanted.foreign!r}, but another scenario reads "
+                    f"{wanted.queue.name} with {known.foreign!r}; use one of them for both"
+                )
+    return prepared, list(consumptions.values())

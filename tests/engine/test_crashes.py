@@ -1,0 +1,110 @@
+"""A crash in user code is a failed record, not the end of the run."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from asyncload import Scenario, User, constant, shapes, task
+from tests.engine.harness import one, run_plan
+
+
+def scenario(user: type[User], model: str) -> Scenario:
+    return Scenario(name="s", user=user, shape=shapes.Constant(2), duration=5, model=model)
+
+
+class Crashes(User):
+    wait = constant(1)
+
+    @task()
+    async def explode(self) -> None:
+        raise TypeError("no such luck")
+
+
+@pytest.mark.parametrize("model", ["open", "closed"])
+def test_a_crash_is_recorded_with_its_place_and_the_run_goes_on(model):
+    collected, _ = run_plan(one(scenario(Crashes, model)))
+    assert len(collected.requests) == 10
+    for record in collected.requests:
+        assert record.outcome == "failed"
+        assert record.name == "explode"
+        assert record.error.startswith("TypeError: no such luck at test_crashes.py:")
+
+
+def test_an_exception_out_of_a_measured_call_is_recorded_once():
+    class Fails(User):
+        @task()
+        async def call(self) -> None:
+            with self.measure("call"):
+                raise ConnectionResetError("gone")
+
+    collected, _ = run_plan(one(scenario(Fails, "open")))
+    assert [r.name for r in collected.requests] == ["call"] * 10
+    assert {r.error for r in collected.requests} == {"ConnectionResetError: gone"}
+
+
+def test_a_timeout_is_told_from_a_failure():
+    class TimesOut(User):
+        @task()
+        async def call(self) -> None:
+            with self.measure("call"), anyio.fail_after(0.5):
+                await anyio.sleep(9)
+
+    collected, _ = run_plan(one(scenario(TimesOut, "open")))
+    assert {r.outcome for r in collected.requests} == {"timeout"}
+
+
+def test_an_answer_can_be_called_a_failure():
+    class Checks(User):
+        @task()
+        async def call(self) -> None:
+            with self.measure("call") as call:
+                call.status = 200
+                call.fail("label is missing")
+
+    collected, _ = run_plan(one(scenario(Checks, "open")))
+    assert {(r.outcome, r.status, r.error) for r in collected.requests} == {
+        ("failed", 200, "label is missing")
+    }
+
+
+def test_a_user_without_wait_that_crashes_does_not_spin():
+    class Spins(User):
+        @task()
+        async def explode(self) -> None:
+            raise ValueError
+
+    collected, _ = run_plan(one(scenario(Spins, "closed")))
+    assert len(collected.requests) <= 2 * 5 / 0.1 + 2
+
+
+@pytest.mark.parametrize("model", ["open", "closed"])
+def test_a_crash_in_on_start_is_recorded_and_the_run_ends_in_order(model):
+    class NeverStarts(User):
+        async def on_start(self) -> None:
+            raise OSError("no model")
+
+        @task()
+        async def call(self) -> None:
+            raise AssertionError("never reached")
+
+    collected, ended = run_plan(one(scenario(NeverStarts, model)))
+    assert ended == pytest.approx(5, abs=1.2)
+    assert {r.name for r in collected.requests} == {"on_start"}
+    assert collected.levels[-1].users == 0
+
+
+def test_a_crash_in_on_stop_is_recorded():
+    class BadEnd(User):
+        wait = constant(1)
+
+        @task()
+        async def call(self) -> None:
+            with self.measure("call"):
+                pass
+
+        async def on_stop(self) -> None:
+            raise RuntimeError("cannot log out")
+
+    collected, _ = run_plan(one(scenario(BadEnd, "closed")))
+    assert sum(r.name == "on_stop" for r in collected.requests) == 2
