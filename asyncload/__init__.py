@@ -1,0 +1,71 @@
+"""asyncload: an asyncio-native load generator for machine-learning inference services.
+
+The public names, each imported when it is first used: `asyncload --help` and
+``import asyncload`` load next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from asyncload.api import LoadTest, Result, run
+    from asyncload.config.load import load_config
+    from asyncload.config.model import AwsConfig
+    from asyncload.errors import AsyncloadError, ConfigError, LogError, RunError, TargetError
+    from asyncload.local.settings import LocalSettings
+    from asyncload.plan import shapes
+    from asyncload.plan.plan import Plan, Scenario, UserSpec
+    from asyncload.users.user import User, task
+    from asyncload.users.wait import between, constant, pacing, rate
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AsyncloadError",
+    "AwsConfig",
+    "ConfigError",
+    "LoadTest",
+    "LocalSettings",
+    "LogError",
+    "Plan",
+    "Result",
+    "RunError",
+    "Scenario",
+    "TargetError",
+    "User",
+    "UserSpec",
+    "__version__",
+    "between",
+    "constant",
+    "load_config",
+    "pacing",
+    "rate",
+    "run",
+    "shapes",
+    "task",
+]
+
+_HOMES: Final = {
+    "api": ("LoadTest", "Result", "run"),
+    "config.load": ("load_config",),
+    "config.model": ("AwsConfig",),
+    "errors": ("AsyncloadError", "ConfigError", "LogError", "RunError", "TargetError"),
+    "local.settings": ("LocalSettings",),
+    "plan": ("shapes",),
+    "plan.plan": ("Plan", "Scenario", "UserSpec"),
+    "users.user": ("User", "task"),
+    "users.wait": ("between", "constant", "pacing", "rate"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"asyncload.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,36 @@
+"""``asyncload local``."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import anyio
+
+from asyncload.commands.loop import Output, run_loop
+from asyncload.config.load import load_config
+from asyncload.local.settings import LocalSettings
+from asyncload.local.stack import LocalStack, serve
+
+
+def local_command(*, port: int | None, region: str, config: Path | None) -> None:
+    """Run the embedded stack until Ctrl-C."""
+    console = Output()
+    settings = load_config(config).local if config else LocalSettings()
+
+    def ready(stack: LocalStack) -> None:
+        console.print("the embedded stack is up: SQS, SNS, S3, STS and a simulated ModelRunner")
+        console.print("point any AWS client at it:\n")
+        for name, value in stack.environment().items():
+            console.print(f"    export {name}={value}", soft_wrap=True)
+        console.print("\nCtrl-C ends it")
+
+    async def until_interrupted() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(serve, settings, region, port, ready)
+            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                async for _ in signals:
+                    break
+            group.cancel_scope.cancel()
+
+    run_loop(until_interrupted)

@@ -1,0 +1,65 @@
+"""``asyncload summary``."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from asyncload.commands.loop import Output
+from asyncload.errors import LogError
+from asyncload.records.log import LogReader
+from asyncload.records.record import SummaryRecord
+from asyncload.report.table import print_summary
+from asyncload.stats import units
+from asyncload.stats.live import LiveStats
+from asyncload.stats.thresholds import ThresholdResult
+
+
+def summary_command(log: Path, *, as_json: bool) -> None:
+    """Fold ``log`` again, and print the table or JSON. Works on the log of a killed run."""
+    stats = LiveStats()
+    thresholds: list[ThresholdResult] = []
+    number = 0
+    reader = LogReader(log)
+    for record in reader:
+        number += 1
+        stats.write(record)
+        if isinstance(record, SummaryRecord):
+            thresholds = _thresholds(record)
+    if not number and not reader.skipped:
+        raise LogError(f"the log {log} is empty; it has a first line once a run has started")
+    if not number:
+        raise LogError(
+            f"{log} is not an asyncload log: no line of it is a record; "
+            "name a .jsonl file that a run has written"
+        )
+    skipped = f"left out {units.counted(reader.skipped, 'line')} that could not be read"
+    summary = stats.fold.summary()
+    if as_json:
+        content = {**summary.to_dict(), "thresholds": msgspec.to_builtins(thresholds)}
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+        if reader.skipped:
+            click.echo(f"asyncload: {skipped}", err=True)
+        return
+    console = Output()
+    print_summary(
+        summary,
+        thresholds,
+        console,
+        log_path=log,
+        artifacts=(),
+        notes=stats.snapshot(summary.t).notes,
+    )
+    if reader.skipped:
+        console.print(skipped)
+
+
+def _thresholds(record: SummaryRecord) -> list[ThresholdResult]:
+    """Read how thresholds came out; none where another version wrote them in another form."""
+    with contextlib.suppress(msgspec.ValidationError):
+        return msgspec.convert(record.summary.get("thresholds", []), list[ThresholdResult])
+    return []
