@@ -35,6 +35,7 @@ class RunClock:
         self._zero = self._now()
 
     def __call__(self) -> float:
+        """Seconds of run time, now."""
         seconds = self._now() - self._zero
         return round(seconds, 6) if seconds > 0 else 0.0
 

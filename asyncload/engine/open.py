@@ -55,7 +55,7 @@ class OpenRun(ScenarioRun):
                     await clock.sleep_until(due)
                 elif (row := row + 1) >= BURST:
                     row = 0
-                    await anyio.sleep(0)
+                    await asyncio.sleep(0)
                 self._arrive(group, due)
 
     def _arrive(self, group: TaskGroup, due: float) -> None:

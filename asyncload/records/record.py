@@ -183,4 +183,6 @@ AnyRecord = RunHeader | Request | Job | Level | Ledger | System | Note | Summary
 class Sink(Protocol):
     """Takes records. ``write`` never blocks and never raises into the caller."""
 
-    def write(self, record: Record, /) -> None: ...
+    def write(self, record: Record, /) -> None:
+        """Take in one record."""
+        ...

@@ -29,9 +29,7 @@ class Slow(User):
 
 
 def scenario(user: type[User], *, level: float = 10, duration: float = 10, **kwargs) -> Scenario:
-    return Scenario(
-        name="s", user=user, shape=shapes.Constant(level), duration=duration, **kwargs
-    )
+    return Scenario(name="s", user=user, shape=shapes.Constant(level), duration=duration, **kwargs)
 
 
 def test_every_arrival_starts_exactly_when_it_is_due():
