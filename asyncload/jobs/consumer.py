@@ -65,15 +65,16 @@ class StatusConsumer:
         self._note = note
         self._foreign = foreign
         self._max_receivers = max_receivers
-        self._strangers: OrderedDict[str, int] = OrderedDict()
+        self._strangers: OrderedDict[str, float] = OrderedDict()
+        """Messages that are not ours, and when they first came; the latest seen at the end."""
         self._deletions: deque[tuple[str, int]] = deque()
         """Handles, and which attempt it is."""
         self._releases: deque[tuple[str, int]] = deque()
         """Handles, and seconds until others may see the message."""
         self._work = anyio.Event()
         self._troubles: dict[str, tuple[int, float]] = {}
-        # Jitter of the back-off only; it decides nothing that is measured.
-        self._random = random.Random()
+        # Jitter, the same in every run on virtual time; it decides nothing that is measured.
+        self._random = random.Random(ledger.prefix)
 
     async def run(self) -> None:
         """Receive until cancelled."""
@@ -120,53 +121,60 @@ class StatusConsumer:
                 return
 
     def _take(self, message: Mapping[str, Any], received: float) -> None:
-        handle = message["ReceiptHandle"]
         status = parse_status(message)
         if status is not None and self._ledger.apply(status, received):
-            self._deletions.append((handle, 1))
+            self._deletions.append((message["ReceiptHandle"], 1))
         else:
-            times_seen = self._count_stranger(str(message.get("MessageId")))
-            if times_seen == 1:
-                if status is None:
-                    self._ledger.unreadable += 1
-                else:
-                    self._ledger.orphans += 1
-            if self._foreign == "delete":
-                self._deletions.append((handle, 1))
-            else:
-                self._releases.append((handle, self._release_delay(message, times_seen)))
+            self._take_stranger(message, received, readable=status is not None)
         self._work.set()
 
-    def _count_stranger(self, message_id: str) -> int:
-        """How often this message has come to us, this time included."""
-        times_seen = self._strangers.pop(message_id, 0) + 1
-        self._strangers[message_id] = times_seen
+    def _take_stranger(
+        self, message: Mapping[str, Any], received: float, *, readable: bool
+    ) -> None:
+        """Count a message that is not ours, at its first coming, and leave or delete it."""
+        message_id = str(message.get("MessageId"))
+        first_seen = self._strangers.pop(message_id, None)
+        self._strangers[message_id] = received if first_seen is None else first_seen
         if len(self._strangers) > REMEMBERED_STRANGERS:
             self._strangers.popitem(last=False)
-        return times_seen
+        if first_seen is None:
+            if readable:
+                self._ledger.orphans += 1
+            else:
+                self._ledger.unreadable += 1
+        handle = message["ReceiptHandle"]
+        if self._foreign == "delete":
+            self._deletions.append((handle, 1))
+            return
+        # Its age: since it was sent, or, when that is not told, since we first saw it.
+        sent = (message.get("Attributes") or {}).get("SentTimestamp")
+        since = self._strangers[message_id]
+        if sent is not None:
+            since = min(since, int(sent) / 1000 - self._epoch)
+        delay = self._release_delay(received - since, first=first_seen is None)
+        self._releases.append((handle, delay))
 
-    def _release_delay(self, message: Mapping[str, Any], times_seen: int) -> int:
-        """Seconds for which a message of somebody else stays out of sight.
+    def _release_delay(self, age: float, *, first: bool) -> int:
+        """Seconds for which a message of somebody else stays out of everybody's sight.
 
-        A fresh one is given back at once: its owner waits for it. One that
-        keeps coming back to us, or is old, has no owner reading; it is shown
-        to everybody less and less often so that it does not crowd out ours.
+        A fresh one is given back at once: its owner waits for it. When it
+        comes to us again we let it rest for half its ``age``. So one whose
+        owner does read loses little, and one that nobody reads is seen about
+        20 times before it is seen every five minutes, and does not crowd out ours.
         """
-        attributes = message.get("Attributes") or {}
-        # Some emulators leave the attributes out; our own count still stops a busy loop.
-        count = max(times_seen, int(attributes.get("ApproximateReceiveCount", 1)))
-        sent = attributes.get("SentTimestamp")
-        age = self._epoch + self._clock() - int(sent) / 1000 if sent is not None else 0.0
-        if age < FRESH:
-            return 0 if count == 1 else int(min(2 ** min(count - 2, 8), 30))
-        return int(min(30 * 2 ** min(count - 1, 8), LONGEST_RELEASE))
+        if first and age < FRESH:
+            return 0
+        # Two runs that get each other's messages must not do so in step for ever.
+        rest = age / 2 * self._random.uniform(0.75, 1.25)
+        return round(min(max(rest, 1), LONGEST_RELEASE))
 
     # -- deleting and giving back -----------------------------------------------
 
     async def _housekeeping(self) -> None:
         while True:
             await self._work.wait()
-            if len(self._deletions) < BATCH:
+            # Somebody may be waiting for a message that is to be given back.
+            if len(self._deletions) < BATCH and not self._releases:
                 await anyio.sleep(DELETE_AFTER)
             self._work = anyio.Event()
             while self._deletions or self._releases:

@@ -86,6 +86,13 @@ async def consuming(queue, ledger, **options):
     await consumer.finish()
 
 
+async def until(condition, limit=600.0):
+    """Look every hundredth of a second."""
+    with anyio.fail_after(limit):
+        while not condition():
+            await anyio.sleep(0.01)
+
+
 class TroubledQueue(FakeQueue):
     """A queue with latency and trouble: functions that raise, or name the handles that fail."""
 

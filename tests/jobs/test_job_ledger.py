@@ -1,10 +1,9 @@
 """The ledger's rules, one by one. `test_ledger_model.py` holds any mixture of them to a model."""
 
-import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from job_bench import ABOUT, RUN, About, balance, make_ledger, now, run_virtual, submit
+from job_bench import ABOUT, RUN, About, make_ledger
 
 from asyncload.jobs import ledger as ledger_module
 from asyncload.jobs.status import Status
@@ -256,9 +255,7 @@ def test_each_job_expires_by_its_own_timeout(bench, clock):
     }
 
 
-def test_a_job_that_stays_open_while_a_million_others_pass_ends_by_its_status(
-    clock, monkeypatch
-):
+def test_a_job_that_stays_open_while_a_million_others_pass_ends_by_its_status(clock, monkeypatch):
     monkeypatch.setattr(ledger_module, "REMEMBERED", 8)
     ledger, records = make_ledger(clock)
     patient = accepted(ledger, clock)
@@ -309,7 +306,12 @@ def test_progress_is_what_a_job_has_reached_whatever_the_order(bench, clock):
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.none() | st.text() | st.uuids().map(str) | st.text("0123456789abcdefABCDEF-", min_size=36, max_size=36))
+@given(
+    st.none()
+    | st.text()
+    | st.uuids().map(str)
+    | st.text("0123456789abcdefABCDEF-", min_size=36, max_size=36)
+)
 def test_a_message_id_comes_back_as_it_was_given(message_id):
     clock = Clock()
     ledger, records = make_ledger(clock)
@@ -318,82 +320,3 @@ def test_a_message_id_comes_back_as_it_was_given(message_id):
     assert job.message_id == message_id
     ledger.close()
     assert records[0].message_id == message_id
-
-
-ends = st.lists(st.tuples(st.floats(0.1, 100), st.sampled_from(["SUCCESS", "FAILED", "reject"])))
-
-
-@settings(deadline=None, max_examples=25)
-@given(ends, st.integers(1, 3), st.integers(0, 5))
-def test_waiters_wake_at_the_instant_their_job_ends_and_the_rest_at_the_close(
-    ends, waiters, abandoned
-):
-    woken = []
-
-    async def main():
-        ledger, _ = make_ledger(now)
-        ended = {}
-
-        async def wait(job):
-            status = await ledger.wait(job)
-            woken.append((status, now()) == ended[job.id])
-
-        async def end(job, at, status):
-            await anyio.sleep_until(at)
-            ended[job.id] = ("REJECTED" if status == "reject" else status, now())
-            if status == "reject":
-                ledger.reject(job)
-            else:
-                ledger.apply(Status(job.id, status), now())
-
-        async with anyio.create_task_group() as group:
-            for at, status in ends:
-                job = submit(ledger) if status != "reject" else ledger.open(ABOUT, due=0, start=0)
-                for _ in range(waiters):
-                    group.start_soon(wait, job)
-                group.start_soon(end, job, at, status)
-            for _ in range(abandoned):
-                group.start_soon(wait, submit(ledger))
-            await anyio.sleep_until(200.0)
-            ended.update({job_id: ("LOST", now()) for job_id in ledger.live})
-            ledger.close()
-        assert balance(ledger) == 0
-
-    run_virtual(main)
-    assert woken == [True] * (len(ends) * waiters + abandoned)
-
-
-def test_who_waits_for_a_job_that_is_over_does_not_wait():
-    async def main():
-        ledger, _ = make_ledger(now)
-        job = submit(ledger)
-        ledger.apply(Status(job.id, "PARTIAL"), now())
-        with anyio.fail_after(1):
-            return await ledger.wait(job), now()
-
-    assert run_virtual(main) == ("PARTIAL", 0.0)
-
-
-def test_settle_returns_to_all_who_wait_at_the_instant_the_last_job_ends():
-    async def main():
-        ledger, _ = make_ledger(now)
-        settled = []
-
-        async def settle():
-            await ledger.settle()
-            settled.append(now())
-
-        async with anyio.create_task_group() as group:
-            jobs = [submit(ledger), ledger.open(ABOUT, due=0, start=0), submit(ledger)]
-            group.start_soon(settle)
-            group.start_soon(settle)
-            await anyio.sleep(1)
-            ledger.reject(jobs[1])
-            ledger.apply(Status(jobs[0].id, "SUCCESS"), now())
-            await anyio.sleep(1)
-            assert not settled
-            ledger.apply(Status(jobs[2].id, "SUCCESS"), now())
-        await ledger.settle()  # nothing is open: no wait
-        return settled
-
-    assert run_virtual(main) == [2.0, 2.0]

@@ -187,9 +187,7 @@ class LedgerMachine(RuleBasedStateMachine):
             if verdict.outcome
         )
         assert set(self.ledger.live) == {
-            job.id
-            for job, verdict in zip(self.jobs, verdicts, strict=True)
-            if not verdict.gone
+            job.id for job, verdict in zip(self.jobs, verdicts, strict=True) if not verdict.gone
         }
 
     @invariant()
@@ -207,6 +205,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestAnyMixtureOfEvents = LedgerMachine.TestCase
-TestAnyMixtureOfEvents.settings = settings(
-    deadline=None, max_examples=150, stateful_step_count=40
-)
+TestAnyMixtureOfEvents.settings = settings(deadline=None, max_examples=150, stateful_step_count=40)

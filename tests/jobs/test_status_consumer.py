@@ -1,19 +1,23 @@
 """The status consumer on virtual time."""
 
+import itertools
+
 import anyio
 import pytest
-from job_bench import ABOUT, TroubledQueue, balance, consuming, make_ledger, now, run_virtual, submit
+from job_bench import (
+    ABOUT,
+    TroubledQueue,
+    balance,
+    consuming,
+    make_ledger,
+    now,
+    run_virtual,
+    submit,
+    until,
+)
 
 from asyncload.jobs.consumer import LONGEST_BACKOFF, StatusConsumer
 from asyncload.testing import FakeModelRunner, FakeQueue, status_body
-
-STRANGERS = ("not JSON", "", "{}", "[]", '{"a":' * 5000, status_body("f" * 32, "SUCCESS"))
-
-
-async def until(condition, limit=600.0):
-    with anyio.fail_after(limit):
-        while not condition():
-            await anyio.sleep(0.01)
 
 
 def test_it_takes_more_receivers_under_load_and_lets_them_go_when_idle():
@@ -48,7 +52,9 @@ def test_it_takes_more_receivers_under_load_and_lets_them_go_when_idle():
     run_virtual(main)
 
 
-@pytest.mark.parametrize("problem", [OSError("connection reset"), RuntimeError("ThrottlingException")])
+@pytest.mark.parametrize(
+    "problem", [OSError("connection reset"), RuntimeError("ThrottlingException")]
+)
 def test_it_survives_a_queue_that_cannot_be_read_and_tells_it_once(problem):
     async def main():
         queue = TroubledQueue()
@@ -74,7 +80,7 @@ def test_it_survives_a_queue_that_cannot_be_read_and_tells_it_once(problem):
             first, last = consumer.notes
         # Back-off: attempts get rarer, up to one in at most five seconds.
         assert 12 <= len(attempts) <= 40
-        pauses = [later - sooner for sooner, later in zip(attempts, attempts[1:], strict=False)]
+        pauses = [later - sooner for sooner, later in itertools.pairwise(attempts)]
         assert min(pauses) >= 0.1
         assert max(pauses[:2]) <= 0.4
         assert 2.5 <= max(pauses) <= LONGEST_BACKOFF
@@ -230,145 +236,6 @@ def test_finishing_takes_at_most_five_seconds():
     run_virtual(main)
 
 
-def test_messages_of_others_are_left_and_counted_once_however_often_they_come():
-    async def main():
-        queue = TroubledQueue()
-        ledger, _ = make_ledger(now)
-        async with consuming(queue, ledger):
-            for body in STRANGERS:
-                queue.put(body)
-            await anyio.sleep(3600)
-            assert queue.received > 5 * len(STRANGERS)
-        assert (ledger.unreadable, ledger.orphans) == (len(STRANGERS) - 1, 1)
-        assert queue.deleted == 0
-        assert len(queue) == len(STRANGERS)
-
-    run_virtual(main)
-
-
-def test_messages_of_others_are_deleted_when_that_was_chosen():
-    async def main():
-        queue = TroubledQueue()
-        ledger, _ = make_ledger(now)
-        async with consuming(queue, ledger, foreign="delete"):
-            for body in STRANGERS:
-                queue.put(body)
-            job = submit(ledger)
-            queue.say(job.id, "SUCCESS")
-            await anyio.sleep(1)
-            assert len(queue) == 0
-        assert (ledger.unreadable, ledger.orphans, ledger.succeeded) == (len(STRANGERS) - 1, 1, 1)
-        assert queue.received == len(STRANGERS) + 1
-
-    run_virtual(main)
-
-
-def test_a_fresh_message_of_somebody_else_is_given_back_at_once():
-    async def main():
-        queue = TroubledQueue()
-        ledger, _ = make_ledger(now)
-        returned = []
-        queue.on_release = lambda delays: returned.extend((now(), delay) for _, delay in delays)
-        async with consuming(queue, ledger):
-            await anyio.sleep(1)
-            queue.say("f" * 32, "SUCCESS")
-            await anyio.sleep(20)
-        (moment, delay), *others = returned
-        assert moment - 1 <= 0.051
-        assert delay == 0
-        # It keeps coming back, so nobody is waiting for it.
-        assert [delay for _, delay in others] == [1, 2, 4, 8, 16]
-
-    run_virtual(main)
-
-
-@pytest.mark.parametrize("with_attributes", [True, False])
-def test_stale_messages_of_others_are_shown_less_and_less_often_and_hold_up_nothing(
-    with_attributes,
-):
-    class OldEmulatorsQueue(TroubledQueue):
-        """Leaves out the system attributes, as ElasticMQ did before 1.6.2."""
-
-        async def receive(self):
-            return [
-                {name: value for name, value in message.items() if name != "Attributes"}
-                for message in await super().receive()
-            ]
-
-    async def main():
-        queue = TroubledQueue() if with_attributes else OldEmulatorsQueue()
-        ledger, records = make_ledger(now)
-        for number in range(500):
-            queue.say(f"{number:032x}", "SUCCESS")
-        await anyio.sleep(86_400)
-        published = {}
-        async with consuming(queue, ledger):
-            for _ in range(3600):
-                job = submit(ledger)
-                published[job.id] = now()
-                queue.say(job.id, "SUCCESS")
-                await anyio.sleep(1)
-        assert ledger.orphans == 500
-        assert len(queue) == 500
-        assert {record.observed - published[record.job_id] for record in records} == {0}
-        # 3600 receives of ours, and about 15 (without attributes: 120) of each old one.
-        limit = 3600 + 500 * (20 if with_attributes else 130)
-        assert queue.received < limit
-        assert queue.receives < 3600 * (2 if with_attributes else 3)
-
-    run_virtual(main)
-
-
-@pytest.mark.parametrize("latency", [0.0, 0.02])
-def test_two_runs_on_one_queue_both_get_exact_totals_and_leave_each_others_messages(latency):
-    class Share:
-        """One consumer's access to the queue; notes what it deletes."""
-
-        def __init__(self, queue):
-            self._queue = queue
-            self.name = queue.name
-            self.bodies = {}
-            self.deleted = []
-
-        async def send(self, body):
-            raise NotImplementedError
-
-        async def receive(self):
-            batch = await self._queue.receive()
-            self.bodies.update({m["ReceiptHandle"]: m["Body"] for m in batch})
-            return batch
-
-        async def delete(self, handles):
-            failed = await self._queue.delete(handles)
-            self.deleted += [self.bodies[h] for h in handles if h not in failed]
-            return failed
-
-        async def release(self, delays):
-            await self._queue.release(delays)
-
-    async def main():
-        queue = TroubledQueue(latency=latency)
-        runs = [make_ledger(now, run_id) for run_id in ("a" * 12, "b" * 12)]
-        shares = [Share(queue), Share(queue)]
-        async with (
-            consuming(shares[0], runs[0][0], max_receivers=4),
-            consuming(shares[1], runs[1][0], max_receivers=4),
-        ):
-            for _ in range(300):
-                for ledger, _ in runs:
-                    queue.say(submit(ledger).id, "STARTED", "IN_PROGRESS", "SUCCESS")
-                await anyio.sleep(0.05)
-            await until(lambda: not len(queue), limit=3600)
-        for (ledger, records), share in zip(runs, shares, strict=True):
-            assert (ledger.succeeded, ledger.submitted, balance(ledger)) == (300, 300, 0)
-            assert (ledger.duplicates, ledger.late, ledger.unreadable) == (0, 0, 0)
-            assert len(records) == 300
-            assert len(share.deleted) == 900
-            assert all(ledger.prefix in body for body in share.deleted)
-
-    run_virtual(main)
-
-
 def test_no_job_waits_for_a_polling_interval():
     async def main():
         service = FakeModelRunner(
@@ -410,27 +277,5 @@ def test_a_message_that_breaks_the_reading_spoils_nothing_else():
             assert level == "warning"
             assert "KeyError" in text
         assert ledger.succeeded == 2
-
-    run_virtual(main)
-
-
-def test_a_release_that_fails_leaves_the_message_to_its_visibility_timeout():
-    async def main():
-        queue = TroubledQueue()
-        ledger, _ = make_ledger(now)
-
-        def fail(_delays):
-            if now() < 10:
-                raise OSError("connection reset")
-
-        queue.on_release = fail
-        async with consuming(queue, ledger) as consumer:
-            queue.say("f" * 32, "SUCCESS")
-            await anyio.sleep(20)
-            assert queue.received == 1
-            await anyio.sleep(60)
-            assert queue.received > 1
-            assert [level for level, _ in consumer.notes] == ["warning", "info"]
-        assert (ledger.orphans, len(queue)) == (1, 1)
 
     run_virtual(main)

@@ -185,8 +185,24 @@ def test_a_body_that_is_no_status_gives_none(body):
 
 
 names = st.sampled_from(
-    "status job_id jobId image_status imageStatus image_id region_id request processing_duration "
-    "processingDuration Message MessageAttributes Timestamp Type Value StringValue".split()
+    [
+        "status",
+        "job_id",
+        "jobId",
+        "image_status",
+        "imageStatus",
+        "image_id",
+        "region_id",
+        "request",
+        "processing_duration",
+        "processingDuration",
+        "Message",
+        "MessageAttributes",
+        "Timestamp",
+        "Type",
+        "Value",
+        "StringValue",
+    ]
 )
 scalars = (
     st.none()
