@@ -74,8 +74,10 @@ async def _mind_signals(test: LoadTest, *, task_status: anyio.abc.TaskStatus[Non
         async for _ in signals:
             if test.interrupted:
                 test.abort()
-            else:
-                test.stop()
+                continue
+            loading = test.progress().phase != "setup"
+            test.stop()
+            if loading:
                 with contextlib.suppress(OSError):
                     click.echo(
                         "stopping: waiting for open jobs; Ctrl-C again to stop now", err=True

@@ -23,7 +23,6 @@ _EXPECTED = {
     "bool": "true or false",
     "array": "a list",
     "object": "keys and values",
-    "null": "nothing",
 }
 _PATH = re.compile(r" - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
@@ -42,7 +41,8 @@ def convert(raw: Any, kind: type[T], *, where: str = "") -> T:
             return msgspec.convert(raw, kind, dec_hook=dec_hook)
         except msgspec.ValidationError as problem:
             _, steps, message = _read(problem)
-            if message == "Expected `str`, got `int`" and steps and ... not in steps:
+            wanted, got = _types(message)
+            if wanted == ["str"] and got == "int" and steps and ... not in steps:
                 raw = _replaced(raw, steps, str(_value_at(raw, steps)))
                 continue
             raise explain(problem, raw, kind, where=where) from None
@@ -52,7 +52,9 @@ def explain(problem: msgspec.ValidationError, raw: Any, kind: Any, *, where: str
     """Make the :class:`ConfigError` that says what ``problem`` means."""
     of_key, steps, message = _read(problem)
     named = [str(step) for step in steps if step is not ...]
-    key = ".".join([*([where] if where else []), *named])
+    key = where
+    for step in named:
+        key = below(key, step)
     value = redact(_value_at(raw, steps), named[-1] if named else "")
     place = key or "the config"
     fields = _fields_at(kind, raw, steps)
@@ -61,8 +63,7 @@ def explain(problem: msgspec.ValidationError, raw: Any, kind: Any, *, where: str
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", message, re.DOTALL):
         return _unknown_key(unknown[1], fields, key)
     if missing := re.fullmatch(r"Object missing required field `(.*)`", message):
-        name = f"{key}.{missing[1]}" if key else missing[1]
-        return ConfigError(f"{name}: is missing; add it")
+        return ConfigError(f"{below(key, missing[1])}: is missing; add it")
     if re.fullmatch(r"Invalid (enum )?value .*", message, re.DOTALL):
         allowed = _allowed_at(kind, raw, steps)
         return ConfigError(
@@ -75,8 +76,15 @@ def explain(problem: msgspec.ValidationError, raw: Any, kind: Any, *, where: str
         return ConfigError(f"{place}: {_show(value)} is too large; give a smaller number")
     # What a struct says of one of its fields: "workers is 0; give …".
     if (own := re.match(r"(\w+)(?:: | (?=is |must ))", message)) and own[1] in fields:
-        place, message = (f"{key}.{own[1]}" if key else own[1]), message[own.end() :]
+        place, message = below(key, own[1]), message[own.end() :]
     return ConfigError(f"{place}: {message}" if place != "the config" else message)
+
+
+def below(where: str, key: str | int) -> str:
+    """Give the path of ``key`` below the path ``where``, on one line whatever the key is."""
+    text = str(key)
+    text = text if text and text.isprintable() else repr(text)
+    return f"{where}.{text}" if where else text
 
 
 def _read(problem: msgspec.ValidationError) -> tuple[bool, list[Any], str]:
@@ -97,26 +105,32 @@ def _read(problem: msgspec.ValidationError) -> tuple[bool, list[Any], str]:
 
 def _type_sentence(message: str, value: Any, *, required: bool) -> str:
     """Say which type is expected, of msgspec's "Expected `int`, got `str`"."""
-    expected = re.match(r"Expected `([^`]*)`((?: [^`,]+)?)", message)
-    assert expected is not None
-    wanted = _words(message) + expected[2].replace(">=", "of at least").replace("<=", "of at most")
+    names, _ = _types(message)
+    more = re.sub(r"^Expected `[^`]*`|, got .*$", "", message)
+    wanted = _words(message) + more.replace(">=", "of at least").replace("<=", "of at most")
     if value is None:
         return f"is empty; give {wanted}" + ("" if required else ", or leave the key out")
     hint = ""
-    if expected[1] == "str" and isinstance(value, bool | float):
+    if names == ["str"] and isinstance(value, bool | float):
         hint = "; put it in quotes"
-    elif expected[1] == "array" and isinstance(value, str):
+    elif names == ["array"] and isinstance(value, str):
         hint = f"; write [{value}]"
-    elif expected[1] in {"int", "float"} and isinstance(value, str) and _is_number(value):
+    elif names in (["int"], ["float"]) and isinstance(value, str) and _is_number(value):
         hint = "; take the quotes away"
     return f"expected {wanted}, got {_show(value)}{hint}"
 
 
+def _types(message: str) -> tuple[list[str], str]:
+    """Give the types that msgspec expected, but for null, and the one that it got."""
+    found = re.match(r"Expected `([^`]*)`[^`]*(?:`([^`]*)`)?", message)
+    if found is None:
+        return [], ""
+    return [name for name in found[1].split(" | ") if name != "null"], found[2] or ""
+
+
 def _words(message: str) -> str:
-    expected = re.match(r"Expected `([^`]*)`", message)
-    names = expected[1].split(" | ") if expected else ["str"]
-    known = [_EXPECTED.get(name, name) for name in names if name != "null"]
-    return " or ".join(known) or _EXPECTED["null"]
+    names, _ = _types(message)
+    return " or ".join(_EXPECTED.get(name, name) for name in names) or "nothing"
 
 
 def _is_number(text: str) -> bool:
@@ -138,7 +152,7 @@ def _replaced(raw: Any, steps: Sequence[Any], value: Any) -> Any:
 
 
 def _unknown_key(name: str, fields: Sequence[str], where: str) -> ConfigError:
-    key = f"{where}.{name}" if where else name
+    key = below(where, name)
     close = difflib.get_close_matches(name, fields, n=1, cutoff=0.5)
     if close:
         return ConfigError(f"{key}: there is no such key; did you mean {close[0]!r}?")
@@ -197,8 +211,8 @@ def _type_at(kind: Any, raw: Any, steps: Sequence[Any]) -> types.Type | None:
     at: types.Type | None = types.type_info(kind)
     for step in steps:
         options = at.types if isinstance(at, types.UnionType) else (at,)
-        below = [_below(option, step) for option in options]
-        at = next((one for one in below if one is not None), None)
+        inner = [_type_below(option, step) for option in options]
+        at = next((one for one in inner if one is not None), None)
         raw = _value_at(raw, [step])
     if isinstance(at, types.UnionType) and isinstance(raw, Mapping):
         structs = [one for one in at.types if isinstance(one, types.StructType)]
@@ -206,7 +220,7 @@ def _type_at(kind: Any, raw: Any, steps: Sequence[Any]) -> types.Type | None:
     return at
 
 
-def _below(at: types.Type | None, step: Any) -> types.Type | None:
+def _type_below(at: types.Type | None, step: Any) -> types.Type | None:
     if isinstance(at, types.StructType):
         return next((field.type for field in at.fields if field.encode_name == step), None)
     if isinstance(at, types.ListType | types.VarTupleType):

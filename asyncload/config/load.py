@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import yaml
 
-from asyncload.config.convert import convert, explain
+from asyncload.config.convert import below, convert, explain
 from asyncload.config.model import Config, FileConfig, ScenarioConfig
 from asyncload.config.reader import parse_scalar, parse_yaml, read_yaml
 from asyncload.config.redact import hide_texts, is_secret_name, redact
@@ -91,10 +91,11 @@ def _check_plain(value: Any, where: str) -> None:
         for key, inner in value.items():
             if not isinstance(key, str):
                 raise ConfigError(f"{where or 'the config'}: the key {key!r} must be a text")
-            _check_plain(inner, f"{where}.{key}" if where else key)
+            _check_plain(key, where or "the config")
+            _check_plain(inner, below(where, key))
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
-            _check_plain(inner, f"{where}.{index}")
+            _check_plain(inner, below(where, index))
     elif isinstance(value, str):
         if any("\ud800" <= character <= "\udfff" for character in value):
             raise ConfigError(f"{where}: {value!r} is not valid Unicode; write it in UTF-8")
@@ -192,12 +193,12 @@ def _expand(value: Any, environment: Mapping[str, str], secrets: set[str], where
     """
     if isinstance(value, dict):
         return {
-            key: _expand(inner, environment, secrets, f"{where}.{key}" if where else key)
+            key: _expand(inner, environment, secrets, below(where, key))
             for key, inner in value.items()
         }
     if isinstance(value, list):
         return [
-            _expand(inner, environment, secrets, f"{where}.{index}")
+            _expand(inner, environment, secrets, below(where, index))
             for index, inner in enumerate(value)
         ]
     if not isinstance(value, str) or "${" not in value:
@@ -243,9 +244,10 @@ def _override(raw: dict[str, Any], override: str) -> dict[str, Any]:
     try:
         value = parse_yaml(text)
     except yaml.YAMLError:
-        value = text
-    if isinstance(value, str):  # as it stands, with what YAML takes for a comment or an anchor
-        value = parse_scalar(text)
+        value = None
+    if not isinstance(value, dict | list):
+        # Not as YAML, for which "a # b" ends in a comment and "&a b" has an anchor.
+        value = parse_scalar(text.strip())
     changed: dict[str, Any] = _with(raw, keys, 0, value)
     return changed
 

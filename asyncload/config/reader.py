@@ -47,7 +47,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
             raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} is not a text; put it in quotes", key_node.start_mark
+                None, None, f"the key {key!r} is not a text", key_node.start_mark
             )
         if key in seen:
             raise yaml.constructor.ConstructorError(
@@ -79,7 +79,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         raw = parse_yaml(text)
     except yaml.YAMLError as problem:
-        raise ConfigError(f"{path}{_explained(problem, text)}; mend the YAML there") from None
+        raise ConfigError(f"{path}{_explained(problem, text)}") from None
     if not isinstance(raw, dict):
         what = "is empty" if raw is None else f"holds {_TYPES.get(type(raw), 'a single value')}"
         raise ConfigError(f"{path}: {what}; a config is keys and values, such as 'scenarios:'")
@@ -137,6 +137,8 @@ def _remedy(problem: yaml.MarkedYAMLError, text: str) -> str:
         return "indent with spaces, not with tabs"
     if "cannot start any token" in what:
         return "put the text in quotes"
+    if "is not a text" in what:
+        return "put it in quotes"
     if "but got '{'" in what and "${" in "".join(line):
         return "inside { } and [ ] put ${…} in quotes"
     if "is given twice" in what:

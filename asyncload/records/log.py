@@ -155,6 +155,8 @@ def check_log(path: Path) -> None:
 
 def _cannot_write(path: Path, problem: OSError | ValueError) -> ConfigError:
     reason = getattr(problem, "strerror", None) or problem
+    if isinstance(problem, FileExistsError):  # what making a folder says of a file in its place
+        reason = f"{path.parent} is not a folder"
     return ConfigError(f"log: cannot write {path}: {reason}; choose another place with --log")
 
 

@@ -255,6 +255,10 @@ class Aws:
                 f"{self.target} does not answer while {doing}; "
                 f"{self._check_address}, and that the service is up"
             )
+        if code.isdigit():  # an HTTP status without one of AWS's error codes
+            return (
+                f"{self.target} answered {describe(problem)!r} while {doing}; {self._check_address}"
+            )
         return f"{doing} failed at {self.target}: {describe(problem)}"
 
 

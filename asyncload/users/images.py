@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import anyio
@@ -27,6 +28,7 @@ LARGEST_READ: Final = 1 << 20
 """A longer read wants pixels, not a header (GDAL takes in a whole NITF), and gets nothing."""
 
 
+_GDAL_PATH: Final = re.compile(r"/vsiriopener_\w+/")
 _BUCKET: Final = re.compile(r"[\w.-]+(:[\w.:-]+)*")  # or the ARN of an access point
 
 
@@ -79,16 +81,18 @@ async def find_images(setup: Setup, url: str, *, key: str) -> list[Image]:
         try:
             pixels = await _pixels(setup.aws, bucket, name, size, limiter)
         except Exception as problem:  # GDAL, botocore and broken files raise anything
-            reason = hide_secrets(" ".join(str(problem).split())[:160])
-            setup.note("warning", f"skipped {image_url}: its header cannot be read ({reason})")
+            setup.note(
+                "warning", f"skipped {image_url}: its header cannot be read ({_reason(problem)})"
+            )
         else:
             images[index] = Image(image_url, size, pixels)
         done += 1
         setup.progress(f"read the headers of {done} of {len(found)} images")
 
-    async with anyio.create_task_group() as group:
-        for index, (name, size) in enumerate(found):
-            group.start_soon(read, index, name, size)
+    with _no_place_needed():
+        async with anyio.create_task_group() as group:
+            for index, (name, size) in enumerate(found):
+                group.start_soon(read, index, name, size)
     usable = [image for image in images if image is not None]
     if not usable:
         raise TargetError(
@@ -96,6 +100,24 @@ async def find_images(setup: Setup, url: str, *, key: str) -> list[Image]:
             f"mend them, or point {key} elsewhere"
         )
     return usable
+
+
+@contextlib.contextmanager
+def _no_place_needed() -> Iterator[None]:
+    """Silence rasterio about photographs and masks, which have no place on Earth.
+
+    Around all reads, not in their threads: filters for warnings are the process's.
+    """
+    from rasterio.errors import NotGeoreferencedWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
+
+
+def _reason(problem: Exception) -> str:
+    """What was wrong with an image, in a few words, without the path that GDAL knows it by."""
+    return hide_secrets(_GDAL_PATH.sub("", " ".join(str(problem).split()))[:160])
 
 
 async def _list(aws: Aws, bucket: str, prefix: str, key: str) -> list[tuple[str, int]]:
@@ -157,19 +179,15 @@ async def _pixels(
 
 def _count_pixels(name: str, size: int, fetch: Callable[[int, int], bytes]) -> int:
     import rasterio
-    from rasterio.errors import NotGeoreferencedWarning
 
     def open_remote(_path: str, _mode: str = "rb", **_: Any) -> _RemoteFile:
         return _RemoteFile(size, fetch)
 
-    with warnings.catch_warnings():
-        # Photographs and masks have no place on Earth, and need none here.
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with (
-            rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO"),
-            rasterio.open(name, opener=open_remote, sharing=False) as dataset,
-        ):
-            return int(dataset.width) * int(dataset.height)
+    with (
+        rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO"),
+        rasterio.open(name, opener=open_remote, sharing=False) as dataset,
+    ):
+        return int(dataset.width) * int(dataset.height)
 
 
 class _RemoteFile(io.RawIOBase):

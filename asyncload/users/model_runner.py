@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from asyncload.errors import ConfigError
 from asyncload.jobs.ledger import LiveJob
 from asyncload.plan.duration import Duration
-from asyncload.transport.describe import error_code, never_connected
+from asyncload.transport.describe import error_code, http_status, never_connected
 from asyncload.transport.queue import MessageQueue
 from asyncload.transport.sqs import SqsQueue
-from asyncload.users.images import Image, check_bucket, find_images
+from asyncload.users.images import Image, check_bucket, find_images, parse_s3_url
 from asyncload.users.user import Context, Setup, User, task
 from asyncload.users.wait import between, parse_wait
 
@@ -51,6 +52,12 @@ class ModelRunnerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True
             )
         if self.job_timeout <= 0:
             raise ValueError("job_timeout is 0; give the time after which a job is given up")
+        try:
+            for key, place in (("images", self.images), ("results", self.results)):
+                if place is not None:
+                    parse_s3_url(place, key=key)
+        except ConfigError as problem:
+            raise ValueError(str(problem)) from None
         if self.wait is not None:
             try:
                 parse_wait(self.wait)
@@ -141,8 +148,12 @@ class ModelRunnerUser(User):
         self.jobs.accept(job, message_id)
 
     def _not_sent(self, job: LiveJob, problem: BaseException) -> None:
-        """Take an answer that says no for a refusal; a lost one leaves the job in doubt."""
-        if error_code(problem) is not None or never_connected(problem):
+        """Take an answer that says no for a refusal; anything else leaves the job in doubt.
+
+        Behind an error of the service's own (5xx) the message may have been accepted.
+        """
+        refused = error_code(problem) is not None and (http_status(problem) or 400) < 500
+        if refused or never_connected(problem):
             self.jobs.reject(job)
         else:
             self.jobs.doubt(job)
