@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Literal, cast
 
 from asyncload.commands.loop import Output
+from asyncload.commands.reading import reading
 from asyncload.report.plots import plot_log
 
 
 def plot_command(log: Path, output: Path, form: str) -> None:
     """Draw the graphs of ``log`` into ``output`` and name the files."""
     console = Output()
-    with console.status(f"reading {log}"):
-        paths = plot_log(log, output, format=cast("Literal['png', 'svg']", form))
+    with reading(str(log), console) as progress:
+        paths = plot_log(log, output, format=cast("Literal['png', 'svg']", form), progress=progress)
     for path in paths:
         console.print(str(path), soft_wrap=True)

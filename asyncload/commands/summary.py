@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 import msgspec
+from rich.console import Console
 
 from asyncload.commands.loop import Output
+from asyncload.commands.reading import reading
 from asyncload.errors import LogError
 from asyncload.records.log import LogReader
 from asyncload.records.record import SummaryRecord
@@ -24,12 +26,13 @@ def summary_command(log: Path, *, as_json: bool) -> None:
     stats = LiveStats()
     thresholds: list[ThresholdResult] = []
     number = 0
-    reader = LogReader(log)
-    for record in reader:
-        number += 1
-        stats.write(record)
-        if isinstance(record, SummaryRecord):
-            thresholds = _thresholds(record)
+    with reading(str(log), Console(stderr=True)) as progress:
+        reader = LogReader(log, progress=progress)
+        for record in reader:
+            number += 1
+            stats.write(record)
+            if isinstance(record, SummaryRecord):
+                thresholds = _thresholds(record)
     if not number and not reader.skipped:
         raise LogError(f"the log {log} is empty; it has a first line once a run has started")
     if not number:

@@ -149,6 +149,7 @@ def _scenario(scenario: ScenarioConfig, index: int) -> Scenario:
                 model=load.model,
                 arrivals=load.arrivals,
                 max_in_flight=load.max_in_flight,
+                precise=load.precise,
             )
     except ConfigError as problem:
         text = str(problem)

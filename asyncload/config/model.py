@@ -51,6 +51,8 @@ class LoadConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     arrivals: Literal["even", "poisson"] = "even"
     duration: Duration | None = None
     max_in_flight: int = 10_000
+    precise: bool = False
+    """Open model: start arrivals to the microsecond, at the price of CPU."""
 
     def __post_init__(self) -> None:
         if self.duration is not None and self.duration <= 0:

@@ -6,8 +6,14 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from typing import Final
 
 import anyio
+
+RESOLUTION: Final = 1e-6
+"""Seconds: due times and records are in whole microseconds."""
+APPROACH: Final = 0.002
+"""Seconds before a due time from which on precise pacing no longer trusts timers."""
 
 
 class RunClock:
@@ -39,6 +45,19 @@ class RunClock:
         seconds = self._now() - self._zero
         # To the nearest microsecond; round(seconds, 6) would take three times as long.
         return int(seconds * 1e6 + 0.5) / 1e6 if seconds > 0 else 0.0
+
+    async def reach(self, t: float, *, precise: bool = False) -> None:
+        """Sleep until ``t`` and not a moment less.
+
+        A loop's timers are good to a millisecond and may ring early; the rest
+        is spent in turns of the loop, so that others go on meanwhile. With
+        ``precise`` the last :data:`APPROACH` seconds are, which takes CPU and
+        gives microseconds.
+        """
+        left = t - (self._now() - self._zero)
+        await anyio.sleep(max(0.0, left - APPROACH if precise else left))
+        while t - (self._now() - self._zero) > RESOLUTION:  # noqa: ASYNC110 - no event says when
+            await asyncio.sleep(0)
 
     async def sleep_until(self, t: float) -> None:
         """Sleep until ``t``; at least let other tasks run."""

@@ -46,13 +46,13 @@ class OpenRun(ScenarioRun):
             self._dismiss()
 
     async def _dispatch(self, group: TaskGroup) -> None:
-        clock = self.clock
+        clock, precise = self.clock, self.scenario.precise
         row = 0
         for first in range(0, len(self._due_times), CHUNK):
             for due in self._due_times[first : first + CHUNK].tolist():
                 if due > clock():
                     row = 0
-                    await clock.sleep_until(due)
+                    await clock.reach(due, precise=precise)
                 elif (row := row + 1) >= BURST:
                     row = 0
                     await asyncio.sleep(0)

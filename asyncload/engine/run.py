@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -18,7 +19,8 @@ from asyncload.jobs.consumer import StatusConsumer
 from asyncload.jobs.ledger import JobLedger
 from asyncload.plan.plan import Plan
 from asyncload.records.record import Level, Note, Sink
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws import CONNECTIONS, Aws
+from asyncload.transport.client import HttpClient
 
 Phase = Literal["setup", "load", "drain", "done"]
 
@@ -52,6 +54,8 @@ class Engine:
         self.runs: list[ScenarioRun] = []
         self._sink = sink
         self._aws = aws
+        self._http = HttpClient(clock=self.clock, limit=CONNECTIONS)
+        self._resources = contextlib.AsyncExitStack()
         self._service_clock = ServiceClock(0.0)
         self.ledger = JobLedger(
             run_id, sink=sink, clock=self.clock, service_clock=self._service_clock
@@ -70,9 +74,17 @@ class Engine:
 
     async def prepare(self) -> None:
         """Discover everything; raises what the user classes raise."""
-        self._prepared, self._consumptions = await prepare(
-            self.plan, self._aws, note=self.note, progress=self._progress
-        )
+        async with contextlib.AsyncExitStack() as resources:
+            await resources.enter_async_context(self._http)
+            self._prepared, self._consumptions = await prepare(
+                self.plan,
+                self._aws,
+                self._http,
+                resources,
+                note=self.note,
+                progress=self._progress,
+            )
+            self._resources = resources.pop_all()
 
     def begin(self) -> float:
         """Start the clock; return the wall clock's epoch seconds at t = 0."""
@@ -108,6 +120,7 @@ class Engine:
         with anyio.CancelScope(shield=True):
             for consumer in consumers:
                 await consumer.finish()
+            await self._resources.aclose()
             self.ledger.close()
             self._write_levels()
         self._note_clock_skew()
@@ -141,6 +154,7 @@ class Engine:
             "clock": self.clock,
             "sink": self._sink,
             "aws": self._aws,
+            "http": self._http,
             "jobs": self.ledger,
         }
         if prepared.due_times is None:

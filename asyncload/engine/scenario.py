@@ -15,6 +15,7 @@ from asyncload.jobs.ledger import JobLedger
 from asyncload.plan.plan import Scenario
 from asyncload.records.record import FAILED, Request, Sink
 from asyncload.transport.aws import Aws
+from asyncload.transport.client import HttpClient
 from asyncload.transport.measure import CURRENT, Recorder, is_recorded
 from asyncload.users.user import Context, User
 
@@ -41,6 +42,7 @@ class ScenarioRun:
         clock: RunClock,
         sink: Sink,
         aws: Aws,
+        http: HttpClient,
         jobs: JobLedger,
     ) -> None:
         self.scenario = scenario
@@ -53,6 +55,7 @@ class ScenarioRun:
         self._shared = shared
         self._seed = seed
         self._aws = aws
+        self._http = http
         self._jobs = jobs
         self._made = 0
         self._load = anyio.CancelScope()
@@ -80,6 +83,7 @@ class ScenarioRun:
                     shared=self._shared,
                     recorder=recorder,
                     aws=self._aws,
+                    http=self._http,
                     jobs=self._jobs,
                     rng=random.Random(f"{self._seed}/{self.scenario.name}/{number}"),
                 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -15,11 +16,13 @@ from asyncload.config.convert import convert
 from asyncload.errors import AsyncloadError, ConfigError, TargetError
 from asyncload.plan.plan import Plan, Scenario, UserSpec
 from asyncload.transport.aws import Aws
+from asyncload.transport.client import HttpClient
 from asyncload.transport.describe import describe
 from asyncload.transport.queue import MessageQueue
 from asyncload.users.registry import user_class
 from asyncload.users.user import User
 
+Entered = TypeVar("Entered")
 Foreign = Literal["leave", "delete"]
 NoteFunction = Callable[[str, str], None]
 
@@ -51,19 +54,27 @@ class ScenarioSetup:
         scenario: str,
         prefix: str,
         *,
+        http: HttpClient,
+        resources: AsyncExitStack,
         note: NoteFunction,
         progress: Callable[[str], None],
     ) -> None:
         self.aws = aws
+        self.http = http
         self.scenario = scenario
         self.note = note
         self.progress = progress
         self.consumptions: list[Consumption] = []
         self._prefix = prefix
+        self._resources = resources
 
     def key(self, option: str) -> str:
         """Give the config key of an option of the user."""
         return f"{self._prefix}.{option}"
+
+    async def enter(self, resource: AbstractAsyncContextManager[Entered]) -> Entered:
+        """Enter ``resource``; it is left at the end of the run."""
+        return await self._resources.enter_async_context(resource)
 
     def consume(self, queue: MessageQueue, *, foreign: Foreign) -> None:
         """Have the status consumer read ``queue``."""
@@ -99,7 +110,13 @@ def resolve_user(scenario: Scenario, index: int) -> tuple[type[User], msgspec.St
 
 
 async def prepare(
-    plan: Plan, aws: Aws, *, note: NoteFunction, progress: Callable[[str], None]
+    plan: Plan,
+    aws: Aws,
+    http: HttpClient,
+    resources: AsyncExitStack,
+    *,
+    note: NoteFunction,
+    progress: Callable[[str], None],
 ) -> tuple[list[Prepared], list[Consumption]]:
     """Discover everything, once: classes, options, targets, due times."""
     resolved = [resolve_user(scenario, index) for index, scenario in enumerate(plan.scenarios)]
@@ -107,7 +124,13 @@ async def prepare(
     consumptions: dict[str, Consumption] = {}
     for index, (scenario, (kind, options)) in enumerate(zip(plan.scenarios, resolved, strict=True)):
         setup = ScenarioSetup(
-            aws, scenario.name, f"scenarios.{index}.user", note=note, progress=progress
+            aws,
+            scenario.name,
+            f"scenarios.{index}.user",
+            http=http,
+            resources=resources,
+            note=note,
+            progress=progress,
         )
         shared = await _prepared(kind, setup, options, index)
         progress("working out due times")

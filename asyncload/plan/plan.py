@@ -52,6 +52,8 @@ class Scenario:
     """Open model only."""
     max_in_flight: int = 10_000
     """Of the whole; see :attr:`in_flight_limit`."""
+    precise: bool = False
+    """Open model only: start arrivals to the microsecond, at the price of CPU."""
     part: int = 0
     parts: int = 1
 

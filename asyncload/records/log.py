@@ -244,18 +244,23 @@ class LogReader:
 
     Skips a torn last line, unknown types and unreadable lines, and counts
     them in :attr:`skipped`. Raises :class:`LogError` when the file cannot be
-    opened. For millions of lines use :mod:`asyncload.records.columns`.
+    opened. ``progress`` is called now and then with bytes read and bytes in
+    all. For graphs of millions of lines use :mod:`asyncload.records.columns`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, progress: Callable[[int, int], None] | None = None) -> None:
         self.path = path
         self.skipped = 0
+        self._progress = progress
 
     def __iter__(self) -> Iterator[AnyRecord]:
         decoder: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
         try:
             with self.path.open("rb") as file:
-                for line in file:
+                size = os.fstat(file.fileno()).st_size
+                for number, line in enumerate(file):
+                    if self._progress is not None and number % 20_000 == 0:
+                        self._progress(file.tell(), size)
                     try:
                         yield decoder.decode(line)
                     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -49,8 +49,16 @@ _CURVES: Final = (
 _JOB_CURVE: Final = (Stroke(style.BLACK, "-", "*"), Stroke(style.GREY, "-", "X"))
 
 
-def plot_log(path: Path, out_dir: Path, *, format: str = "png") -> list[Path]:  # noqa: A002 -- what matplotlib and the command line call it
+def plot_log(
+    path: Path,
+    out_dir: Path,
+    *,
+    format: str = "png",  # noqa: A002 -- what matplotlib and the command line call it
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
     """Draw every graph the log at ``path`` has data for; return the files written.
+
+    ``progress`` is called with bytes read and bytes in all.
 
     Raises :class:`LogError` when the log cannot be read or holds no request
     and no job, and :class:`ConfigError` for an unknown format or a folder
@@ -58,7 +66,7 @@ def plot_log(path: Path, out_dir: Path, *, format: str = "png") -> list[Path]:  
     """
     if format not in FORMATS:
         raise ConfigError(f"the format {format!r} is unknown; choose {' or '.join(FORMATS)}")
-    run = data.run_of(read_columns(path))
+    run = data.run_of(read_columns(path, progress=progress))
     written = []
     try:
         Path(out_dir).mkdir(parents=True, exist_ok=True)

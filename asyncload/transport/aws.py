@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from asyncload.errors import ConfigError, TargetError
+from asyncload.transport.credentials import CredentialProvider
 from asyncload.transport.describe import describe, error_code, hide_secrets
 from asyncload.transport.measure import record_calls
 
@@ -71,6 +72,7 @@ class Aws:
         self._credentials = credentials
         self._session: AioSession | None = None
         self._clients: dict[tuple[str, str | None, bool], Any] = {}
+        self._provider: CredentialProvider | None = None
         self._lock = anyio.Lock()
         self._stack = contextlib.AsyncExitStack()
 
@@ -191,6 +193,16 @@ class Aws:
                 f"aws.endpoint_url: {hide_secrets(str(self.endpoint))!r} is not a URL "
                 f"({hide_secrets(str(problem))}); write it like http://localhost:9324"
             ) from None
+
+    async def credentials(self) -> CredentialProvider:
+        """Credentials for the fast lane, kept fresh. Raises :class:`ConfigError` without any."""
+        if self._provider is None:
+            if self._credentials is not None:
+                self._provider = CredentialProvider.fixed(*self._credentials)
+            else:
+                self._provider = await CredentialProvider.of(await self.session.get_credentials())
+            self._stack.push_async_callback(self._provider.close)
+        return self._provider
 
     async def account(self) -> str:
         """Ask STS for the account id. Raises :class:`TargetError`."""

@@ -16,8 +16,12 @@ _SECRETS: Final = re.compile(
 # A word without a capital or digit is prose: "basic authentication failed".
 _BEARER: Final = re.compile(r"\b((?i:bearer|basic))\s+(?=[a-z]*[^a-z\s])[\w.~+/=-]{8,}")
 _ACCESS_KEY: Final = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b")
+_TIMEOUTS: Final = frozenset(
+    {"ConnectTimeout", "ConnectTimeoutError", "ReadTimeoutError", "RequestTimeout"}
+)
 _NEVER_CONNECTED: Final = frozenset(
     {
+        "ConnectFailed",
         "ConnectTimeoutError",
         "EndpointConnectionError",
         "NoCredentialsError",
@@ -67,12 +71,11 @@ def is_timeout(problem: BaseException) -> bool:
     """Whether ``problem`` means that an answer did not come in time."""
     if isinstance(problem, TimeoutError):
         return True
-    return any(
-        kind.__name__ in {"ReadTimeoutError", "ConnectTimeoutError", "ConnectTimeout"}
-        for kind in type(problem).__mro__
-    )
+    return any(kind.__name__ in _TIMEOUTS for kind in type(problem).__mro__)
 
 
 def never_connected(problem: BaseException) -> bool:
     """Whether ``problem`` means that no connection came about, so nothing was sent."""
+    if getattr(problem, "phase", None) in {"connect", "pool wait"}:  # of the fast lane's timeout
+        return True
     return any(kind.__name__ in _NEVER_CONNECTED for kind in type(problem).__mro__)

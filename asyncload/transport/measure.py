@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from asyncload.records.record import FAILED, OK, TIMEOUT, Request, Sink
 from asyncload.transport.describe import describe, http_status, is_timeout
+from asyncload.transport.response import Response
 
 
 class Recorder:
@@ -74,6 +75,13 @@ class Measurement:
         self.bytes_out: int | None = None
         self.bytes_in: int | None = None
         self.error: str | None = None
+
+    def answered(self, response: Response) -> None:
+        """Take over what an answer of the fast lane tells."""
+        self.first_byte = response.timing.first_byte
+        self.status = response.status
+        self.bytes_in = response.bytes_in
+        self.bytes_out = response.bytes_out
 
     def fail(self, reason: str) -> None:
         """Record this request as failed, for ``reason``."""

@@ -12,6 +12,7 @@ from asyncload.errors import ConfigError
 from asyncload.jobs.ledger import LiveJob
 from asyncload.plan.duration import Duration
 from asyncload.transport.describe import error_code, http_status, never_connected
+from asyncload.transport.fast_sqs import FastSqsQueue
 from asyncload.transport.queue import MessageQueue
 from asyncload.transport.sqs import SqsQueue
 from asyncload.users.images import Image, check_bucket, find_images, parse_s3_url
@@ -39,6 +40,10 @@ class ModelRunnerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     tile_format: Literal["GTIFF", "NITF", "JPEG", "PNG"] = "GTIFF"
     tile_compression: Literal["NONE", "JPEG", "J2K", "LZW"] = "NONE"
     region_of_interest: str | None = None
+    client: Literal["fast", "sdk"] = "fast"
+    """The fast lane, or aiobotocore; the same on the wire."""
+    batch_linger: Duration = Duration(0)
+    """How long a job may wait for others to be sent with it, ten at most; 0 sends each alone."""
     job_timeout: Duration = Duration(3600)
     foreign: Literal["leave", "delete"] = "leave"
     wait: Any = None
@@ -50,6 +55,8 @@ class ModelRunnerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True
             raise ValueError(
                 f"tile_overlap is {self.tile_overlap}; give 0 or more, and less than tile_size"
             )
+        if self.client == "sdk" and self.batch_linger:
+            raise ValueError("batch_linger works on the fast lane only; leave out client: sdk")
         if self.job_timeout <= 0:
             raise ValueError("job_timeout is 0; give the time after which a job is given up")
         try:
@@ -129,8 +136,15 @@ class ModelRunnerUser(User):
             for image in images
         ]
         await _warn_about_dead_letters(setup, options, statuses)
-        setup.consume(statuses, foreign=options.foreign)
-        return Deployment(requests, orders, itertools.cycle(orders))
+        if options.client == "sdk":
+            setup.consume(statuses, foreign=options.foreign)
+            return Deployment(requests, orders, itertools.cycle(orders))
+        linger = options.batch_linger or None
+        fast = await FastSqsQueue.of(setup.aws, setup.http, requests.url, batch_linger=linger)
+        setup.consume(
+            await FastSqsQueue.of(setup.aws, setup.http, statuses.url), foreign=options.foreign
+        )
+        return Deployment(fast, orders, itertools.cycle(orders))
 
     @task()
     async def submit(self) -> None:

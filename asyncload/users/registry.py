@@ -13,7 +13,12 @@ from asyncload.errors import ConfigError
 from asyncload.transport.describe import describe
 from asyncload.users.user import User
 
-KINDS: Final = MappingProxyType({"model_runner": "asyncload.users.model_runner:ModelRunnerUser"})
+KINDS: Final = MappingProxyType(
+    {
+        "http": "asyncload.users.http:HttpUser",
+        "model_runner": "asyncload.users.model_runner:ModelRunnerUser",
+    }
+)
 """Kinds a config may name, each imported only when it is used."""
 
 

@@ -6,17 +6,21 @@ import inspect
 import math
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
 
 from asyncload.jobs.ledger import JobLedger
 from asyncload.transport.aws import Aws
+from asyncload.transport.client import HttpClient
 from asyncload.transport.measure import Measurement, Recorder
 from asyncload.transport.queue import MessageQueue
+from asyncload.users.calls import UserHttp
 from asyncload.users.wait import NO_WAIT, Wait
 
 Task = Callable[[Any], Awaitable[Any]]
+Entered = TypeVar("Entered")
 TaskFunction = TypeVar("TaskFunction", bound=Task)
 
 
@@ -51,6 +55,11 @@ class Setup(Protocol):
         ...
 
     @property
+    def http(self) -> HttpClient:
+        """The fast lane's client, for requests of the load."""
+        ...
+
+    @property
     def scenario(self) -> str:
         """Name of the scenario."""
         ...
@@ -65,6 +74,10 @@ class Setup(Protocol):
 
     def progress(self, text: str) -> None:
         """Say what is being done, for a person who waits."""
+        ...
+
+    async def enter(self, resource: AbstractAsyncContextManager[Entered]) -> Entered:
+        """Enter ``resource``; it is left at the end of the run."""
         ...
 
     def consume(self, queue: MessageQueue, *, foreign: Literal["leave", "delete"]) -> None:
@@ -116,6 +129,7 @@ class Context(msgspec.Struct):
     shared: Any
     recorder: Recorder
     aws: Aws
+    http: HttpClient
     jobs: JobLedger
     rng: random.Random
 
@@ -156,6 +170,8 @@ class User:
         """What :meth:`prepare` returned; the same object for all users of the scenario."""
         self.recorder = context.recorder
         self.aws = UserAws(context.aws)
+        self.http = UserHttp(context.http, context.recorder)
+        """HTTP requests, recorded: ``await self.http.post(url, json={...})``."""
         self.jobs = context.jobs
         self.rng = context.rng
         """Random numbers of this user's own, from the run's seed."""

@@ -94,7 +94,7 @@ def test_the_header_says_what_was_overridden(calling):
 def test_a_threshold_that_does_not_hold_is_exit_code_1(calling):
     ended = calling.run(
         "scenarios.0.load.duration=0.5s",
-        "thresholds=[request.error_rate < 1%, request.latency.p50 < 1us]",
+        "thresholds=[request.error_rate < 1%, request.latency.p50 < 0.001ms]",
     )
     assert (ended.returncode, ended.stderr) == (1, "")
     assert "✗" in ended.stdout
@@ -115,7 +115,7 @@ def test_a_log_that_another_run_writes_is_refused_and_the_other_run_goes_on(call
             "log: logs/run.jsonl is being written by another run; choose another place with --log"
         )
         assert (second.returncode, second.stdout) == (2, "")
-        out, err = first.communicate(timeout=30)
+        _, err = first.communicate(timeout=30)
     assert (first.returncode, err) == (0, "")
     assert outcomes(log) == ["ok"] * 16
 

@@ -1,0 +1,76 @@
+"""TLS settings, and what a failed handshake means in plain words."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import msgspec
+
+from asyncload.errors import ConfigError
+
+
+class TlsSettings(msgspec.Struct, frozen=True):
+    """How to speak TLS.
+
+    ``verify`` is True (the system's trust), False (trust anybody), or the path
+    of a PEM file of CAs to trust instead. ``certificate`` and ``key`` are PEM
+    files of a client certificate; the key may be in the same file.
+    ``server_name`` replaces the URL's host in SNI and in the name check.
+    """
+
+    verify: bool | str = True
+    certificate: str | None = None
+    key: str | None = None
+    server_name: str | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Load the files. Blocks: call it while setting up, not per request.
+
+        Raises:
+            ConfigError: a file is missing or not PEM.
+
+        """
+        trusted = self.verify if isinstance(self.verify, str) else None
+        for path in (trusted, self.certificate, self.key):
+            if path is not None and not Path(path).is_file():
+                raise ConfigError(f"TLS file {path!r} does not exist; check the path.")
+        try:
+            context = ssl.create_default_context(cafile=trusted)
+            if self.certificate is not None:
+                context.load_cert_chain(self.certificate, self.key)
+        except (ssl.SSLError, OSError) as error:
+            files = ", ".join(p for p in (trusted, self.certificate, self.key) if p)
+            raise ConfigError(
+                f"TLS files {files} cannot be read as PEM ({error}); "
+                "give PEM files, and a key that matches its certificate."
+            ) from error
+        if self.verify is False:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+
+def explain(error: ssl.SSLError, name: str) -> str:
+    """Say why the handshake failed."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        code = error.verify_code
+        if code in {18, 19, 20, 21}:
+            return (
+                "its certificate is not signed by a CA we trust; "
+                "set verify to the CA's file, or to false"
+            )
+        if code == 10:
+            return "its certificate has expired"
+        if code in {62, 64}:
+            return (
+                f"its certificate is not for the name {name!r}; set server_name, or verify: false"
+            )
+        return f"its certificate was refused: {error.verify_message}"
+    reason = (error.reason or str(error)).replace("_", " ").lower()
+    if "wrong version number" in reason or "record layer failure" in reason:
+        return "it does not speak TLS on this port; is it http instead of https?"
+    if "certificate required" in reason:
+        return "it asks for a client certificate; set certificate and key"
+    return f"the TLS handshake failed: {reason}"
