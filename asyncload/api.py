@@ -34,6 +34,7 @@ from asyncload.stats.live import LiveStats
 from asyncload.stats.summary import Summary
 from asyncload.stats.thresholds import Threshold, ThresholdResult, evaluate
 from asyncload.transport.aws import Aws
+from asyncload.transport.describe import describe
 
 LOCAL_REGION: Final = "us-west-2"
 
@@ -169,6 +170,8 @@ class LoadTest:
             self._engine.abort()
 
     def _cancel_setup(self) -> bool:
+        if self._engine is not None and self._engine.phase == "done":
+            return False
         self.interrupted = True
         if self._setup is not None:
             self._setup.cancel()
@@ -217,6 +220,7 @@ class LoadTest:
                 endpoint_url=settings.endpoint_url,
                 region=settings.region,
                 profile=settings.profile,
+                endpoints=settings.endpoints,
             )
             return await stack.enter_async_context(aws), None
         from asyncload.local.stack import LocalStack
@@ -228,6 +232,7 @@ class LoadTest:
             endpoint_url=local.endpoint_url,
             region=region,
             credentials=(local.access_key, local.secret_key),
+            endpoints=settings.endpoints,
         )
         return await stack.enter_async_context(aws), local.watch
 
@@ -239,13 +244,19 @@ class LoadTest:
             loop.call_soon_threadsafe(engine.stop)
 
         files = await self._open(engine, sinks, run_id, log_failed)
-        async with anyio.create_task_group() as group:
-            if files is not None:
-                group.start_soon(files.keep_up_to_date)
-            if watch is not None:
-                group.start_soon(self._watch, watch, engine)
-            await engine.run()
-            group.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as group:
+                if files is not None:
+                    group.start_soon(files.keep_up_to_date)
+                if watch is not None:
+                    group.start_soon(self._watch, watch, engine)
+                await engine.run()
+                group.cancel_scope.cancel()
+        except Exception as problem:
+            # A bug, or a shape of the user's own that raises: what has been
+            # measured is reported all the same.
+            self.problems.append(f"the run broke off: {describe(_first_of(problem))}")
+            engine.note("error", self.problems[-1])
         return await self._conclude(engine, sinks, files)
 
     async def _open(
@@ -253,6 +264,7 @@ class LoadTest:
     ) -> JobFiles | None:
         """Open log and job files, start the clock, and write the header."""
         files = folder = None
+        prefix = ""
         path = self._log_path
         if path is not None:
             stamp = log_stamp(path) if path.is_file() else None
@@ -261,10 +273,12 @@ class LoadTest:
             # With a log like /dev/null there is no folder for other files.
             if engine.has_jobs and path.is_file():
                 folder = path.parent
-                _make_way(folder, stamp)
+                # Each log has job files of its own; those of run.jsonl need no prefix.
+                prefix = "" if path.stem == "run" else f"{path.stem}."
+                _make_way(folder, prefix, stamp)
         epoch = engine.begin()
         if folder is not None:
-            files = JobFiles(folder, engine.ledger, epoch=epoch)
+            files = JobFiles(folder, engine.ledger, epoch=epoch, prefix=prefix)
             sinks.add(files)
         sinks.write(run_header(self.config, run_id, epoch))
         return files
@@ -329,11 +343,18 @@ def own_error(group: BaseExceptionGroup[BaseException]) -> AsyncloadError | None
     return found
 
 
-def _make_way(folder: Path, stamp: str | None) -> None:
+def _first_of(problem: BaseException) -> BaseException:
+    """The first single exception in a group."""
+    while isinstance(problem, BaseExceptionGroup):
+        problem = problem.exceptions[0]
+    return problem
+
+
+def _make_way(folder: Path, prefix: str, stamp: str | None) -> None:
     """Move the job files of an earlier run aside, under the same ``stamp`` as its log."""
     try:
-        archive(folder / STATUS_FILE, stamp)
-        archive(folder / SUMMARY_FILE, stamp)
+        archive(folder / f"{prefix}{STATUS_FILE}", stamp)
+        archive(folder / f"{prefix}{SUMMARY_FILE}", stamp)
     except OSError as problem:
         raise ConfigError(
             f"log: cannot write job files to {folder}: {problem.strerror}; "

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-LONG_POLL: Final = 20.0
+LONG_POLL: Final = 20
 VISIBILITY_TIMEOUT: Final = 30.0
 
 
@@ -100,10 +100,10 @@ class FakeQueue:
         self._on_send(message_id, body)
         return message_id
 
-    async def receive(self) -> Sequence[Mapping[str, Any]]:
-        """Up to ten messages; waits up to 20 s for the first."""
+    async def receive(self, wait: int = LONG_POLL) -> Sequence[Mapping[str, Any]]:
+        """Up to ten messages; waits up to ``wait`` seconds for the first."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + LONG_POLL
+        end = loop.time() + wait
         # Another receiver may take the message that woke this one: then it polls on.
         while not self._waiting and loop.time() < end:
             poller: asyncio.Future[None] = loop.create_future()

@@ -21,6 +21,7 @@ class Archivist(User):
     """Every call through `self.aws.client` is recorded as a request."""
 
     Options = ArchivistOptions
+    services = ("s3",)
 
     def __init__(self, context: Any) -> None:
         super().__init__(context)

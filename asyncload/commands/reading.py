@@ -16,7 +16,7 @@ def reading(what: str, console: Console) -> Iterator[Callable[[int, int], None]]
     Nothing is drawn where nobody watches.
     """
     with Progress(
-        TextColumn("reading {task.description}"),
+        TextColumn("reading {task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TimeRemainingColumn(),

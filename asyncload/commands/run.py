@@ -63,7 +63,7 @@ async def _run_watched(test: LoadTest, console: Console, *, quiet: bool) -> Resu
 
 async def _view(test: LoadTest, console: Console) -> None:
     view = run_terminal if console.is_terminal else run_plain
-    with contextlib.suppress(OSError):  # nobody can see it any more; the run goes on
+    with contextlib.suppress(Exception):  # whatever ails the terminal, the run goes on
         await view(test.stats, test.progress, console=console)
 
 

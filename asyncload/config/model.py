@@ -18,6 +18,8 @@ class AwsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     endpoint_url: str | None = None
     """``local`` for the embedded stack, a URL for an emulator; left out for AWS."""
+    endpoints: dict[str, str] = {}
+    """Other endpoints for single services, such as ``sqs: http://localhost:9324``."""
     region: str | None = None
     profile: str | None = None
 

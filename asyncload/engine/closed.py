@@ -9,7 +9,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from asyncload.engine.scenario import ScenarioRun
+from asyncload.users.user import User
 
+CRASH_PAUSE: Final = 0.1
+"""Seconds that a user rests after its code crashed, so that a bug does not become a busy loop."""
 TICK: Final = 0.1
 """Seconds between two looks at the level."""
 
@@ -62,9 +65,16 @@ class ClosedRun(ScenarioRun):
             if seat in seats:
                 seats.remove(seat)
             return
+        try:
+            await self._iterate_until_left(user, seat)
+        finally:
+            await self.retire(user)
+
+    async def _iterate_until_left(self, user: User, seat: _Seat) -> None:
         due = self.clock()
         while not seat.leaving and due < self.scenario.end:
-            await self.iterate(user, due)
+            if not await self.iterate(user, due):
+                await anyio.sleep(CRASH_PAUSE)
             due = user.wait.next_due(due, self.clock(), user.rng)
             if seat.leaving:
                 break
@@ -74,4 +84,3 @@ class ClosedRun(ScenarioRun):
                 seat.pause = None
             else:
                 await asyncio.sleep(0)  # others get a turn, also when an iteration never waits
-        await self.retire(user)

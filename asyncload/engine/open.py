@@ -11,7 +11,8 @@ from anyio.abc import TaskGroup
 from numpy.typing import NDArray
 
 from asyncload.engine.scenario import ScenarioRun
-from asyncload.records.record import DROPPED, Request
+from asyncload.records.record import DROPPED, DROPPED_NAME, Request
+from asyncload.users.user import User
 
 BURST: Final = 200
 """Arrivals started in a row before other tasks get a turn, when many are due at once."""
@@ -77,7 +78,7 @@ class OpenRun(ScenarioRun):
                 t=now,
                 scenario=self.scenario.name,
                 user=-1,
-                name=self.scenario.name,
+                name=DROPPED_NAME,
                 due=due,
                 end=now,
                 outcome=DROPPED,
@@ -91,18 +92,23 @@ class OpenRun(ScenarioRun):
             user = await self.new_user()
             if user is None:
                 return
-            loop = asyncio.get_running_loop()
-            due: float | None = first_due
-            while due is not None:
-                await self.iterate(user, due)
-                if self._dismissed:
-                    break
-                summons: _Summons = loop.create_future()
-                self._idle.append(summons)
-                due = await summons
-            await self.retire(user)
+            try:
+                await self._iterate_until_dismissed(user, first_due)
+            finally:
+                await self.retire(user)
         finally:
             self._pool -= 1
+
+    async def _iterate_until_dismissed(self, user: User, first_due: float) -> None:
+        loop = asyncio.get_running_loop()
+        due: float | None = first_due
+        while due is not None:
+            await self.iterate(user, due)
+            if self._dismissed:
+                break
+            summons: _Summons = loop.create_future()
+            self._idle.append(summons)
+            due = await summons
 
     def _dismiss(self) -> None:
         self._dismissed = True

@@ -25,8 +25,8 @@ from asyncload.transport.client import HttpClient
 Phase = Literal["setup", "load", "drain", "done"]
 
 SAMPLE_INTERVAL: Final = 1.0
-LINGER: Final = 1.0
-"""Seconds that the consumer stays after the last job, to clear up repeated statuses."""
+LAST_POLLS: Final = 2.5
+"""Seconds at the end for the polls that are open, and to clear up repeated statuses."""
 
 
 class Engine:
@@ -64,6 +64,7 @@ class Engine:
         self._notes: list[Note] = []
         self._prepared: list[Prepared] = []
         self._consumptions: list[Consumption] = []
+        self._consumers: list[StatusConsumer] = []
         self._ended = anyio.Event()
         self._everything = anyio.CancelScope()
 
@@ -99,7 +100,7 @@ class Engine:
         for note in self._notes:
             self._sink.write(note)
         self._notes.clear()
-        consumers = [
+        self._consumers = [
             StatusConsumer(
                 queue,
                 self.ledger,
@@ -110,20 +111,38 @@ class Engine:
             )
             for queue, foreign in self._consumptions
         ]
-        with self._everything:
-            async with anyio.create_task_group() as services:
-                for consumer in consumers:
-                    services.start_soon(consumer.run)
-                services.start_soon(self._sample)
-                await self._load_and_drain()
-                services.cancel_scope.cancel()
-        with anyio.CancelScope(shield=True):
-            for consumer in consumers:
-                await consumer.finish()
-            await self._resources.aclose()
-            self.ledger.close()
-            self._write_levels()
+        for consumer in self._consumers:
+            consumer.quiet_at = self.plan.end
+        try:
+            with self._everything:
+                async with anyio.create_task_group() as services:
+                    services.start_soon(self._sample)
+                    await self._with_consumers()
+                    services.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._finish()
+
+    async def _with_consumers(self) -> None:
+        """Load and drain, with the status queues being read."""
+        async with anyio.create_task_group() as readers:
+            for consumer in self._consumers:
+                readers.start_soon(consumer.run)
+            await self._load_and_drain()
+            for consumer in self._consumers:
+                consumer.close()
+            readers.cancel_scope.deadline = anyio.current_time() + LAST_POLLS
+
+    async def _finish(self) -> None:
+        """Put everything in order, however the run ended."""
+        async with anyio.create_task_group() as group:
+            for consumer in self._consumers:
+                group.start_soon(consumer.finish)
+        await self._resources.aclose()
+        self.ledger.close()
+        self._write_levels()
         self._note_clock_skew()
+        self._note_strangers()
         self.phase = "done"
 
     def stop(self) -> None:
@@ -169,7 +188,6 @@ class Engine:
                     group.start_soon(run.run)
             if self.has_jobs:
                 await self.ledger.settle()
-                await anyio.sleep(LINGER)
 
     async def _end_load(self, work: anyio.CancelScope) -> None:
         """At the end of the plan, or when stopped: no new work, and a limit to the old."""
@@ -177,6 +195,8 @@ class Engine:
             await self._ended.wait()
         for run in self.runs:
             run.stop()
+        for consumer in self._consumers:
+            consumer.quiet_at = self.clock()
         self.phase = "drain"
         self.drain_end = self.clock() + self.plan.drain
         work.deadline = anyio.current_time() + self.plan.drain
@@ -213,6 +233,15 @@ class Engine:
             )
         if self.has_jobs:
             self._sink.write(self.ledger.totals())
+
+    def _note_strangers(self) -> None:
+        if self.ledger.orphans and self._consumptions:
+            self.note(
+                "warning",
+                f"{self.ledger.orphans} statuses were about jobs this run never sent: somebody "
+                "else uses the status queue, or did before; while two read one queue, each holds "
+                "up the other's statuses, so notification times are not the service's alone",
+            )
 
     def _note_clock_skew(self) -> None:
         skew = self._service_clock.skew

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
@@ -16,11 +16,15 @@ from asyncload.plan.plan import Scenario
 from asyncload.records.record import FAILED, Request, Sink
 from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
+from asyncload.transport.describe import describe
 from asyncload.transport.measure import CURRENT, Recorder, is_recorded
 from asyncload.users.user import Context, User
+from asyncload.users.wait import parse_wait
 
-CRASH_PAUSE = 0.1
-"""Seconds that a user rests after its code crashed, so that a bug does not become a busy loop."""
+CRASHES: Final = (Exception, SystemExit, asyncio.CancelledError)
+"""What user code may raise without ending the run."""
+LAST_MOMENT: Final = 2.0
+"""Seconds that a user's ``on_stop`` may take."""
 
 
 class ScenarioRun:
@@ -88,15 +92,24 @@ class ScenarioRun:
                     rng=random.Random(f"{self._seed}/{self.scenario.name}/{number}"),
                 )
             )
+            if not hasattr(user, "recorder"):
+                raise TypeError(f"{self.kind.__qualname__}.__init__ must call super().__init__")
+            user.wait = parse_wait(user.wait)
             await user.on_start()
-        except Exception as problem:
+        except CRASHES as problem:
             self.users -= 1
-            self._record_crash(recorder, "on_start", self.clock(), self.clock(), problem)
+            self._crashed(recorder, "on_start", self.clock(), self.clock(), problem)
             return None
+        except BaseException:
+            self.users -= 1
+            raise
         return user
 
-    async def iterate(self, user: User, due: float) -> None:
-        """One iteration of ``user`` due at ``due``. A crash is a failed record."""
+    async def iterate(self, user: User, due: float) -> bool:
+        """One iteration of ``user`` due at ``due``; whether it went without a crash.
+
+        A crash is a failed record.
+        """
         self.in_flight += 1
         recorder = user.recorder
         recorder.begin(due)
@@ -104,27 +117,37 @@ class ScenarioRun:
         name = _pick(user)
         try:
             await getattr(user, name)()
-        except Exception as problem:
-            if not is_recorded(problem):
-                self._record_crash(recorder, name, due, start, problem)
-                await anyio.sleep(CRASH_PAUSE)
+        except CRASHES as problem:
+            return not self._crashed(recorder, name, due, start, problem)
         finally:
             self.in_flight -= 1
+        return True
 
     async def retire(self, user: User) -> None:
-        """The user leaves."""
+        """The user leaves. Its ``on_stop`` is given a moment even when the run is over."""
         try:
-            await user.on_stop()
-        except Exception as problem:
-            if not is_recorded(problem):
-                now = self.clock()
-                self._record_crash(user.recorder, "on_stop", now, now, problem)
+            with anyio.move_on_after(LAST_MOMENT, shield=True):
+                await user.on_stop()
+        except CRASHES as problem:
+            now = self.clock()
+            self._crashed(user.recorder, "on_stop", now, now, problem)
         finally:
             self.users -= 1
 
-    def _record_crash(
-        self, recorder: Recorder, name: str, due: float, start: float, problem: Exception
-    ) -> None:
+    def _crashed(
+        self, recorder: Recorder, name: str, due: float, start: float, problem: BaseException
+    ) -> bool:
+        """Record what user code raised; ``False`` when it has been recorded already.
+
+        A cancellation that somebody asked for goes on; one that only came out
+        of something the user waited for is a crash like any other.
+        """
+        if isinstance(problem, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise problem
+        if is_recorded(problem):
+            return False
         end = self.clock()
         self.sink.write(
             Request(
@@ -139,6 +162,7 @@ class ScenarioRun:
                 error=_crash_text(problem),
             )
         )
+        return True
 
 
 def _pick(user: User) -> str:
@@ -149,13 +173,8 @@ def _pick(user: User) -> str:
     return str(user.rng.choices(names, weights)[0])
 
 
-def _crash_text(problem: Exception) -> str:
+def _crash_text(problem: BaseException) -> str:
     """The exception and the line of the user's code that raised it."""
-    from asyncload.transport.describe import describe
-
     frames = traceback.extract_tb(problem.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return describe(problem) + where
-
-
-Driver = Callable[..., ScenarioRun]

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
+import anyio.to_thread
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -132,9 +133,15 @@ async def prepare(
             note=note,
             progress=progress,
         )
+        for service in kind.services:
+            progress(f"making the client of {service}")
+            await aws.client(service)
         shared = await _prepared(kind, setup, options, index)
         progress("working out due times")
-        due_times = scenario.due_times(plan.seed) if scenario.model == "open" else None
+        due_times = None
+        if scenario.model == "open":
+            # A day of load is millions of numbers; the live view goes on meanwhile.
+            due_times = await anyio.to_thread.run_sync(scenario.due_times, plan.seed)
         prepared.append(Prepared(scenario, kind, options, shared, due_times))
         for wanted in setup.consumptions:
             name = getattr(wanted.queue, "url", wanted.queue.name)

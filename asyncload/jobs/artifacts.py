@@ -35,16 +35,18 @@ _GIB: Final = 1 << 30
 class JobFiles:
     """A sink that keeps the two job files in ``directory`` up to date.
 
-    ``epoch`` is the wall clock at t = 0, epoch seconds. Files of an earlier
-    run should have been moved aside.
+    ``epoch`` is the wall clock at t = 0, epoch seconds; ``prefix`` stands
+    before the files' names. Files of an earlier run should have been moved aside.
     """
 
-    def __init__(self, directory: Path, ledger: JobLedger, *, epoch: float) -> None:
-        self.status_path = directory / STATUS_FILE
-        self.summary_path = directory / SUMMARY_FILE
+    def __init__(
+        self, directory: Path, ledger: JobLedger, *, epoch: float, prefix: str = ""
+    ) -> None:
+        self.status_path = directory / f"{prefix}{STATUS_FILE}"
+        self.summary_path = directory / f"{prefix}{SUMMARY_FILE}"
         self.error: str | None = None
         """What was wrong with the last rewrite, in one sentence."""
-        self._spool = directory / f".{STATUS_FILE}.spool"
+        self._spool = directory / f".{self.status_path.name}.spool"
         self._ledger = ledger
         self._epoch = epoch
         self._spooled = 0
@@ -82,6 +84,8 @@ class JobFiles:
         except OSError as problem:
             reason = problem.strerror or problem
             self.error = f"cannot write {self.status_path}: {reason}; {_remedy(problem)}"
+        except (TypeError, ValueError) as problem:  # what a user class gave a job cannot be JSON
+            self.error = f"cannot write {self.status_path}: {problem}; mend the job's attributes"
         else:
             self.error = None
 

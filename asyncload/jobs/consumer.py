@@ -8,6 +8,7 @@ met is told through ``note``.
 
 from __future__ import annotations
 
+import math
 import random
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ from anyio.abc import TaskGroup
 from asyncload.jobs.ledger import JobLedger
 from asyncload.jobs.status import parse_status
 from asyncload.transport.describe import describe
-from asyncload.transport.queue import MessageQueue
+from asyncload.transport.queue import LONG_POLL, MessageQueue
 
 BATCH: Final = 10
 """SQS's limit for one receive and for one delete."""
@@ -28,6 +29,8 @@ DELETE_AFTER: Final = 0.05
 DELETE_ATTEMPTS: Final = 3
 FLUSHES: Final = 8
 """Batches deleted or given back at the same time."""
+SHORTEST_POLL: Final = 1
+"""Seconds a poll takes at least, when nothing comes."""
 FIRST_BACKOFF: Final = 0.2
 LONGEST_BACKOFF: Final = 5.0
 RECOVERED_AFTER: Final = 5.0
@@ -58,6 +61,9 @@ class StatusConsumer:
         max_receivers: int = 16,
     ) -> None:
         self.receivers = 0
+        self.quiet_at = math.inf
+        """From about this run time on no poll should be open for long."""
+        self._closing = False
         self._queue = queue
         self._ledger = ledger
         self._clock = clock
@@ -80,7 +86,14 @@ class StatusConsumer:
         """Receive until cancelled."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._housekeeping)
-            self._start_receiver(group)
+            async with anyio.create_task_group() as receivers:
+                self._start_receiver(receivers)
+            group.cancel_scope.cancel()
+
+    def close(self) -> None:
+        """Receive until the queue has nothing more; then :meth:`run` returns."""
+        self._closing = True
+        self.quiet_at = self._clock()
 
     async def finish(self) -> None:
         """Delete and give back what is still in hand; at most five seconds."""
@@ -98,7 +111,7 @@ class StatusConsumer:
         backoff = FIRST_BACKOFF
         while True:
             try:
-                batch = await self._queue.receive()
+                batch = await self._queue.receive(self._poll_seconds())
             except Exception as problem:
                 self._trouble("receiving from", describe(problem))
                 await anyio.sleep(backoff * self._random.uniform(0.5, 1.0))
@@ -116,9 +129,17 @@ class StatusConsumer:
             if len(batch) >= BATCH:
                 if self.receivers < self._max_receivers:
                     self._start_receiver(group)
-            elif not batch and self.receivers > 1:
+            elif not batch and (self.receivers > 1 or self._closing):
                 self.receivers -= 1
                 return
+
+    def _poll_seconds(self) -> int:
+        """How long the next poll may take: none should outlast the run.
+
+        A poll that is given up goes on at the service, and the messages it
+        takes there stay hidden from everybody for the visibility timeout.
+        """
+        return int(min(max(self.quiet_at - self._clock(), SHORTEST_POLL), LONG_POLL))
 
     def _take(self, message: Mapping[str, Any], received: float) -> None:
         status = parse_status(message)
@@ -138,10 +159,7 @@ class StatusConsumer:
         if len(self._strangers) > REMEMBERED_STRANGERS:
             self._strangers.popitem(last=False)
         if first_seen is None:
-            if readable:
-                self._ledger.orphans += 1
-            else:
-                self._ledger.unreadable += 1
+            self._ledger.count_stranger(readable=readable)
         handle = message["ReceiptHandle"]
         if self._foreign == "delete":
             self._deletions.append((handle, 1))
@@ -158,12 +176,12 @@ class StatusConsumer:
         """Seconds for which a message of somebody else stays out of everybody's sight.
 
         A fresh one is given back at once: its owner waits for it. When it
-        comes to us again we let it rest for half its ``age``. So one whose
-        owner does read loses little, and one that nobody reads is seen about
-        20 times before it is seen every five minutes, and does not crowd out ours.
+        comes to us again it rests for a few seconds or not at all, and when it
+        is no longer fresh for half its ``age``. So one whose owner does read
+        loses little, and one that nobody reads does not crowd out ours.
         """
-        if first and age < FRESH:
-            return 0
+        if age < FRESH:
+            return 0 if first else self._random.randint(0, 1 + int(age / 10))
         # Two runs that get each other's messages must not do so in step for ever.
         rest = age / 2 * self._random.uniform(0.75, 1.25)
         return round(min(max(rest, 1), LONGEST_RELEASE))

@@ -158,6 +158,13 @@ class JobLedger:
             job.started = published
         return True
 
+    def count_stranger(self, *, readable: bool) -> None:
+        """Count a message that is not about a job of this run, at its first coming."""
+        if readable:
+            self.orphans += 1
+        else:
+            self.unreadable += 1
+
     # -- what the engine calls ------------------------------------------------
 
     def expire(self) -> None:

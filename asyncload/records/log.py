@@ -139,13 +139,18 @@ def _whole_characters(record: Record) -> Record:
 def check_log(path: Path) -> None:
     """Make sure that a log can be written to ``path``, without touching what is there.
 
-    Makes the folder. Raises :class:`ConfigError`.
+    Raises :class:`ConfigError`.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = next(one for one in path.absolute().parents if one.exists())
+        if not folder.is_dir():
+            raise ConfigError(
+                f"log: cannot write {path}: {folder} is not a folder; "
+                "choose another place with --log"
+            )
         if path.is_dir():
             raise ConfigError(f"log: {path} is a folder; give the name of a file")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
+        if not os.access(path if path.exists() else folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         if _is_regular(path):
             os.close(_locked(path, os.open(path, os.O_RDONLY), fcntl.LOCK_SH))
@@ -155,8 +160,6 @@ def check_log(path: Path) -> None:
 
 def _cannot_write(path: Path, problem: OSError | ValueError) -> ConfigError:
     reason = getattr(problem, "strerror", None) or problem
-    if isinstance(problem, FileExistsError):  # what making a folder says of a file in its place
-        reason = f"{path.parent} is not a folder"
     return ConfigError(f"log: cannot write {path}: {reason}; choose another place with --log")
 
 
@@ -164,6 +167,7 @@ def _open_fresh(path: Path) -> int:
     """Open ``path`` for appending, an older log moved aside; locked against other runs."""
     check_log(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         if _is_regular(path):
             # Locked while it is moved: it may have become another run's since the check.
             older = _locked(path, os.open(path, os.O_RDONLY), fcntl.LOCK_EX)

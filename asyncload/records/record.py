@@ -22,6 +22,9 @@ FAILED: Final = "failed"
 TIMEOUT: Final = "timeout"
 DROPPED: Final = "dropped"
 
+DROPPED_NAME: Final = "(dropped)"
+"""The name of dropped arrivals: which request they would have become is not known."""
+
 
 class Record(msgspec.Struct, tag_field="type", omit_defaults=True, gc=False):
     """Base of every record. ``type`` is always the first field of the line."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
@@ -55,6 +55,7 @@ class Aws:
 
     ``endpoint_url`` ``None`` means AWS itself. ``credentials`` are an access
     key and a secret key; ``None`` leaves it to botocore's own chain.
+    ``endpoints`` are other endpoints for single services.
     Use as an async context manager; it closes its clients.
     """
 
@@ -65,8 +66,10 @@ class Aws:
         region: str | None = None,
         profile: str | None = None,
         credentials: tuple[str, str] | None = None,
+        endpoints: Mapping[str, str] | None = None,
     ) -> None:
         self.endpoint_url = endpoint_url
+        self._endpoints = endpoints or {}
         self._region = region
         self._profile = profile
         self._credentials = credentials
@@ -135,6 +138,10 @@ class Aws:
             self._session = session
         return self._session
 
+    def ready_client(self, service: str, region: str | None = None) -> Any:
+        """Give the shared client for load if it has been made, else ``None``."""
+        return self._clients.get((service, region, False))
+
     async def client(
         self, service: str, *, region: str | None = None, retries: bool = False
     ) -> Any:
@@ -158,6 +165,8 @@ class Aws:
         key, secret = self._credentials or (None, None)
         region = region or self.region
         attempts = SETUP_ATTEMPTS if retries else 1
+        endpoint_url = self._endpoints.get(service, self.endpoint_url)
+        endpoint = endpoint_url or self.endpoint
         try:
             config = AioConfig(
                 max_pool_connections=CONNECTIONS,
@@ -165,15 +174,15 @@ class Aws:
                 read_timeout=SETUP_TIMEOUT if retries else READ_TIMEOUT,
                 retries={"mode": "standard", "total_max_attempts": attempts},
                 # S3 emulators know buckets by path; real S3 takes both.
-                s3={"addressing_style": "path"} if self.endpoint else None,
+                s3={"addressing_style": "path"} if endpoint else None,
                 # A proxy for the way out of the house does not know this machine.
-                proxies={} if _is_loopback(self.endpoint) else None,
+                proxies={} if _is_loopback(endpoint) else None,
             )
             return await self._stack.enter_async_context(
                 self.session.create_client(
                     service,
                     region_name=region,
-                    endpoint_url=self.endpoint_url,
+                    endpoint_url=endpoint_url,
                     aws_access_key_id=key,
                     aws_secret_access_key=secret,
                     config=config,

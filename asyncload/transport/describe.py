@@ -21,9 +21,9 @@ _TIMEOUTS: Final = frozenset(
 )
 _NEVER_CONNECTED: Final = frozenset(
     {
+        "ClientConnectorError",
         "ConnectFailed",
         "ConnectTimeoutError",
-        "EndpointConnectionError",
         "NoCredentialsError",
         "ProxyConnectionError",
     }
@@ -78,4 +78,8 @@ def never_connected(problem: BaseException) -> bool:
     """Whether ``problem`` means that no connection came about, so nothing was sent."""
     if getattr(problem, "phase", None) in {"connect", "pool wait"}:  # of the fast lane's timeout
         return True
-    return any(kind.__name__ in _NEVER_CONNECTED for kind in type(problem).__mro__)
+    # aiobotocore says EndpointConnectionError also for a connection that was reset
+    # after the request had been sent; what it wraps tells the two apart.
+    wrapped = getattr(problem, "kwargs", {}).get("error")
+    causes = (problem, wrapped) if isinstance(wrapped, BaseException) else (problem,)
+    return any(kind.__name__ in _NEVER_CONNECTED for one in causes for kind in type(one).__mro__)

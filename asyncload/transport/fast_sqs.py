@@ -11,7 +11,7 @@ from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
 from asyncload.transport.fast import FastService, Operation
 from asyncload.transport.measure import CURRENT
-from asyncload.transport.sqs import LONG_POLL
+from asyncload.transport.queue import LONG_POLL
 
 BATCH: Final = 10
 """SQS's limit for a batch."""
@@ -30,12 +30,15 @@ class FastSqsQueue:
         self.url = url
         self.name = url.rpartition("/")[2]
         self._encoder = sqs_wire.QueueEncoder(url)
-        self._receive_body = self._encoder.receive(
-            wait=LONG_POLL,
-            maximum=BATCH,
-            system_attributes=["SentTimestamp", "ApproximateReceiveCount"],
-            attributes=["All"],
-        )
+        self._receive_bodies = [
+            self._encoder.receive(
+                wait=wait,
+                maximum=BATCH,
+                system_attributes=["SentTimestamp", "ApproximateReceiveCount"],
+                attributes=["All"],
+            )
+            for wait in range(LONG_POLL + 1)
+        ]
         self._send = _operation(service, "SendMessage")
         self._receive = _operation(service, "ReceiveMessage")
         self._delete = _operation(service, "DeleteMessageBatch")
@@ -59,9 +62,9 @@ class FastSqsQueue:
         response = await self._send(self._encoder.send(body))
         return sqs_wire.decode_sent(response.body)
 
-    async def receive(self) -> Sequence[Mapping[str, Any]]:
-        """Long-poll for up to ten messages."""
-        response = await self._receive(self._receive_body)
+    async def receive(self, wait: int = LONG_POLL) -> Sequence[Mapping[str, Any]]:
+        """Long-poll, ``wait`` seconds at most, for up to ten messages."""
+        response = await self._receive(self._receive_bodies[wait])
         return sqs_wire.decode_received(response.body)
 
     async def delete(self, receipt_handles: Sequence[str]) -> list[str]:

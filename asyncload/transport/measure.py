@@ -103,7 +103,7 @@ class Measurement:
         outcome = OK if self.error is None else FAILED
         if problem is not None:
             if isinstance(problem, asyncio.CancelledError):
-                outcome, self.error = TIMEOUT, "unanswered when the run ended"
+                outcome, self.error = TIMEOUT, "cancelled before its answer came"
             else:
                 outcome = TIMEOUT if is_timeout(problem) else FAILED
                 self.error = describe(problem)
@@ -135,8 +135,21 @@ def mark_recorded(problem: BaseException) -> None:
 
 
 def is_recorded(problem: BaseException) -> bool:
-    """Whether a record of this exception has been written already."""
-    return bool(problem.__dict__.get("asyncload_recorded"))
+    """Whether a record of this exception has been written already.
+
+    Of a group: of all its members. A ``TimeoutError`` made from the
+    cancellation of a measured call tells nothing new.
+    """
+    if problem.__dict__.get("asyncload_recorded"):
+        return True
+    if isinstance(problem, BaseExceptionGroup):
+        return all(is_recorded(one) for one in problem.exceptions)
+    origin = problem.__cause__ or problem.__context__
+    return (
+        isinstance(problem, TimeoutError)
+        and isinstance(origin, asyncio.CancelledError | TimeoutError)
+        and is_recorded(origin)
+    )
 
 
 CURRENT: Final[ContextVar[Recorder | None]] = ContextVar("asyncload_recorder", default=None)

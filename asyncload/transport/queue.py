@@ -8,7 +8,10 @@ lane implements it in :mod:`asyncload.transport.sqs`, virtual-time tests in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+LONG_POLL: Final = 20
+"""Seconds; SQS's longest."""
 
 
 class MessageQueue(Protocol):
@@ -23,8 +26,8 @@ class MessageQueue(Protocol):
         """Send one message and return its id."""
         ...
 
-    async def receive(self) -> Sequence[Mapping[str, Any]]:
-        """Long-poll for up to ten messages, in SQS's ``ReceiveMessage`` form, attributes included."""
+    async def receive(self, wait: int = LONG_POLL) -> Sequence[Mapping[str, Any]]:
+        """Long-poll, ``wait`` seconds at most, for up to ten messages, in SQS's ``ReceiveMessage`` form, attributes included."""
         ...
 
     async def delete(self, receipt_handles: Sequence[str]) -> list[str]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from asyncload.transport.aws import Aws
-
-LONG_POLL: Final = 20
-"""Seconds; SQS's longest."""
+from asyncload.transport.queue import LONG_POLL
 
 
 class SqsQueue:
@@ -49,12 +47,12 @@ class SqsQueue:
         answer = await self._client.send_message(QueueUrl=self.url, MessageBody=body)
         return str(answer["MessageId"])
 
-    async def receive(self) -> Sequence[Mapping[str, Any]]:
-        """Long-poll for up to ten messages."""
+    async def receive(self, wait: int = LONG_POLL) -> Sequence[Mapping[str, Any]]:
+        """Long-poll, ``wait`` seconds at most, for up to ten messages."""
         answer = await self._client.receive_message(
             QueueUrl=self.url,
             MaxNumberOfMessages=10,
-            WaitTimeSeconds=LONG_POLL,
+            WaitTimeSeconds=wait,
             MessageAttributeNames=["All"],
             MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
         )

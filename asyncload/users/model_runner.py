@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
@@ -76,7 +77,7 @@ class Order(msgspec.Struct):
     """What is the same for every job with one image: made once, shared by its jobs.
 
     ``head`` and ``tail`` are the request body without the job's own id, which
-    is spliced in three times at most instead of encoding 450 bytes anew.
+    is spliced in twice instead of encoding 450 bytes anew.
     """
 
     scenario: str
@@ -196,9 +197,9 @@ def _order(
     result_bucket: str,
     result_prefix: str,
 ) -> Order:
-    # Two places of the body carry the job's id; a placeholder that no JSON
-    # string can contain by accident marks them.
-    place = "\x00"
+    # Two places of the body carry the job's id; a word that nothing else in it
+    # can be by accident marks them.
+    place = secrets.token_hex(16)
     body = {
         "jobName": f"asyncload-{scenario}-{place}",
         "jobId": place,
@@ -219,7 +220,7 @@ def _order(
         "regionOfInterest": options.region_of_interest,
         "featureProperties": [],
     }
-    head, middle, tail = msgspec.json.encode(body).decode().split("\\u0000")
+    head, middle, tail = msgspec.json.encode(body).decode().split(place)
     return Order(
         scenario=scenario,
         name=f"{image.file_name}:{options.model}",

@@ -94,13 +94,16 @@ class UserAws:
         self._aws = aws
 
     def client(self, service: str, *, region: str | None = None) -> Any:
-        """Give an aiobotocore client, made at its first call and shared by all users.
+        """Give an aiobotocore client, shared by all users of the run.
 
         ::
 
             answer = await self.aws.client("sqs").send_message(QueueUrl=..., MessageBody=...)
+
+        A client takes a tenth of a second to make: those of the class's
+        ``services`` are made before the clock starts, others at their first call.
         """
-        return _LazyClient(self._aws, service, region)
+        return self._aws.ready_client(service, region) or _LazyClient(self._aws, service, region)
 
 
 class _LazyClient:
@@ -114,6 +117,12 @@ class _LazyClient:
         self._region = region
 
     def __getattr__(self, operation: str) -> Callable[..., Awaitable[Any]]:
+        if operation in {"exceptions", "get_paginator", "get_waiter", "meta"}:
+            raise RuntimeError(
+                f"{operation} needs a client that is ready: write "
+                f"services = ({self._service!r},) in the user class"
+            )
+
         async def call(*args: Any, **parameters: Any) -> Any:
             client = await self._aws.client(self._service, region=self._region)
             return await getattr(client, operation)(*args, **parameters)
@@ -152,7 +161,10 @@ class User:
     """
 
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
-    wait: Wait = NO_WAIT
+    services: ClassVar[tuple[str, ...]] = ()
+    """AWS services whose clients are made before the clock starts."""
+    wait: Any = NO_WAIT
+    """A :class:`~asyncload.users.wait.Wait`, or what a config's ``wait`` may be."""
     tasks: ClassVar[tuple[tuple[str, float], ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+
 import anyio
 import pytest
 
@@ -108,3 +111,130 @@ def test_a_crash_in_on_stop_is_recorded():
 
     collected, _ = run_plan(one(scenario(BadEnd, "closed")))
     assert sum(r.name == "on_stop" for r in collected.requests) == 2
+
+
+@pytest.mark.parametrize("model", ["open", "closed"])
+def test_a_cancellation_that_nobody_asked_for_is_a_crash_and_not_the_end(model):
+    class Stray(User):
+        wait = constant(1)
+
+        @task()
+        async def call(self) -> None:
+            future = asyncio.get_running_loop().create_future()
+            future.cancel()
+            await future
+
+    collected, _ = run_plan(one(scenario(Stray, model)))
+    assert len(collected.requests) == 10
+    assert {r.outcome for r in collected.requests} == {"failed"}
+
+
+def test_sys_exit_in_a_task_is_a_crash():
+    class Exits(User):
+        @task()
+        async def call(self) -> None:
+            sys.exit("no")
+
+    collected, _ = run_plan(one(scenario(Exits, "open")))
+    assert len(collected.requests) == 10
+    assert all(r.error.startswith("SystemExit: no") for r in collected.requests)
+
+
+@pytest.mark.parametrize("how", ["anyio", "asyncio", "group"])
+def test_a_limit_of_the_users_own_around_a_call_gives_one_record(how):
+    class Limited(User):
+        @task()
+        async def call(self) -> None:
+            if how == "anyio":
+                with anyio.fail_after(0.2):
+                    await self.slow()
+            elif how == "asyncio":
+                async with asyncio.timeout(0.2):
+                    await self.slow()
+            else:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self.fails())
+
+        async def slow(self) -> None:
+            with self.measure("slow"):
+                await anyio.sleep(9)
+
+        async def fails(self) -> None:
+            with self.measure("slow"):
+                raise ConnectionResetError
+
+    collected, _ = run_plan(one(scenario(Limited, "open")))
+    assert [r.name for r in collected.requests] == ["slow"] * 10
+    assert {r.outcome for r in collected.requests} == {"failed" if how == "group" else "timeout"}
+
+
+def test_a_new_mistake_while_handling_a_failed_call_is_recorded_too():
+    class Clumsy(User):
+        @task()
+        async def call(self) -> None:
+            try:
+                with self.measure("call"):
+                    raise ConnectionResetError
+            except ConnectionResetError:
+                raise KeyError("typo") from None
+
+    collected, _ = run_plan(one(scenario(Clumsy, "open")))
+    assert sorted({r.name for r in collected.requests}) == ["call"]
+    assert len(collected.requests) == 20
+
+
+def test_a_crash_does_not_hold_its_seat_in_the_open_model():
+    class Crash(User):
+        @task()
+        async def call(self) -> None:
+            raise ValueError
+
+    busy = Scenario(name="s", user=Crash, shape=shapes.Constant(200), duration=2, max_in_flight=2)
+    collected, _ = run_plan(one(busy))
+    assert {r.outcome for r in collected.requests} == {"failed"}
+
+
+def test_a_user_without_its_base_is_told_so():
+    class Rootless(User):
+        def __init__(self, context) -> None:
+            pass
+
+        @task()
+        async def call(self) -> None:
+            raise AssertionError("never reached")
+
+    collected, _ = run_plan(one(scenario(Rootless, "open")))
+    assert "must call super().__init__" in collected.requests[0].error
+
+
+def test_a_wait_may_be_a_plain_number():
+    class Plain(User):
+        wait = 1
+
+        @task()
+        async def call(self) -> None:
+            with self.measure("call"):
+                pass
+
+    collected, _ = run_plan(one(scenario(Plain, "closed")))
+    assert len(collected.requests) == 10
+    assert {r.outcome for r in collected.requests} == {"ok"}
+
+
+def test_on_stop_runs_also_when_the_drain_cuts_a_user_off():
+    stopped = []
+
+    class Hangs(User):
+        @task()
+        async def call(self) -> None:
+            with self.measure("call"):
+                await anyio.sleep(10_000)
+
+        async def on_stop(self) -> None:
+            stopped.append(self.id)
+
+    for model in ("open", "closed"):
+        collected, _ = run_plan(one(scenario(Hangs, model), drain=1))
+        assert len(stopped) == len({r.user for r in collected.requests}) > 0
+        assert collected.levels[-1].users == 0
+        stopped.clear()

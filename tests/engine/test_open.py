@@ -6,11 +6,15 @@ import asyncio
 
 import anyio
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncload import Scenario, User, shapes, task
+import asyncload
+from asyncload import AwsConfig, Scenario, User, shapes, task
 from asyncload.engine.run import Engine
+from asyncload.records.log import LogReader
+from asyncload.records.record import Request
 from tests.engine.harness import one, run_plan
 
 
@@ -158,3 +162,12 @@ def test_every_arrival_is_answered_or_dropped(level, service, limit, seed):
     expected = plan.scenarios[0].due_times(seed).tolist()
     assert sorted(r.due for r in collected.requests) == pytest.approx(expected)
     assert max((level.in_flight for level in collected.levels), default=0) <= limit
+
+
+def test_no_arrival_starts_before_it_is_due_on_a_real_loop(tmp_path):
+    """A loop's timers may ring a millisecond early; an arrival may not."""
+    plan = one(scenario(Quick, level=97, duration=1.5, arrivals="poisson"))
+    uvloop.run(asyncload.run(plan, aws=AwsConfig(region="us-west-2"), log=tmp_path / "run.jsonl"))
+    records = [one for one in LogReader(tmp_path / "run.jsonl") if isinstance(one, Request)]
+    assert len(records) > 100
+    assert min(record.start - record.due for record in records) >= -1e-6

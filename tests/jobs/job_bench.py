@@ -105,11 +105,11 @@ class TroubledQueue(FakeQueue):
         self.on_delete = lambda handles: set()
         self.on_release = lambda delays: None
 
-    async def receive(self):
+    async def receive(self, wait=20):
         self.receives += 1
         await anyio.sleep(self.latency)
         self.on_receive()
-        return await super().receive()
+        return await super().receive(wait)
 
     async def delete(self, receipt_handles):
         self.deletes += 1

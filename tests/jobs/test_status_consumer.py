@@ -258,10 +258,10 @@ def test_no_job_waits_for_a_polling_interval():
 
 def test_a_message_that_breaks_the_reading_spoils_nothing_else():
     class BrokenQueue(FakeQueue):
-        async def receive(self):
+        async def receive(self, wait=20):
             return [
                 {name: value for name, value in m.items() if m["Body"] or name != "ReceiptHandle"}
-                for m in await super().receive()
+                for m in await super().receive(wait)
             ]
 
     async def main():

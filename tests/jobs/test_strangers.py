@@ -62,11 +62,14 @@ def test_a_fresh_message_of_somebody_else_is_given_back_at_once():
             queue.say("f" * 32, "SUCCESS")
             await anyio.sleep(3600)
         assert returned[0] == (1.0, 0)
-        # It keeps coming back, so nobody is waiting for it.
+        # It keeps coming back: for a minute its owner may be about to read it ...
         for moment, delay in returned[1:]:
-            assert min(max(1, (moment - 1) * 0.37), 300) - 0.5 <= delay
-            assert delay <= min(max(1, (moment - 1) * 0.63), 300) + 0.5
-        assert 20 <= len(returned) <= 40
+            age = moment - 1
+            if age < 60:
+                assert 0 <= delay <= 1 + age / 10
+            else:  # ... and then nobody is waiting for it.
+                assert min(age * 0.37, 300) - 0.5 <= delay <= min(age * 0.63, 300) + 0.5
+        assert 20 <= len(returned) <= 150
         assert returned[-1][1] == 300
 
     run_virtual(main)
@@ -79,10 +82,10 @@ def test_stale_messages_of_others_are_shown_less_and_less_often_and_hold_up_noth
     class OldEmulatorsQueue(TroubledQueue):
         """Leaves out the system attributes, as ElasticMQ did before 1.6.2."""
 
-        async def receive(self):
+        async def receive(self, wait=20):
             return [
                 {name: value for name, value in message.items() if name != "Attributes"}
-                for message in await super().receive()
+                for message in await super().receive(wait)
             ]
 
     async def main():
@@ -101,8 +104,9 @@ def test_stale_messages_of_others_are_shown_less_and_less_often_and_hold_up_noth
         assert ledger.orphans == 500
         assert len(queue) == 500
         assert {record.observed - published[record.job_id] for record in records} == {0}
-        # 3600 of ours, and about 12 of each old one; without attributes they are taken for new.
-        assert queue.received < 3600 + 500 * (15 if with_attributes else 35)
+        # 3600 of ours, and about 12 of each old one; without attributes they are taken for new,
+        # and seen some 60 times more while they are.
+        assert queue.received < 3600 + 500 * (15 if with_attributes else 90)
         assert queue.receives < 3600 * (2 if with_attributes else 3)
 
     run_virtual(main)
@@ -122,8 +126,8 @@ def test_two_runs_on_one_queue_both_get_exact_totals_and_leave_each_others_messa
         async def send(self, body):
             raise NotImplementedError
 
-        async def receive(self):
-            batch = await self._queue.receive()
+        async def receive(self, wait=20):
+            batch = await self._queue.receive(wait)
             self.bodies.update({m["ReceiptHandle"]: m["Body"] for m in batch})
             return batch
 

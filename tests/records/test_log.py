@@ -386,7 +386,7 @@ def test_the_folder_of_a_log_is_made(tmp_path):
     [
         ("folder", "is a folder; give the name of a file"),
         ("file/run.jsonl", "is not a folder; choose another place with --log"),
-        ("file/deeper/run.jsonl", "Not a directory; choose another place with --log"),
+        ("file/deeper/run.jsonl", "is not a folder; choose another place with --log"),
         ("/proc/nowhere/run.jsonl", "No such file or directory; choose another place with --log"),
         ("/proc/version", "choose another place with --log"),
         ("x" * 300, "File name too long; choose another place with --log"),
@@ -398,7 +398,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, place, says, attempt)
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     path = tmp_path / place
-    if place == "/proc/version" and attempt is check_log and os.geteuid() == 0:
+    if place.startswith("/proc") and attempt is check_log and os.geteuid() == 0:
         pytest.skip("root may write everything, as far as a check can tell")
     with pytest.raises(ConfigError) as caught:
         attempt(path)
@@ -567,3 +567,8 @@ def test_a_log_that_cannot_be_read_is_named(tmp_path, name, says):
     with pytest.raises(LogError) as caught:
         list(LogReader(path))
     assert str(caught.value) == says.format(path=path)
+
+
+def test_a_check_makes_no_folder(tmp_path):
+    check_log(tmp_path / "a" / "b" / "run.jsonl")
+    assert list(tmp_path.iterdir()) == []

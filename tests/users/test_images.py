@@ -1,9 +1,9 @@
 """Images are found once, before the clock starts, in a real S3, from their headers alone."""
 
+import contextlib
 import io
 import random
 import warnings
-from functools import partial
 
 import anyio
 import pytest
@@ -129,6 +129,7 @@ class Desk:
         self.told = []
         self.setup = ScenarioSetup(
             aws, "jobs", "scenarios.0.user",
+            http=None, resources=contextlib.AsyncExitStack(),  # images need neither
             note=lambda level, text: self.notes.append((level, text)), progress=self.told.append,
         )  # fmt: skip
 
@@ -144,9 +145,15 @@ def desk(aws):
 async def put(aws, bucket, **files):
     s3 = await aws.client("s3", retries=True)
     await s3.create_bucket(Bucket=bucket)
+    limit = anyio.CapacityLimiter(16)
+
+    async def upload(name, content):
+        async with limit:
+            await s3.put_object(Bucket=bucket, Key=name, Body=content)
+
     async with anyio.create_task_group() as group:
         for name, content in files.items():
-            group.start_soon(partial(s3.put_object, Bucket=bucket, Key=name, Body=content))
+            group.start_soon(upload, name, content)
 
 
 @pytest.mark.anyio
