@@ -17,7 +17,7 @@ from asyncload.transport.client import HttpClient
 from asyncload.transport.measure import Measurement, Recorder
 from asyncload.transport.queue import MessageQueue
 from asyncload.users.calls import UserHttp
-from asyncload.users.wait import NO_WAIT, Wait
+from asyncload.users.wait import NO_WAIT
 
 Task = Callable[[Any], Awaitable[Any]]
 Entered = TypeVar("Entered")
