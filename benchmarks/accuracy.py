@@ -75,9 +75,7 @@ async def measure(level: float, seconds: float, folder: Path) -> dict[str, objec
         elif isinstance(record, Job):
             jobs[record.job_id] = record
     truth = {
-        one.job_id: one
-        for one in read_truth(folder / "truth.jsonl")
-        if isinstance(one, JobTruth)
+        one.job_id: one for one in read_truth(folder / "truth.jsonl") if isinstance(one, JobTruth)
     }
     pairs = [(jobs[key], truth[key]) for key in jobs if key in truth]
     assert len(pairs) == len(jobs) == len(truth), "the account does not balance"
@@ -88,7 +86,9 @@ async def measure(level: float, seconds: float, folder: Path) -> dict[str, objec
             job.observed + epoch - true.finished for job, true in pairs if job.observed is not None
         ),
         "error of started": figures(
-            abs(job.started + epoch - true.started) for job, true in pairs if job.started is not None
+            abs(job.started + epoch - true.started)
+            for job, true in pairs
+            if job.started is not None
         ),
         "error of processing": figures(
             abs((job.finished - job.started) - (true.finished - true.started))

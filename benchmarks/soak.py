@@ -137,9 +137,7 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=24)
     parser.add_argument("-o", "--output", type=Path)
     arguments = parser.parse_args()
-    result = anyio.run(
-        soak, arguments.hours, backend_options={"loop_factory": VirtualTimeLoop}
-    )
+    result = anyio.run(soak, arguments.hours, backend_options={"loop_factory": VirtualTimeLoop})
     if arguments.output:
         content = {
             "command": f"python benchmarks/soak.py --hours {arguments.hours:g}",

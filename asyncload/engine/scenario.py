@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import traceback
 from pathlib import Path
 from typing import Any, Final
@@ -89,7 +88,7 @@ class ScenarioRun:
                     aws=self._aws,
                     http=self._http,
                     jobs=self._jobs,
-                    rng=random.Random(f"{self._seed}/{self.scenario.name}/{number}"),
+                    seed=f"{self._seed}/{self.scenario.name}/{number}",
                 )
             )
             if not hasattr(user, "recorder"):

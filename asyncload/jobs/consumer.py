@@ -91,7 +91,7 @@ class StatusConsumer:
             group.cancel_scope.cancel()
 
     def close(self) -> None:
-        """Receive until the queue has nothing more; then :meth:`run` returns."""
+        """Receive until nothing of ours comes any more; then :meth:`run` returns."""
         self._closing = True
         self.quiet_at = self._clock()
 
@@ -120,16 +120,20 @@ class StatusConsumer:
             backoff = FIRST_BACKOFF
             self._recovered("receiving from")
             received = self._clock()
+            ours = 0
             for message in batch:
                 try:
-                    self._take(message, received)
+                    ours += self._take(message, received)
                 except Exception as problem:
                     # It comes back after the visibility timeout; the others must not suffer.
                     self._trouble("reading a message from", describe(problem))
             if len(batch) >= BATCH:
                 if self.receivers < self._max_receivers:
                     self._start_receiver(group)
-            elif not batch and (self.receivers > 1 or self._closing):
+            elif not batch and self.receivers > 1:
+                self.receivers -= 1
+                return
+            if self._closing and not ours:
                 self.receivers -= 1
                 return
 
@@ -141,13 +145,17 @@ class StatusConsumer:
         """
         return int(min(max(self.quiet_at - self._clock(), SHORTEST_POLL), LONG_POLL))
 
-    def _take(self, message: Mapping[str, Any], received: float) -> None:
+    def _take(self, message: Mapping[str, Any], received: float) -> bool:
+        """Take in one message; whether it was about a job of ours."""
         status = parse_status(message)
         if status is not None and self._ledger.apply(status, received):
             self._deletions.append((message["ReceiptHandle"], 1))
+            ours = True
         else:
             self._take_stranger(message, received, readable=status is not None)
+            ours = False
         self._work.set()
+        return ours
 
     def _take_stranger(
         self, message: Mapping[str, Any], received: float, *, readable: bool

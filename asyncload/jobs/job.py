@@ -105,11 +105,19 @@ def _packed(text: str | None) -> str | int | None:
     """Turn a UUID's text into a number; leave anything else as it is."""
     if text is None or len(text) != 36:
         return text
+    digits = text.replace("-", "")
+    # Only what _uuid_text gives back to the letter: int() takes more than hex digits.
+    if (
+        len(digits) != 32
+        or not text[8] == text[13] == text[18] == text[23] == "-"
+        or not (digits.isalnum() and text.isascii())
+        or text != text.lower()
+    ):
+        return text
     try:
-        number = int(text.replace("-", ""), 16)
+        return int(digits, 16)
     except ValueError:
         return text
-    return number if _uuid_text(number) == text else text
 
 
 def _uuid_text(number: int) -> str:

@@ -15,6 +15,7 @@ import msgspec
 
 from asyncload.transport.http_errors import ProtocolError
 
+_DECODER: Final = msgspec.json.Decoder(dict[str, Any])
 BATCH_LIMIT: Final = 10
 """Entries in one SendMessageBatch or DeleteMessageBatch."""
 
@@ -151,7 +152,7 @@ def _decode(body: bytes, operation: str) -> dict[str, Any]:
     if not body:
         return {}
     try:
-        return msgspec.json.decode(body, type=dict[str, Any])
+        return _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProtocolError(f"The answer to {operation} is not a JSON object ({error})") from error
 

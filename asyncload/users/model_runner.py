@@ -133,7 +133,7 @@ class ModelRunnerUser(User):
         bucket, prefix = await check_bucket(setup.aws, results_at, key=setup.key("results"))
         images = await find_images(setup, images_at, key=setup.key("images"))
         orders = [
-            _order(setup.scenario, options, image, result_bucket=bucket, result_prefix=prefix)
+            order_for(setup.scenario, options, image, result_bucket=bucket, result_prefix=prefix)
             for image in images
         ]
         await _warn_about_dead_letters(setup, options, statuses)
@@ -189,7 +189,7 @@ async def _warn_about_dead_letters(
         )
 
 
-def _order(
+def order_for(
     scenario: str,
     options: ModelRunnerOptions,
     image: Image,
@@ -197,6 +197,7 @@ def _order(
     result_bucket: str,
     result_prefix: str,
 ) -> Order:
+    """What is sent for ``image``, but for the job's id."""
     # Two places of the body carry the job's id; a word that nothing else in it
     # can be by accident marks them.
     place = secrets.token_hex(16)

@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
@@ -140,7 +141,8 @@ class Context(msgspec.Struct):
     aws: Aws
     http: HttpClient
     jobs: JobLedger
-    rng: random.Random
+    seed: str
+    """Of this user's random numbers."""
 
 
 class User:
@@ -181,12 +183,26 @@ class User:
         self.shared = context.shared
         """What :meth:`prepare` returned; the same object for all users of the scenario."""
         self.recorder = context.recorder
-        self.aws = UserAws(context.aws)
-        self.http = UserHttp(context.http, context.recorder)
-        """HTTP requests, recorded: ``await self.http.post(url, json={...})``."""
         self.jobs = context.jobs
-        self.rng = context.rng
+        self._context = context
+
+    # Made when they are first used: a random source alone takes 2.5 KB, and
+    # there may be a hundred thousand users.
+
+    @cached_property
+    def aws(self) -> UserAws:
+        """AWS clients whose calls are recorded."""
+        return UserAws(self._context.aws)
+
+    @cached_property
+    def http(self) -> UserHttp:
+        """HTTP requests, recorded: ``await self.http.post(url, json={...})``."""
+        return UserHttp(self._context.http, self.recorder)
+
+    @cached_property
+    def rng(self) -> random.Random:
         """Random numbers of this user's own, from the run's seed."""
+        return random.Random(self._context.seed)
 
     @classmethod
     async def prepare(cls, setup: Setup, options: Any) -> Any:  # noqa: ARG003 - for subclasses

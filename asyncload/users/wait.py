@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -22,13 +23,16 @@ class Wait(msgspec.Struct, frozen=True):
     high: float = 0.0
     pacing: float | None = None
 
-    def next_due(self, due: float, end: float, rng: random.Random) -> float:
-        """When the next iteration is due after one that was due at ``due`` and ended at ``end``."""
+    def next_due(self, due: float, end: float, rng: Callable[[], random.Random]) -> float:
+        """When the next iteration is due after one that was due at ``due`` and ended at ``end``.
+
+        ``rng`` gives the random source, and is called only where one is needed.
+        """
         if self.pacing is not None:
             return max(due + self.pacing, end)
         if self.low == self.high:
             return end + self.low
-        return end + rng.uniform(self.low, self.high)
+        return end + rng().uniform(self.low, self.high)
 
 
 NO_WAIT: Final = Wait()
