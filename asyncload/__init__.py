@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from asyncload.api import LoadTest, Result, run
     from asyncload.config.load import load_config
     from asyncload.config.model import AwsConfig
-    from asyncload.errors import AsyncloadError, ConfigError, LogError, RunError, TargetError
+    from asyncload.errors import AsyncloadError, ConfigError, LogError, TargetError
     from asyncload.local.settings import LocalSettings
     from asyncload.plan import shapes
     from asyncload.plan.plan import Plan, Scenario, UserSpec
@@ -31,7 +31,6 @@ __all__ = [
     "LogError",
     "Plan",
     "Result",
-    "RunError",
     "Scenario",
     "TargetError",
     "User",
@@ -51,7 +50,7 @@ _HOMES: Final = {
     "api": ("LoadTest", "Result", "run"),
     "config.load": ("load_config",),
     "config.model": ("AwsConfig",),
-    "errors": ("AsyncloadError", "ConfigError", "LogError", "RunError", "TargetError"),
+    "errors": ("AsyncloadError", "ConfigError", "LogError", "TargetError"),
     "local.settings": ("LocalSettings",),
     "plan": ("shapes",),
     "plan.plan": ("Plan", "Scenario", "UserSpec"),

@@ -22,7 +22,7 @@ from asyncload.config.redact import hide_texts, redact
 from asyncload.engine.header import resolved_plan, run_header
 from asyncload.engine.run import Engine
 from asyncload.engine.setup import resolve_user
-from asyncload.errors import AsyncloadError, ConfigError, TargetError
+from asyncload.errors import AsyncloadError, ConfigError, TargetError, first_of, own_error
 from asyncload.jobs.artifacts import STATUS_FILE, SUMMARY_FILE, JobFiles
 from asyncload.live.progress import Progress
 from asyncload.local.settings import LocalSettings
@@ -157,6 +157,7 @@ class LoadTest:
             drain_end=engine.drain_end if engine else None,
             has_jobs=engine is not None and engine.has_jobs,
             doing=engine.doing if engine and engine.phase == "setup" else self._doing,
+            stopping=self.interrupted,
         )
 
     def stop(self) -> None:
@@ -255,7 +256,7 @@ class LoadTest:
         except Exception as problem:
             # A bug, or a shape of the user's own that raises: what has been
             # measured is reported all the same.
-            self.problems.append(f"the run broke off: {describe(_first_of(problem))}")
+            self.problems.append(f"the run broke off: {describe(first_of(problem))}")
             engine.note("error", self.problems[-1])
         return await self._conclude(engine, sinks, files)
 
@@ -330,24 +331,6 @@ class LoadTest:
             problems=tuple(dict.fromkeys(self.problems)),
             target_lost=self._target_lost,
         )
-
-
-def own_error(group: BaseExceptionGroup[BaseException]) -> AsyncloadError | None:
-    """Find asyncload's own error in what a task group raised, when there is nothing else in it."""
-    found: AsyncloadError | None = None
-    for one in group.exceptions:
-        problem = own_error(one) if isinstance(one, BaseExceptionGroup) else one
-        if not isinstance(problem, AsyncloadError):
-            return None
-        found = found or problem
-    return found
-
-
-def _first_of(problem: BaseException) -> BaseException:
-    """The first single exception in a group."""
-    while isinstance(problem, BaseExceptionGroup):
-        problem = problem.exceptions[0]
-    return problem
 
 
 def _make_way(folder: Path, prefix: str, stamp: str | None) -> None:

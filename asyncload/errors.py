@@ -5,8 +5,7 @@
     AsyncloadError            exit code
     ├── ConfigError           2   a config, argument, shape or input file is wrong
     │   └── LogError          2   a log cannot be read
-    ├── TargetError           4   the service under test cannot be reached or set up
-    └── RunError              3   the run could not be carried through (disk full, …)
+    └── TargetError           4   the service under test cannot be reached or set up
 
 Each message is one plain sentence that names the key or file, the value, and
 the remedy. The command line prints it to stderr without a traceback and exits
@@ -38,7 +37,20 @@ class TargetError(AsyncloadError):
     exit_code = 4
 
 
-class RunError(AsyncloadError):
-    """The run itself could not be carried through."""
 
-    exit_code = 3
+def own_error(group: BaseExceptionGroup[BaseException]) -> AsyncloadError | None:
+    """Find asyncload's own error in what a task group raised, when there is nothing else in it."""
+    found: AsyncloadError | None = None
+    for one in group.exceptions:
+        problem = own_error(one) if isinstance(one, BaseExceptionGroup) else one
+        if not isinstance(problem, AsyncloadError):
+            return None
+        found = found or problem
+    return found
+
+
+def first_of(problem: BaseException) -> BaseException:
+    """The first single exception in a group."""
+    while isinstance(problem, BaseExceptionGroup):
+        problem = problem.exceptions[0]
+    return problem

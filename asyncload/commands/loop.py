@@ -12,7 +12,7 @@ from typing import TypeVar
 import anyio
 from rich.console import Console
 
-from asyncload.api import own_error
+from asyncload.errors import own_error
 
 T = TypeVar("T")
 

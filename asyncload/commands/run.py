@@ -39,9 +39,12 @@ def run_command(
         log_path=result.log,
         artifacts=result.files,
         notes=test.stats.snapshot(result.summary.t).notes,
+        interrupted=result.interrupted,
+        problems=result.problems,
     )
-    for problem in result.problems:
-        click.echo(f"asyncload: {problem}", err=True)
+    if not console.is_terminal:  # the table with its problems went to a file
+        for problem in result.problems:
+            click.echo(f"asyncload: {problem}", err=True)
     return result.exit_code
 
 
@@ -49,7 +52,7 @@ async def _run_watched(test: LoadTest, console: Console, *, quiet: bool) -> Resu
     """Run the test with a live view beside it and Ctrl-C in hand."""
     result: Result | None = None
     async with anyio.create_task_group() as group:
-        await group.start(_mind_signals, test)
+        await group.start(_mind_signals, test, console.is_terminal and not quiet)
         if not quiet:
             group.start_soon(_view, test, console)
         try:
@@ -67,8 +70,13 @@ async def _view(test: LoadTest, console: Console) -> None:
         await view(test.stats, test.progress, console=console)
 
 
-async def _mind_signals(test: LoadTest, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-    """Ctrl-C once: stop the load, drain, report. Twice: stop now, still report."""
+async def _mind_signals(
+    test: LoadTest, drawn: bool, *, task_status: anyio.abc.TaskStatus[None]
+) -> None:
+    """Ctrl-C once: stop the load, drain, report. Twice: stop now, still report.
+
+    ``drawn``: there is a live view on a terminal.
+    """
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         async for _ in signals:
@@ -77,7 +85,8 @@ async def _mind_signals(test: LoadTest, *, task_status: anyio.abc.TaskStatus[Non
                 continue
             loading = test.progress().phase != "setup"
             test.stop()
-            if loading:
+            # A live view says so itself; text between its frames would tear it.
+            if loading and not drawn:
                 with contextlib.suppress(OSError):
                     click.echo(
                         "stopping: waiting for open jobs; Ctrl-C again to stop now", err=True

@@ -24,7 +24,7 @@ from asyncload.stats.thresholds import ThresholdResult
 def summary_command(log: Path, *, as_json: bool) -> None:
     """Fold ``log`` again, and print the table or JSON. Works on the log of a killed run."""
     stats = LiveStats()
-    thresholds: list[ThresholdResult] = []
+    thresholds: list[ThresholdResult] | None = None  # a killed run has not told
     number = 0
     with reading(str(log), Console(stderr=True)) as progress:
         reader = LogReader(log, progress=progress)
@@ -43,7 +43,7 @@ def summary_command(log: Path, *, as_json: bool) -> None:
     skipped = f"left out {units.counted(reader.skipped, 'line')} that could not be read"
     summary = stats.fold.summary()
     if as_json:
-        content = {**summary.to_dict(), "thresholds": msgspec.to_builtins(thresholds)}
+        content = {**summary.to_dict(), "thresholds": msgspec.to_builtins(thresholds or [])}
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
         if reader.skipped:
             click.echo(f"asyncload: {skipped}", err=True)

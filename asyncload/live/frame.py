@@ -43,6 +43,9 @@ def frame(snapshot: Snapshot, progress: Progress, width: int, height: int) -> li
     Where that is too low, the graphs are left out first, then the end.
     """
     above = [_head(snapshot, progress, width), []]
+    if progress.stopping:
+        above[1] = [(_cut(stopping(progress), width), "bold yellow")]
+        above.append([])
     graphs: list[Line] = []
     below: list[Line] = []
     if snapshot.scenarios:
@@ -71,6 +74,14 @@ def time_left(progress: Progress) -> str:
         return ""
     left = units.clock(max(end - progress.t, 0.0) + 0.999)  # rounded up: 0:00 is the end
     return f"at most {left} left" if progress.phase == "drain" else f"{left} left"
+
+
+def stopping(progress: Progress) -> str:
+    """Say what a run that was asked to stop waits for."""
+    if progress.phase == "setup":
+        return "stopping"
+    what = "jobs" if progress.has_jobs else "requests"
+    return f"stopping: waiting for open {what}; Ctrl-C again stops now"
 
 
 def _head(snapshot: Snapshot, progress: Progress, width: int) -> Line:
@@ -188,7 +199,11 @@ def _graphs(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
         )
     drawn = len(graphs[0][1])
     start, end = units.clock(series.start), units.clock(series.start + len(series.answered))
-    lines.append([(" " * _LABEL + start + f"{end:>{max(drawn - len(start), 0)}}", "dim")])
+    if drawn > len(start) + len(end):
+        axis = start + f"{end:>{drawn - len(start)}}"
+    else:
+        axis = f"{start} – {end}"
+    lines.append([(" " * _LABEL + axis, "dim")])
     lines.append([])
     return lines
 
@@ -299,6 +314,9 @@ def _troubles(snapshot: Snapshot, width: int) -> list[Line]:
 
 def _fit(text: str, width: int) -> str:
     """Make ``text`` exactly ``width`` columns wide."""
-    if cell_len(text) <= width:
-        return set_cell_size(text, width)
-    return set_cell_size(text, width - 1) + "…"
+    return set_cell_size(_cut(text, width), width)
+
+
+def _cut(text: str, width: int) -> str:
+    """Make ``text`` at most ``width`` columns wide."""
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"

@@ -24,3 +24,5 @@ class Progress:
     """Whether the run submits jobs, which end later than their requests."""
     doing: str = ""
     """What the set-up is busy with, in words; only in the phase ``setup``."""
+    stopping: bool = False
+    """Whether the run was asked to stop, and waits for what is open."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final
 
@@ -13,7 +16,7 @@ from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
 
-from asyncload.live.frame import frame, target
+from asyncload.live.frame import frame, stopping, target
 from asyncload.live.progress import Progress
 from asyncload.stats import units
 from asyncload.stats.live import LiveStats
@@ -32,7 +35,7 @@ async def run_terminal(
     a slow connection) never holds up the load.
     """
     interval = max(interval, _SHORTEST)
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    with _silent_keys(), Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             now = progress()
             picture = Picture(stats.snapshot(now.t), now)
@@ -40,13 +43,53 @@ async def run_terminal(
             await anyio.sleep(interval)
 
 
+@contextlib.contextmanager
+def _silent_keys() -> Iterator[None]:
+    """Keep the terminal from writing what is typed into the picture.
+
+    The line break of an Enter would scroll it, and the next picture would
+    then not cover it. Left alone when the process is in the background: to
+    change the terminal from there would stop it.
+    """
+    keys = _keyboard()
+    if keys is None:
+        yield
+        return
+    import termios
+
+    before = termios.tcgetattr(keys)
+    silent = before.copy()
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(keys, termios.TCSANOW, silent)
+    try:
+        yield
+    finally:
+        if _keyboard() == keys:
+            with contextlib.suppress(termios.error):  # it was closed
+                termios.tcsetattr(keys, termios.TCSANOW, before)
+
+
+def _keyboard() -> int | None:
+    """File descriptor of the terminal on stdin, when this process is in its foreground."""
+    try:
+        keys = sys.stdin.fileno()
+        return keys if os.tcgetpgrp(keys) == os.getpgrp() else None
+    except (AttributeError, OSError, ValueError):  # the first: no such thing on Windows
+        return None
+
+
 async def run_plain(
     stats: LiveStats, progress: Callable[[], Progress], *, console: Console, interval: float = 5.0
 ) -> None:
     """Print a line for each scenario every ``interval`` seconds, until cancelled."""
+    told = False
     while True:
         await anyio.sleep(interval)
         now = progress()
+        if now.stopping and not told:
+            told = True
+            line = f"{units.clock(now.t):>6} {stopping(now)}"
+            console.print(Text(line), soft_wrap=True)
         for line in plain_lines(stats.snapshot(now.t), now):
             console.print(Text(line), soft_wrap=True)
 

@@ -9,8 +9,9 @@ application serves requests and nothing else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
-from typing import Final
+from typing import Any, Final
 
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
@@ -46,12 +47,52 @@ async def _requests_only(
 ) -> None:
     """Answer the server's start and stop here, and leave the requests to ministack."""
     if scope["type"] != "lifespan":
-        await app(scope, receive, send)
+        await _request(scope, receive, send)
         return
     await receive()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _request(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """Answer one request, and give it up when its client goes away.
+
+    Otherwise the long poll of a client that was killed would go on, take the
+    next messages, and hide them from everybody for the visibility timeout.
+    """
+    body = []
+    while True:
+        event = await receive()
+        body.append(event)
+        if event["type"] != "http.request" or not event["more_body"]:
+            break
+    answer = asyncio.ensure_future(app(scope, _replay(body, receive), send))
+    departure = asyncio.ensure_future(_departed(receive))
+    try:
+        await asyncio.wait((answer, departure), return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            answer.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await answer
+    finally:
+        departure.cancel()
+
+
+def _replay(events: list[Any], receive: ASGIReceiveCallable) -> ASGIReceiveCallable:
+    """A ``receive`` that gives what has been received already."""
+    waiting = iter(events)
+
+    async def next_event() -> Any:
+        return next(waiting, None) or await receive()
+
+    return next_event
+
+
+async def _departed(receive: ASGIReceiveCallable) -> None:
+    """Return when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _trim_topics() -> None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
+from asyncload.report.conclusion import conclusion
+from asyncload.report.table_rows import Row, fitted, indented, plain_table, print_rows, shortened
 from asyncload.stats import units
-from asyncload.stats.metrics import Distribution, JobMetrics, JobTotals, RequestMetrics
+from asyncload.stats.metrics import (
+    Distribution,
+    JobMetrics,
+    JobRow,
+    JobTotals,
+    RequestMetrics,
+    RequestRow,
+)
 from asyncload.stats.snapshot import NoteSeen
 from asyncload.stats.summary import Summary
 from asyncload.stats.thresholds import ThresholdResult
@@ -22,113 +30,157 @@ from asyncload.stats.thresholds import ThresholdResult
 MAX_ROWS: Final = 30
 """Names shown; those with the most requests (or jobs) when there are more."""
 _MAX_FAILURES: Final = 5
-_LABEL: Final = 28  # columns a long name is cut to before a table is split into its halves
-_NARROW: Final = 70
-_SPARE: Final = {"mean", "share", "service p95"}  # columns left out where it is narrow
+_FEW_NAMES: Final = 3  # so many names of jobs always have rows of their own
+_ENOUGH: Final = 10  # jobs of a name from which its p95 is compared with others
+_NOTABLE: Final = 2.0  # times by which the p95 of names differ notably
 _TIMES: Final = ["mean", "p50", "p95", "p99", "max"]
 _STAGES: Final = ("lateness", "submit", "queue_wait", "processing", "notification")
 
 
-class _Row(NamedTuple):
-    """A line of a table. A narrow terminal shows its two halves below each other."""
-
-    label: Text
-    left: list[Text]
-    right: list[Text]
-
-
 def print_summary(
     summary: Summary,
-    thresholds: Sequence[ThresholdResult],
+    thresholds: Sequence[ThresholdResult] | None,
     console: Console,
     *,
     log_path: Path | str | None = None,
     artifacts: Sequence[Path | str] = (),
     notes: Sequence[NoteSeen] = (),
+    interrupted: bool = False,
+    problems: Sequence[str] = (),
 ) -> None:
-    """Print the numbers of a run, how its thresholds came out, and where its files are.
+    """Print the numbers of a run, what they come to, and where its files are.
 
-    ``notes`` are the warnings and errors the reader of the numbers should know of.
+    ``thresholds`` are ``None`` when it is not known how they came out,
+    ``notes`` are the warnings and errors the reader of the numbers should
+    know of, ``problems`` is what kept the run from going as planned.
     """
-    if summary.requests.count + summary.requests.dropped:
+    if summary.requests.count:
         _print_requests(summary, console)
     else:
         console.print(Text("No request was sent.", "bold"))
     if summary.jobs.submitted:
         _print_jobs(summary, console)
     _print_failures(summary, console)
-    _print_thresholds(thresholds, console)
     _print_notes(notes, console)
+    console.print()
+    _print_thresholds(thresholds or (), console)
+    for problem in problems:
+        console.print(Text(units.one_line(problem), "bold red"))
+    console.print(conclusion(summary, thresholds, interrupted=interrupted))
     _print_files(log_path, artifacts, console)
 
 
 def _print_requests(summary: Summary, console: Console) -> None:
-    aside = "latency from when each was due"
-    aside += "" if console.width < _NARROW else "; service p95 from when it was sent"
-    _heading("Requests", console, aside)
-    shown = sorted(summary.requests_by_name, key=lambda row: -row.count)[:MAX_ROWS]
+    total = summary.requests
+    by_name = summary.requests_by_name
+    shown = sorted(by_name, key=lambda row: -row.count)[:MAX_ROWS]
     several = len({row.scenario for row in shown}) > 1
     rows = [
-        _request_row(_label(row.scenario if several else "", row.name), row)
+        _request_row(_label(row.scenario if several else "", row.name), row, summary)
         for row in sorted(shown, key=lambda row: (row.scenario, row.name))
     ]
-    if len(summary.requests_by_name) > 1:
-        rows.append(_request_row(Text("all", "bold"), summary.requests))
-    _print_rows(
-        ["sent", "failed", "dropped", "rate", "service p95"],
-        _TIMES,
-        rows,
-        console,
-    )
-    _print_hidden(len(summary.requests_by_name) - len(shown), console)
-    if summary.requests.dropped:
-        _indented(
-            Text(
-                f"{units.counted(summary.requests.dropped, 'arrival')} "
-                f"({units.percent(summary.requests.drop_rate)}) dropped: so many requests were in "
-                "flight already that no more were sent.",
-                "red",
-            ),
-            console,
-        )
+    if len(by_name) > 1 or by_name[0].dropped != total.dropped:
+        rows.append(_request_row(Text("all", "bold"), total, summary))
+    headers = ["sent", "failed", *(["dropped"] if total.dropped else []), "rate", "service p95"]
+    halves = fitted(headers, _TIMES, rows, console.width)
+    aside = "latency from when each was due"
+    if any("service p95" in half.headers for half in halves):
+        aside += "; service p95 from when it was sent"
+    console.print(Text("Requests", "bold").append(f"  {aside}", "not bold dim"))
+    print_rows(halves, rows, console)
+    _print_hidden(len(by_name) - len(shown), console)
 
 
-def _request_row(label: Text, metrics: RequestMetrics) -> _Row:
+def _request_row(label: Text, metrics: RequestMetrics, summary: Summary) -> Row:
     failed = metrics.failed + metrics.timeout
     left = [
         Text(units.count(metrics.count)),
         Text(units.count(failed), "bold red" if failed else ""),
-        Text(units.count(metrics.dropped), "bold red" if metrics.dropped else ""),
         Text(units.rate(metrics.rate)),
         Text(units.seconds(metrics.service_time.p95)),
     ]
-    return _Row(label, left, _times(metrics.latency))
+    if summary.requests.dropped:
+        dropped = Text(units.count(metrics.dropped), "bold red" if metrics.dropped else "")
+        if isinstance(metrics, RequestRow) and not metrics.dropped:
+            # The arrivals dropped in a scenario of several names are of none of them.
+            unknown = metrics.scenario in summary.dropped_by_scenario
+            dropped = Text(units.NO_VALUE) if unknown else dropped
+        left.insert(2, dropped)
+    return Row(label, left, _times(metrics.latency))
 
 
 def _print_jobs(summary: Summary, console: Console) -> None:
     jobs = summary.jobs
-    _heading("Jobs", console)
-    _indented(_equation(jobs), console)
-    _indented(_beside(jobs), console)
+    console.print()
+    heading, beside = Text("Jobs", "bold"), _beside(jobs)
+    if heading.cell_len + 2 + beside.cell_len <= console.width:
+        console.print(Text.assemble(heading, "  ", beside))
+    else:
+        console.print(heading)
+        indented(beside, console)
+    indented(_equation(jobs), console)
     if jobs.latency.count:
-        console.print()
         _print_stages(jobs, console)
-    if len(summary.jobs_by_name) > 1:
-        console.print()
-        shown = sorted(summary.jobs_by_name, key=lambda row: -row.submitted)[:MAX_ROWS]
-        several = len({row.scenario for row in shown}) > 1
-        rows = [
-            _job_row(_label(row.scenario if several else "", row.name), row)
-            for row in sorted(shown, key=lambda row: (row.scenario, row.name))
-        ]
-        headers = ["jobs", "partial", "failed", "rate"]
-        _print_rows(headers, _TIMES, rows, console)
-        _print_hidden(len(summary.jobs_by_name) - len(shown), console)
-    given_up = jobs.timed_out + jobs.lost
+    given_up = jobs.latency.beyond
     if given_up:
-        text = f"{units.counted(given_up, 'job')} never came to an end and "
-        text += f"{'is' if given_up == 1 else 'are'} in none of these latencies."
-        _indented(Text(text, "red"), console)
+        text = f"{units.counted(given_up, 'job')} never ended: "
+        text += f"percentiles of the latency count {'it' if given_up == 1 else 'them'}; "
+        text += f"mean, max and the parts are of the {units.count(jobs.latency.count)} that ended."
+        indented(Text(text, "red"), console)
+    names = summary.jobs_by_name
+    if len(names) > _FEW_NAMES and not _differ(names):
+        indented(_names_line(names, console.width - 2), console)
+    elif len(names) > 1:
+        _print_names(names, console)
+
+
+def _print_names(names: Sequence[JobRow], console: Console) -> None:
+    shown = sorted(names, key=lambda row: -row.submitted)[:MAX_ROWS]
+    several = len({row.scenario for row in shown}) > 1
+    rows = [
+        _job_row(_label(row.scenario if several else "", row.name), row)
+        for row in sorted(shown, key=lambda row: (row.scenario, row.name))
+    ]
+    console.print()
+    headers = ["jobs", "partial", "failed", "rate"]
+    print_rows(fitted(headers, _TIMES, rows, console.width), rows, console)
+    _print_hidden(len(names) - len(shown), console)
+
+
+def _differ(names: Sequence[JobRow]) -> bool:
+    """Whether jobs of some names went notably better than those of others."""
+    failing = {(row.error_rate or 0.0) >= 0.5 for row in names}
+    p95s = [_p95(row) for row in names if row.latency.count + row.latency.beyond >= _ENOUGH]
+    # The second comparison is for a p95 that is infinite while others are not.
+    return len(failing) > 1 or (bool(p95s) and max(p95s) > _NOTABLE * min(p95s))
+
+
+def _p95(row: JobRow) -> float:
+    """The 95th percentile of the latency; infinite when it lies among jobs that never ended."""
+    return math.inf if row.latency.p95 is None else row.latency.p95
+
+
+def _names_line(names: Sequence[JobRow], width: int) -> Text:
+    """Write how far the latencies of several names are apart."""
+    several = len({row.scenario for row in names}) > 1
+    best, worst = min(names, key=_p95), max(names, key=_p95)
+    models = {row.name.rpartition(":")[2] for row in names}
+    labels = [
+        _label(
+            row.scenario if several else "",
+            row.name.rpartition(":")[0] or row.name if len(models) == 1 else row.name,
+        )
+        for row in (best, worst)
+    ]
+    low, high = _time(best.latency.p95, best.latency), _time(worst.latency.p95, worst.latency)
+    if math.isinf(_p95(best)):
+        return Text(f"{units.count(len(names))} names; the p95 of each is never", "red")
+    start = f"{units.count(len(names))} names; p95 from {low.plain} ("
+    between = f") to {high.plain} ("
+    room = max((width - cell_len(start + between) - 1) // 2, 8)
+    text = Text(start, "dim")
+    text.append_text(shortened(labels[0], room)).append(between)
+    return text.append_text(shortened(labels[1], room)).append(")")
 
 
 def _equation(jobs: JobMetrics) -> Text:
@@ -188,19 +240,19 @@ def _print_stages(jobs: JobMetrics, console: Console) -> None:
         share = (times.mean or 0.0) * times.count / whole if whole else 0.0
         rows.append(_stage_row(Text(stage.replace("_", " ")), share, times))
     rows.append(_stage_row(Text("latency", "bold"), 1.0, jobs.latency))
-    _print_rows(["share"], _TIMES, rows, console)
+    print_rows(fitted(["share"], _TIMES, rows, console.width), rows, console)
     clamped = jobs.notification.clamped + jobs.queue_wait.clamped + jobs.processing.clamped
     if clamped:
         text = f"{units.counted(clamped, 'time')} below 0 (the service's clock is not ours) "
         text += f"{'is' if clamped == 1 else 'are'} counted as 0."
-        _indented(Text(text, "dim"), console)
+        indented(Text(text, "dim"), console)
 
 
-def _stage_row(label: Text, share: float, times: Distribution) -> _Row:
-    return _Row(label, [Text(f"{100 * share:.0f} %", "dim")], _times(times))
+def _stage_row(label: Text, share: float, times: Distribution) -> Row:
+    return Row(label, [Text(f"{100 * share:.0f} %", "dim")], _times(times))
 
 
-def _job_row(label: Text, metrics: JobMetrics) -> _Row:
+def _job_row(label: Text, metrics: JobMetrics) -> Row:
     failed = metrics.failed + metrics.timed_out + metrics.lost
     left = [
         Text(units.count(metrics.submitted)),
@@ -208,7 +260,7 @@ def _job_row(label: Text, metrics: JobMetrics) -> _Row:
         Text(units.count(failed), "bold red" if failed else ""),
         Text(units.rate(metrics.rate)),
     ]
-    return _Row(label, left, _times(metrics.latency))
+    return Row(label, left, _times(metrics.latency))
 
 
 def _print_failures(summary: Summary, console: Console) -> None:
@@ -217,68 +269,62 @@ def _print_failures(summary: Summary, console: Console) -> None:
     if not failures:
         return
     failures.sort(key=lambda failure: -failure[0])
-    _heading("Failures", console)
-    table = _table([("", "right"), ("", "left"), ("", "left")], header=False)
-    for number, what, text in failures[:_MAX_FAILURES]:
+    table = plain_table([("", "left"), ("", "right"), ("", "left"), ("", "left")], header=False)
+    for index, (number, what, text) in enumerate(failures[:_MAX_FAILURES]):
+        title = Text("" if index else "Failures", "bold")
         times = Text(f"{units.count(number)} ×", "red")
-        table.add_row(times, Text(what, "dim"), Text(units.one_line(text)))
-    _indented(table, console)
+        table.add_row(title, times, Text(what, "dim"), Text(units.one_line(text)))
+    console.print()
+    console.print(table)
     _print_hidden(len(failures) - _MAX_FAILURES, console)
 
 
 def _print_thresholds(thresholds: Sequence[ThresholdResult], console: Console) -> None:
     if not thresholds:
         return
-    _heading("Thresholds", console)
-    table = _table([("", "left"), ("", "left"), ("", "right")], header=False)
+    table = plain_table([("", "left"), ("", "left"), ("", "right"), ("", "left")], header=False)
     for result in thresholds:
         style = "green" if result.passed else "bold red"
         mark = Text("✓" if result.passed else "✗", style)
-        table.add_row(mark, Text(result.text), Text(result.measured, style))
-    _indented(table, console)
+        told = {"", result.measured, f"it is {result.measured}"}
+        reason = Text("" if result.reason in told else result.reason, "red")
+        table.add_row(mark, Text(result.text), Text(result.measured, style), reason)
+    console.print(table)
 
 
 def _print_notes(notes: Sequence[NoteSeen], console: Console) -> None:
     if not notes:
         return
-    _heading("Warnings", console)
-    table = _table([("", "right"), ("", "left")], header=False)
-    for note in notes:
+    table = plain_table([("", "left"), ("", "right"), ("", "left")], header=False)
+    for index, note in enumerate(notes):
         text = units.one_line(note.text) + (f" ({note.times} times)" if note.times > 1 else "")
         style = "red" if note.level == "error" else "yellow"
-        table.add_row(Text(units.clock(note.t), "dim"), Text(text, style))
-    _indented(table, console)
+        title = Text("" if index else "Warnings", "bold")
+        table.add_row(title, Text(units.clock(note.t), "dim"), Text(text, style))
+    console.print()
+    console.print(table)
 
 
 def _print_files(
     log_path: Path | str | None, artifacts: Sequence[Path | str], console: Console
 ) -> None:
-    if log_path is None and not artifacts:
+    paths = [str(path) for path in (log_path, *artifacts) if path is not None]
+    if not paths:
         return
-    _heading("Files", console)
-    for path in (log_path, *artifacts):
-        if path is not None:
-            console.print(Text(f"  {path}"), soft_wrap=True)
+    fit = cell_len("Files   " + "  ".join(paths)) <= console.width
+    for index, line in enumerate(["  ".join(paths)] if fit else paths):
+        title = "" if index else "Files"
+        console.print(Text(f"{title:<8}", "bold").append(line, "not bold"), soft_wrap=True)
     if log_path is not None:
         command = f"asyncload plot {shlex.quote(str(log_path))}"
-        console.print(Text("  graphs: ", "dim").append(command, "not dim cyan"), soft_wrap=True)
-
-
-def _heading(text: str, console: Console, aside: str = "") -> None:
-    console.print()
-    heading = Text(text, "bold")
-    if aside:
-        heading.append(f"  {aside}", "not bold dim")
-    console.print(heading)
+        console.print(
+            Text(f"{'Graphs':<8}", "bold").append(command, "not bold cyan"), soft_wrap=True
+        )
 
 
 def _print_hidden(number: int, console: Console) -> None:
     if number > 0:
-        _indented(Text(f"and {units.count(number)} more", "dim"), console)
-
-
-def _indented(content: Text | Table, console: Console) -> None:
-    console.print(Padding(content, (0, 0, 0, 2), expand=False))
+        indented(Text(f"and {units.count(number)} more", "dim"), console)
 
 
 def _label(scenario: str, name: str) -> Text:
@@ -286,62 +332,19 @@ def _label(scenario: str, name: str) -> Text:
 
 
 def _times(times: Distribution) -> list[Text]:
-    p95 = Text(units.seconds(times.p95), "bold")
-    others = [Text(units.seconds(value)) for value in (times.mean, times.p50, times.p99, times.max)]
-    return [others[0], others[1], p95, others[2], others[3]]
+    p95 = _time(times.p95, times)
+    p95.stylize("bold")
+    return [
+        Text(units.seconds(times.mean)),
+        _time(times.p50, times),
+        p95,
+        _time(times.p99, times),
+        Text(units.seconds(times.max)),
+    ]
 
 
-def _print_rows(left: list[str], right: list[str], rows: list[_Row], console: Console) -> None:
-    """Print one table, or where that is too wide its halves below each other."""
-    halves = [(left, [row.left for row in rows]), (right, [row.right for row in rows])]
-    if console.width < _NARROW:
-        halves = [_without_spare(headers, lines) for headers, lines in halves]
-    widths = [_width(headers, lines) for headers, lines in halves]
-    labels = max(row.label.cell_len for row in rows)
-    room = console.width - 4
-    if room - sum(widths) >= min(labels, _LABEL):
-        (left, left_lines), (right, right_lines) = halves
-        lines = [first + second for first, second in zip(left_lines, right_lines, strict=True)]
-        halves = [(left + right, lines)]
-        widths = [sum(widths)]
-    longest = max(room - max(widths), 8)
-    for index, (headers, lines) in enumerate(halves):
-        if index:
-            console.print()
-        table = _table([("", "left"), *((header, "right") for header in headers)], header=True)
-        for row, line in zip(rows, lines, strict=True):
-            table.add_row(_shortened(row.label, longest), *line)
-        _indented(table, console)
-
-
-def _without_spare(
-    headers: list[str], lines: list[list[Text]]
-) -> tuple[list[str], list[list[Text]]]:
-    """Leave out the columns that a narrow terminal can best do without."""
-    kept = [i for i, header in enumerate(headers) if header not in _SPARE]
-    return [headers[i] for i in kept], [[line[i] for i in kept] for line in lines]
-
-
-def _width(headers: list[str], lines: list[list[Text]]) -> int:
-    """Width of some columns with the gaps between them."""
-    columns = [[cell_len(header)] for header in headers]
-    for line in lines:
-        for column, text in zip(columns, line, strict=True):
-            column.append(text.cell_len)
-    return sum(max(column) + 2 for column in columns)
-
-
-def _shortened(label: Text, width: int) -> Text:
-    """Cut the middle out of a label that is too long: names differ at their ends."""
-    if label.cell_len <= width:
-        return label
-    half = (width - 1) // 2
-    return Text(f"{label.plain[: width - 1 - half]}…{label.plain[-half:]}", label.style)
-
-
-def _table(columns: list[tuple[str, str]], *, header: bool) -> Table:
-    table = Table(box=None, show_header=header, header_style="dim", padding=(0, 2, 0, 0))
-    for name, justify in columns:
-        right = justify == "right"
-        table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=right)
-    return table
+def _time(percentile: float | None, times: Distribution) -> Text:
+    """Write a percentile; ``never`` when it lies among jobs that did not end."""
+    if percentile is None and times.beyond:
+        return Text("never", "red")
+    return Text(units.seconds(percentile))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from asyncload.records.record import DROPPED, OK, TIMEOUT, Job, Ledger, Request
+from asyncload.records.record import OK, TIMEOUT, Job, Ledger, Request
 from asyncload.stats.histogram import LatencyHistogram
 from asyncload.stats.metrics import Distribution
 
@@ -39,15 +39,17 @@ class RequestGroup:
         self.lateness = LatencyHistogram()
         self.failures: dict[str, int] = {}
 
+    def drop(self, request: Request) -> None:
+        """Fold one arrival that was dropped."""
+        self.dropped += 1
+        self.last_end = max(self.last_end, request.end)
+
     def add(self, request: Request) -> None:
-        """Fold one request."""
+        """Fold one request that was sent."""
         end = request.end
         if end > self.last_end:  # noqa: PLR1730 - a call to max() is most of this line's cost
             self.last_end = end
         outcome = request.outcome
-        if outcome == DROPPED:
-            self.dropped += 1
-            return
         self.count += 1
         if outcome == OK:
             self.ok += 1
@@ -122,7 +124,7 @@ class JobGroup:
         self.submitted = self.succeeded = self.partial = self.failed = 0
         self.timed_out = self.lost = self.backlog = self.duplicates = 0
         self.late = self.orphans = self.unreadable = self.regions = self.unconfirmed = 0
-        self.observed = 0
+        self.observed = self.given_up = 0
         self.last_observed = 0.0
         self.size = self.pixels = 0
         self.latency = LatencyHistogram()
@@ -143,6 +145,7 @@ class JobGroup:
             add_failure(self.failures, job_failure(job))
         observed = job.observed
         if observed is None:
+            self.given_up += 1
             return
         self.observed += 1
         self.last_observed = max(self.last_observed, observed)
@@ -162,7 +165,7 @@ class JobGroup:
 
     def merge(self, other: JobGroup) -> None:
         """Fold all that ``other`` has folded."""
-        for name in (*_LEDGER_FIELDS, "observed", "size", "pixels"):
+        for name in (*_LEDGER_FIELDS, "observed", "given_up", "size", "pixels"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.last_observed = max(self.last_observed, other.last_observed)
         self.latency.merge(other.latency)
@@ -184,11 +187,6 @@ class JobGroup:
             setattr(self, name, getattr(ledger, name))
 
     @property
-    def rate(self) -> float:
-        """Jobs with an observed terminal status, per second until the last of them."""
-        return self.observed / self.last_observed if self.last_observed > 0 else 0.0
-
-    @property
     def success_rate(self) -> float | None:
         """Compute succeeded / submitted."""
         return self.succeeded / self.submitted if self.submitted else None
@@ -199,7 +197,7 @@ class JobGroup:
         wrong = self.failed + self.timed_out + self.lost
         return wrong / self.submitted if self.submitted else None
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self, rate: float) -> dict[str, Any]:
         """Give the fields of ``JobMetrics``."""
         return {
             "submitted": self.submitted,
@@ -210,12 +208,12 @@ class JobGroup:
             "lost": self.lost,
             "backlog": self.backlog,
             "duplicates": self.duplicates,
-            "rate": self.rate,
+            "rate": rate,
             "success_rate": self.success_rate,
             "error_rate": self.error_rate,
             "size": self.size,
             "pixels": self.pixels,
-            "latency": Distribution.of(self.latency),
+            "latency": Distribution.of(self.latency, self.given_up),
             "lateness": Distribution.of(self.lateness),
             "submit": Distribution.of(self.submit),
             "queue_wait": Distribution.of(self.queue_wait),
@@ -243,9 +241,15 @@ def request_failure(request: Request) -> str:
 
 
 def job_failure(job: Job) -> str:
-    """Text under which a failed or given up job is counted."""
-    text = f"{job.status}: {job.error}" if job.error else job.status
-    return text[:_ERROR_LENGTH]
+    """Text under which a failed or given up job is counted: without its id, so that texts group.
+
+    ModelRunner's texts begin with a constant and ``<job_id>: ``; what follows is the reason.
+    """
+    text = job.error or ""
+    if job.job_id and job.job_id in text:
+        reason = text.partition(f"{job.job_id}: ")[2].strip()
+        text = (reason or text).replace(job.job_id, "…").rstrip(": ")
+    return f"{job.status}: {text}"[:_ERROR_LENGTH] if text else job.status
 
 
 def add_failure(failures: dict[str, int], text: str, number: int = 1) -> None:

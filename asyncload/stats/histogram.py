@@ -12,6 +12,7 @@ seen, so that a histogram is a few hundred bytes to 229 KB.
 
 from __future__ import annotations
 
+import math
 import zlib
 from array import array
 from collections.abc import Iterable
@@ -112,18 +113,26 @@ class LatencyHistogram:
         """
         return self.percentiles([percent])[0]
 
-    def percentiles(self, percents: Iterable[float]) -> list[float | None]:
-        """Several percentiles for the price of one: see :meth:`percentile`."""
+    def percentiles(self, percents: Iterable[float], *, beyond: int = 0) -> list[float | None]:
+        """Several percentiles for the price of one: see :meth:`percentile`.
+
+        ``beyond`` further values are known only to be larger than any that was
+        recorded; a percentile that falls among them is infinite.
+        """
         self._fold()
-        if not self._total:
+        count = self._total + beyond
+        if not count:
             return [None for _ in percents]
         cumulative = np.cumsum(self._counts)
         # rank = ceil(percent/100 · n), in whole millionths of a percent so that
         # 99.9 % of 1000 is 999 and not the 999.0000000000001 of floats.
-        ranks = [max(1, -(-round(p * 1_000_000) * self._total // 100_000_000)) for p in percents]
+        ranks = [max(1, -(-round(p * 1_000_000) * count // 100_000_000)) for p in percents]
         positions = np.searchsorted(cumulative, ranks)
         return [
-            min(max(_upper_end(self._low + int(p)) / 1e6, self._min), self._max) for p in positions
+            min(max(_upper_end(self._low + int(p)) / 1e6, self._min), self._max)
+            if rank <= self._total
+            else math.inf
+            for rank, p in zip(ranks, positions, strict=True)
         ]
 
     def encode(self) -> str:

@@ -6,12 +6,13 @@ memory, what the summary forgets: how it went lately.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import Final
 
 from asyncload.records.record import (
     DROPPED,
     Job,
+    Ledger,
     Level,
     Note,
     Record,
@@ -91,6 +92,23 @@ class _Scenario:
         self.job_times: deque[float] = deque(maxlen=LATEST)
 
 
+class _Totals:
+    """Counts by scenario, and failures by text, at one moment.
+
+    Where there is a ledger, whose totals come once a second, they are those
+    of the moment of its record: what is shown together then agrees.
+    """
+
+    __slots__ = ("dropped", "failed", "failures", "jobs_failed", "sent")
+
+    def __init__(self) -> None:
+        self.sent: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
+        self.jobs_failed: Counter[str] = Counter()
+        self.failures: dict[str, int] = {}
+
+
 class LiveStats:
     """A sink for a run that is being watched.
 
@@ -107,6 +125,7 @@ class LiveStats:
         self._newest = -1
         self._system: System | None = None
         self._notes: deque[NoteSeen] = deque(maxlen=MAX_NOTES)
+        self._with_ledger: _Totals | None = None
 
     def write(self, record: Record) -> None:
         """Fold one record."""
@@ -122,6 +141,9 @@ class LiveStats:
         elif isinstance(record, System):
             if record.loop_lag is not None:
                 self._system = record
+        elif isinstance(record, Ledger):
+            if record is self.fold.ledger:
+                self._with_ledger = self._totals()
         elif isinstance(record, Note):
             self._note(record)
         elif isinstance(record, RunHeader):
@@ -130,21 +152,33 @@ class LiveStats:
 
     def snapshot(self, now: float) -> Snapshot:
         """Tell how it stands at ``now``, seconds of the run. It costs well below a millisecond."""
-        failures: dict[str, int] = {}
+        totals = self._with_ledger or self._totals()
+        return Snapshot(
+            t=now,
+            scenarios=[self._now(name, now, totals) for name in self._scenarios],
+            ledger=self.fold.ledger,
+            system=self._system,
+            failures=most_frequent(totals.failures),
+            notes=list(self._notes),
+            series=self._series(int(now)),
+        )
+
+    def _totals(self) -> _Totals:
+        """Count what there has been of everything until now."""
+        totals = _Totals()
+        for (scenario, _), requests in self.fold.requests.items():
+            totals.sent[scenario] += requests.count
+            totals.failed[scenario] += requests.failed + requests.timeout
+        for scenario, drops in self.fold.drops.items():
+            totals.dropped[scenario] = drops.dropped
+        for (scenario, _), jobs in self.fold.jobs.items():
+            totals.jobs_failed[scenario] += jobs.failed + jobs.timed_out + jobs.lost
         groups: list[RequestGroup | JobGroup] = [*self.fold.requests.values()]
         groups += self.fold.jobs.values()
         for group in groups:
             for text, number in group.failures.items():
-                add_failure(failures, text, number)
-        return Snapshot(
-            t=now,
-            scenarios=[self._now(name, now) for name in self._scenarios],
-            ledger=self.fold.ledger,
-            system=self._system,
-            failures=most_frequent(failures),
-            notes=list(self._notes),
-            series=self._series(int(now)),
-        )
+                add_failure(totals.failures, text, number)
+        return totals
 
     def _request(self, request: Request) -> None:
         moment = int(request.t)
@@ -206,7 +240,7 @@ class LiveStats:
                 kept.seal()
         return second
 
-    def _now(self, name: str, now: float) -> ScenarioNow:
+    def _now(self, name: str, now: float, totals: _Totals) -> ScenarioNow:
         scenario = self._scenarios[name]
         level = scenario.level
         last = int(now)
@@ -217,8 +251,6 @@ class LiveStats:
             and second.cells is not None
             and name in second.cells
         }
-        requests = [group for key, group in self.fold.requests.items() if key[0] == name]
-        jobs = [group for key, group in self.fold.jobs.items() if key[0] == name]
         whole = min(RATE_WINDOW, last)
         answered = sum(cells[key].answered for key in range(last - whole, last) if key in cells)
         return ScenarioNow(
@@ -231,10 +263,10 @@ class LiveStats:
             rate=answered / whole if whole else None,
             submit=_recent([cell.requests for cell in cells.values()], scenario.request_times),
             job=_recent([cell.jobs for cell in cells.values()], scenario.job_times),
-            sent=sum(group.count for group in requests),
-            failed=sum(group.failed + group.timeout for group in requests),
-            dropped=sum(group.dropped for group in requests),
-            jobs_failed=sum(group.failed + group.timed_out + group.lost for group in jobs),
+            sent=totals.sent[name],
+            failed=totals.failed[name],
+            dropped=totals.dropped[name],
+            jobs_failed=totals.jobs_failed[name],
         )
 
     def _series(self, now: int) -> Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import msgspec
@@ -12,7 +13,12 @@ PERCENTILES: Final = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 
 class Distribution(msgspec.Struct, frozen=True):
-    """How a time is distributed; all ``None`` when there was nothing to measure."""
+    """How a time is distributed; all ``None`` when there was nothing to measure.
+
+    ``count``, ``mean``, ``min`` and ``max`` are of the values that were
+    measured. The percentiles count those ``beyond`` too, and one that falls
+    among them is ``None``.
+    """
 
     count: int = 0
     mean: float | None = None
@@ -26,11 +32,14 @@ class Distribution(msgspec.Struct, frozen=True):
     clamped: int = 0
     """How many of the values were below 0 (two clocks disagreeing) and counted as 0,
     or above 24 h and counted as that."""
+    beyond: int = 0
+    """How many more there are that were given up: longer than anyone has measured."""
 
     @classmethod
-    def of(cls, histogram: LatencyHistogram) -> Distribution:
-        """Read the numbers off a histogram."""
-        p50, p90, p95, p99, p99_9 = histogram.percentiles(PERCENTILES)
+    def of(cls, histogram: LatencyHistogram, beyond: int = 0) -> Distribution:
+        """Read the numbers off a histogram, with ``beyond`` values longer than any in it."""
+        percentiles = histogram.percentiles(PERCENTILES, beyond=beyond)
+        p50, p90, p95, p99, p99_9 = (None if value == math.inf else value for value in percentiles)
         return cls(
             count=histogram.count,
             mean=histogram.mean,
@@ -42,6 +51,7 @@ class Distribution(msgspec.Struct, frozen=True):
             p99=p99,
             p99_9=p99_9,
             clamped=histogram.clamped,
+            beyond=beyond,
         )
 
 
@@ -54,7 +64,8 @@ class RequestMetrics(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     timeout: int
     dropped: int
-    """Arrivals given up because too many were in flight already."""
+    """Arrivals given up because too many were in flight already. They have no name: they are
+    counted in the row of their scenario's only name, or else in totals alone."""
     rate: float
     """``count`` per second of the load's span."""
     error_rate: float | None
@@ -98,7 +109,8 @@ class JobMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """Submitted and not over yet; 0 at the end of a run."""
     duplicates: int
     rate: float
-    """Jobs whose terminal status was observed, per second until the last of them."""
+    """Jobs whose terminal status was observed, per second until the last of the scenario's
+    (or of the run's, for all jobs)."""
     success_rate: float | None
     """succeeded / submitted."""
     error_rate: float | None
@@ -107,8 +119,8 @@ class JobMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of input of the jobs whose terminal status was observed."""
     pixels: int
     latency: Distribution
-    """observed − due. This and the other times are of jobs whose terminal status was
-    observed: a job given up has no latency, however long it took."""
+    """observed − due. Jobs given up are in its percentiles, as longer than all others;
+    they are not in its mean, min and max, nor in the other times."""
     lateness: Distribution
     """start − due."""
     submit: Distribution

@@ -36,7 +36,8 @@ class ScenarioNow(msgspec.Struct, frozen=True, kw_only=True):
     job: RecentTimes
     """Latency of jobs, from when they were due."""
     sent: int
-    """Requests sent, of all the run."""
+    """Requests sent and answered, of all the run. In a run with a ledger this and the next three
+    are as of its latest record, so that they agree with it."""
     failed: int
     """Requests failed or timed out, of all the run."""
     dropped: int

@@ -7,6 +7,7 @@ A running engine and the reader of a log write the same records to the same
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
@@ -14,6 +15,7 @@ import msgspec
 
 from asyncload.plan.duration import parse_duration
 from asyncload.records.record import (
+    DROPPED,
     Job,
     Ledger,
     Level,
@@ -41,6 +43,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Time of the last thing recorded, seconds from the start."""
     requests: RequestMetrics
     requests_by_name: list[RequestRow]
+    dropped_by_scenario: dict[str, int]
+    """Arrivals dropped, of the scenarios that have any."""
     jobs: JobTotals
     jobs_by_name: list[JobRow]
     notes: dict[str, int]
@@ -70,7 +74,9 @@ class SummaryFold:
     def __init__(self) -> None:
         self.t = 0.0
         self.requests: dict[tuple[str, str], RequestGroup] = {}
-        """By scenario and name."""
+        """Requests that were sent, by scenario and name."""
+        self.drops: dict[str, RequestGroup] = {}
+        """Dropped arrivals, by scenario: what they would have sent is not known."""
         self.jobs: dict[tuple[str, str], JobGroup] = {}
         """By scenario and name."""
         self.ledger: Ledger | None = None
@@ -107,11 +113,16 @@ class SummaryFold:
                     name=name,
                     **group.fields(self._rate(group, self._span(scenario))),
                 )
-                for (scenario, name), group in sorted(self.requests.items())
+                for (scenario, name), group in sorted(self._rows().items())
             ],
-            jobs=JobTotals(**jobs.fields(), **jobs.beside()),
+            dropped_by_scenario={
+                scenario: drops.dropped for scenario, drops in sorted(self.drops.items())
+            },
+            jobs=JobTotals(**jobs.fields(self._job_rate(jobs)), **jobs.beside()),
             jobs_by_name=[
-                JobRow(scenario=scenario, name=name, **group.fields())
+                JobRow(
+                    scenario=scenario, name=name, **group.fields(self._job_rate(group, scenario))
+                )
                 for (scenario, name), group in sorted(self.jobs.items())
             ],
             notes=dict(sorted(self.notes.items())),
@@ -122,7 +133,8 @@ class SummaryFold:
         """Compute one metric (grammar: :mod:`asyncload.stats.metric`).
 
         ``None`` when there is nothing to compute it from: no request or job
-        at all of that name, or none that got as far as that time.
+        at all of that name, or none that got as far as that time. A percentile
+        of job latency that falls among jobs given up is infinite.
 
         Raises:
             ConfigError: there is no such metric.
@@ -135,20 +147,52 @@ class SummaryFold:
             if not group.count + group.dropped:
                 return None
             if metric.field == "rate":
-                return self._rate(group, self._span(*self._scenarios(metric.name)))
+                scenarios = _scenarios(_matching(self.requests, metric.name))
+                return self._rate(group, self._span(*scenarios))
+            if metric.field in {"dropped", "drop_rate"} and self._shared_drops(metric.name):
+                return None
             return _value(group, metric)
         jobs = self.job_total(metric.name)
-        return _value(jobs, metric) if jobs.submitted else None
+        if not jobs.submitted:
+            return None
+        if metric.field == "rate":
+            return self._job_rate(jobs, *_scenarios(_matching(self.jobs, metric.name)))
+        return _value(jobs, metric)
+
+    def without_value(self, metric: Metric) -> str:
+        """Say why ``metric`` has no value to hold a limit against; empty when it has one."""
+        scenario = self._shared_drops(metric.name)
+        if scenario is not None and metric.field in {"dropped", "drop_rate"}:
+            return f"dropped arrivals have no name; use request[{scenario}].{metric.field}"
+        if metric.family == "job" and metric.field == "latency":
+            jobs = self.job_total(metric.name)
+            if jobs.given_up:
+                return _unended(jobs, metric)
+        return "no data" if self.metric(metric) is None else ""
+
+    def caution(self, metric: Metric) -> str:
+        """Say what a value leaves out: mean, min and max of latency are of jobs that ended."""
+        of_latency = metric.family == "job" and metric.field == "latency"
+        if of_latency and metric.statistic != "p" and self.job_total(metric.name).given_up:
+            return " (of those that ended)"
+        return ""
 
     def request_total(self, name: str | None = None) -> RequestGroup:
-        """Merge all requests, or those with a name, or (if none has it) of a scenario."""
+        """Merge all requests, or those with a name or of a scenario of that name.
+
+        Dropped arrivals are in the total of their scenario, and in that of a
+        name when it is the only one of their scenario.
+        """
         total = RequestGroup()
         for key in _matching(self.requests, name):
             total.merge(self.requests[key])
+        for scenario, dropped in self.drops.items():
+            if name is None or name == scenario or self._names(scenario) == [name]:
+                total.merge(dropped)
         return total
 
     def job_total(self, name: str | None = None) -> JobGroup:
-        """Merge all jobs, or those with a name, or (if none has it) of a scenario."""
+        """Merge all jobs, or those with a name or of a scenario of that name."""
         total = JobGroup()
         for key in _matching(self.jobs, name):
             total.merge(self.jobs[key])
@@ -159,6 +203,9 @@ class SummaryFold:
     def _request(self, request: Request) -> None:
         if request.t > self.t:  # noqa: PLR1730 - a call to max() is most of this line's cost
             self.t = request.t
+        if request.outcome == DROPPED:
+            self.drops.setdefault(request.scenario, RequestGroup()).drop(request)
+            return
         group = self.requests.get((request.scenario, request.name))
         if group is None:
             group = _new_group(self.requests, request.scenario, request.name, RequestGroup)
@@ -193,17 +240,53 @@ class SummaryFold:
             with contextlib.suppress(ValueError):  # a log of another version may say it otherwise
                 self._durations[name] = parse_duration(load.get("duration"))
 
-    def _scenarios(self, name: str | None) -> set[str]:
-        return {scenario for scenario, _ in _matching(self.requests, name)}
+    def _names(self, scenario: str) -> list[str]:
+        return [name for of, name in self.requests if of == scenario]
+
+    def _shared_drops(self, name: str | None) -> str | None:
+        """Find a scenario whose dropped arrivals may have been of this name, or of another."""
+        for scenario in self.drops:
+            names = self._names(scenario)
+            if name != scenario and name in names and len(names) > 1:
+                return scenario
+        return None
+
+    def _rows(self) -> dict[tuple[str, str], RequestGroup]:
+        """Give the requests by scenario and name, with the drops of scenarios of one name."""
+        rows = dict(self.requests)
+        for scenario, dropped in self.drops.items():
+            names = self._names(scenario)
+            if len(names) == 1:
+                key = scenario, names[0]
+                rows[key] = RequestGroup()
+                rows[key].merge(self.requests[key])
+                rows[key].merge(dropped)
+        return rows
 
     def _span(self, *scenarios: str) -> float:
         """Compute the span of the load of some scenarios (of all when none is named), seconds."""
         spans: dict[str, float] = {}
-        for (scenario, _), group in self.requests.items():
+        groups = [(scenario, group) for (scenario, _), group in self.requests.items()]
+        for scenario, group in [*groups, *self.drops.items()]:
             if not scenarios or scenario in scenarios:
                 planned = self._durations.get(scenario, float("inf"))
                 spans[scenario] = max(spans.get(scenario, 0.0), min(planned, group.last_end))
         return max(spans.values(), default=0.0)
+
+    def _job_rate(self, jobs: JobGroup, *scenarios: str) -> float:
+        """Jobs observed per second until the last of some scenarios (of all when none is named).
+
+        Rates of names share that span, so that they add up to their scenario's.
+        """
+        span = max(
+            (
+                group.last_observed
+                for (scenario, _), group in self.jobs.items()
+                if not scenarios or scenario in scenarios
+            ),
+            default=0.0,
+        )
+        return jobs.observed / span if span > 0 else 0.0
 
     @staticmethod
     def _rate(group: RequestGroup, span: float) -> float:
@@ -221,10 +304,11 @@ def loads(header: RunHeader) -> dict[str, dict[str, Any]]:
 
 
 def _matching(keys: Iterable[tuple[str, str]], name: str | None) -> list[tuple[str, str]]:
-    keys = list(keys)
-    if name is None:
-        return keys
-    return [key for key in keys if key[1] == name] or [key for key in keys if key[0] == name]
+    return [key for key in keys if name is None or name in key]
+
+
+def _scenarios(keys: Iterable[tuple[str, str]]) -> set[str]:
+    return {scenario for scenario, _ in keys}
 
 
 def _new_group(
@@ -241,7 +325,20 @@ def _new_group(
 def _value(group: RequestGroup | JobGroup, metric: Metric) -> float | None:
     value = getattr(group, metric.field)
     if metric.statistic == "p":
-        value = value.percentile(metric.percent)
+        late = group.given_up if isinstance(group, JobGroup) and metric.field == "latency" else 0
+        (value,) = value.percentiles([metric.percent], beyond=late)
     elif metric.statistic is not None:
         value = getattr(value, metric.statistic)
     return None if value is None else float(value)
+
+
+def _unended(jobs: JobGroup, metric: Metric) -> str:
+    """Say why jobs that were given up leave a latency without a value; empty when they do not."""
+    if not jobs.observed:
+        return "none of the jobs ended"
+    if metric.statistic != "p":
+        return "half of the jobs or more never ended" if jobs.given_up >= jobs.observed else ""
+    if _value(jobs, metric) != math.inf:
+        return ""
+    share = 100 - metric.percent
+    return f"{f'more than {share:g} %' if share else 'some'} of the jobs never ended"

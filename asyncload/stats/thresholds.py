@@ -87,13 +87,17 @@ class Threshold(msgspec.Struct, frozen=True):
 
     def evaluate(self, fold: SummaryFold) -> ThresholdResult:
         """Hold the threshold against what has been recorded."""
-        value = fold.metric(self.metric)
-        if value is None:
-            return ThresholdResult(self.text, None, "no data", False, "no data")
+        value, missing = fold.metric(self.metric), fold.without_value(self.metric)
+        if value is None or missing:
+            never = self.metric.field == "latency" and missing != "no data"
+            measured = "never" if never else "no data"
+            return ThresholdResult(self.text, None, measured, False, missing)
         measured = _written(value, self.metric.unit)
+        note = fold.caution(self.metric)
         passed = _OPERATORS[self.operator](value, self.limit)
         if not passed and measured == _written(self.limit, self.metric.unit):
             measured = _exactly(value, self.metric.unit)  # "500 ms" is not less than "500ms"
+        measured += note
         reason = "" if passed else f"it is {measured}"
         return ThresholdResult(self.text, value, measured, passed, reason)
 
@@ -104,9 +108,10 @@ class ThresholdResult(msgspec.Struct, frozen=True):
     text: str
     """The threshold as it was written."""
     value: float | None
-    """The metric; ``None`` when there was nothing to measure."""
+    """The metric; ``None`` when there was nothing to measure, or it is not finite."""
     measured: str
-    """The metric as people read it: ``1.23 s``."""
+    """The metric as people read it: ``1.23 s``; ``no data``; ``never``, for the latency of jobs
+    that were given up."""
     passed: bool
     reason: str
     """Why it did not pass; empty when it did."""

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from asyncload.errors import ConfigError, TargetError
+from asyncload.transport.connector import is_loopback
 from asyncload.transport.credentials import CredentialProvider
 from asyncload.transport.describe import describe, error_code, hide_secrets
 from asyncload.transport.measure import record_calls
@@ -292,4 +293,4 @@ def environment_endpoint() -> str | None:
 
 def _is_loopback(url: str | None) -> bool:
     host = urlsplit(url).hostname if url else None
-    return host is not None and (host in {"localhost", "::1"} or host.startswith("127."))
+    return host is not None and is_loopback(host)

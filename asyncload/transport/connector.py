@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ipaddress
 import socket
 import ssl
 from collections.abc import Callable
@@ -38,12 +39,13 @@ class Proxy(msgspec.Struct, frozen=True):
 def proxy_for(scheme: str, host: str, port: int, environment: dict[str, str]) -> Proxy | None:
     """Choose the proxy by HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY (or lower case).
 
+    None for a service on this machine: a proxy for the way out does not know it.
     ``environment`` is :func:`environment_proxies`. Raises ConfigError for a
     proxy that is not ``http://``.
     """
     url = environment.get(scheme) or environment.get("all")
     bypass = cast("Callable[[str, dict[str, str]], bool]", proxy_bypass_environment)
-    if not url or bypass(f"{host}:{port}", environment):
+    if not url or is_loopback(host) or bypass(f"{host}:{port}", environment):
         return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme != "http" or not parts.hostname:
@@ -56,6 +58,14 @@ def proxy_for(scheme: str, host: str, port: int, environment: dict[str, str]) ->
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         authorization = "Basic " + base64.b64encode(pair.encode()).decode()
     return Proxy(parts.hostname, parts.port or 80, authorization)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` names this machine itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def environment_proxies() -> dict[str, str]:

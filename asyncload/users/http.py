@@ -12,10 +12,11 @@ from asyncload.errors import ConfigError
 from asyncload.plan.duration import Duration
 from asyncload.transport.aiohttp_lane import AiohttpClient
 from asyncload.transport.client import HttpClient, PreparedRequest
+from asyncload.transport.describe import hide_secrets
 from asyncload.transport.pool import Timeouts
 from asyncload.transport.tls import TlsSettings
 from asyncload.users.user import Context, Setup, User, task
-from asyncload.users.wait import NO_WAIT, parse_wait
+from asyncload.users.wait import NO_WAIT, check_wait, parse_wait
 
 
 class RequestOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -68,13 +69,13 @@ class HttpOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     def __post_init__(self) -> None:
         if not self.base_url.startswith(("http://", "https://")):
-            raise ValueError(f"base_url is {self.base_url!r}; give http://host:port")
+            shown = hide_secrets(self.base_url)
+            raise ValueError(f"base_url is {shown!r}; give http://host:port")
         if not self.requests:
             raise ValueError("requests is empty; give at least one request")
         if not (self.timeout > 0 and self.connect_timeout > 0):
             raise ValueError("timeout and connect_timeout must be over 0")
-        if self.wait is not None:
-            parse_wait(self.wait)
+        check_wait(self.wait)
 
 
 class Call(msgspec.Struct, frozen=True):

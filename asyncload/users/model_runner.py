@@ -18,7 +18,7 @@ from asyncload.transport.queue import MessageQueue
 from asyncload.transport.sqs import SqsQueue
 from asyncload.users.images import Image, check_bucket, find_images, parse_s3_url
 from asyncload.users.user import Context, Setup, User, task
-from asyncload.users.wait import between, parse_wait
+from asyncload.users.wait import between, check_wait, parse_wait
 
 
 class ModelRunnerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -66,11 +66,7 @@ class ModelRunnerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True
                     parse_s3_url(place, key=key)
         except ConfigError as problem:
             raise ValueError(str(problem)) from None
-        if self.wait is not None:
-            try:
-                parse_wait(self.wait)
-            except ValueError as problem:
-                raise ValueError(f"wait: {problem}") from None
+        check_wait(self.wait)
 
 
 class Order(msgspec.Struct):

@@ -86,3 +86,13 @@ def parse_wait(value: Any) -> Wait:
         f"{value!r} is no wait; give a duration, {{between: [1s, 5s]}}, {{pacing: 1s}} "
         "or {rate: 10}"
     )
+
+
+def check_wait(value: Any) -> None:
+    """Refuse an option ``wait`` that is none. Raises ValueError naming the key."""
+    if value is None:
+        return
+    try:
+        parse_wait(value)
+    except ValueError as problem:
+        raise ValueError(f"wait: {problem}") from None

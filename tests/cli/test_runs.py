@@ -13,8 +13,7 @@ import pytest
 from command_line import CONFIG, ROOT
 
 from asyncload import __version__
-from asyncload.api import own_error
-from asyncload.errors import ConfigError, TargetError
+from asyncload.errors import ConfigError, TargetError, own_error
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Request, RunHeader, SummaryRecord
 

@@ -316,10 +316,7 @@ def test_a_run_on_the_embedded_stack_needs_nothing_of_the_users_and_leaves_no_fi
 
 
 @pytest.mark.parametrize("client", ["sdk", "fast"])
-def test_a_proxy_is_not_asked_for_a_service_on_this_machine(on_stack, client, request):
-    if client == "fast":
-        reason = "connector.proxy_for does not pass by loopback addresses yet"
-        request.applymarker(pytest.mark.xfail(reason=reason))
+def test_a_proxy_is_not_asked_for_a_service_on_this_machine(on_stack, client):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         proxy = f"http://127.0.0.1:{closed.getsockname()[1]}"

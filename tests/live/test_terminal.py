@@ -1,5 +1,8 @@
 import io
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import anyio
@@ -98,6 +101,34 @@ def test_the_setup_says_what_it_is_doing():
     ]
 
 
+@pytest.mark.parametrize("phase", ["load", "drain"])
+@pytest.mark.parametrize(("has_jobs", "what"), [(True, "jobs"), (False, "requests")])
+def test_a_run_that_was_asked_to_stop_says_what_it_waits_for(phase, has_jobs, what):
+    progress = replace(LOADING, phase=phase, has_jobs=has_jobs, stopping=True)
+    snapshot = busy("tiles").snapshot(15.0)
+    lines = shown(snapshot, progress, 80)
+    assert lines[1] == f"stopping: waiting for open {what}; Ctrl-C again stops now"
+    assert not any("stopping" in line for line in shown(snapshot, LOADING, 80))
+    assert max(cell_len(line) for line in shown(snapshot, progress, 40)[:2]) <= 40
+
+
+def test_a_setup_that_was_asked_to_stop_says_so():
+    progress = Progress("burst", "setup", 0.0, 60.0, None, has_jobs=False, stopping=True)
+    assert shown(LiveStats().snapshot(0.0), progress, 80)[1] == "stopping"
+
+
+@pytest.mark.parametrize("now", [1, 6, 8, 9, 12, 300])
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_ends_of_the_time_axis_never_run_together(now, width):
+    stats = LiveStats()
+    for i in range(now):
+        stats.write(request(t=i + 0.5))
+    lines = shown(stats.snapshot(float(now)), replace(LOADING, has_jobs=False), width)
+    start, end = "0:01" if now == 300 else "0:00", f"{now // 60}:{now % 60:02}"
+    axis = next(line for line in lines if line.strip().startswith(start))
+    assert [start, end] == [word for word in axis.split() if word != "–"]
+
+
 def test_a_low_terminal_loses_the_graphs_first():
     snapshot = busy("jobs").snapshot(15.0)
     lines = shown(snapshot, LOADING, 80, height=12)
@@ -175,6 +206,57 @@ def test_the_terminal_view_draws_clears_itself_and_gives_the_cursor_back():
     assert text.rpartition("submitted")[2].count("\x1b[1A\x1b[2K") == lines
 
 
+WATCHED = """
+import fcntl, sys, termios
+import anyio
+from rich.console import Console
+from asyncload.live.terminal import run_terminal
+from tests.live.test_terminal import LOADING, busy
+
+if sys.argv[1] == "in front":
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+def echoes():
+    return bool(termios.tcgetattr(0)[3] & termios.ECHO)
+
+seen = [echoes()]
+
+async def go():
+    with anyio.CancelScope() as scope:
+        def progress():
+            seen.append(echoes())
+            scope.cancel()
+            return LOADING
+        await run_terminal(busy("jobs"), progress, console=Console(force_terminal=True))
+
+anyio.run(go)
+print(*seen, echoes(), file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+@pytest.mark.parametrize(
+    ("where", "echo"), [("in front", "True False True"), ("elsewhere", "True True True")]
+)
+def test_keys_are_not_echoed_into_the_view_of_the_terminal_in_front(where, echo):
+    import pty
+
+    controller, terminal = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", WATCHED, where],
+            stdin=terminal,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+    finally:
+        os.close(controller)
+        os.close(terminal)
+    assert done.stderr.split("\n")[0] == echo
+
+
 def test_without_colour_the_view_has_none(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     out = io.StringIO()
@@ -191,6 +273,29 @@ def test_the_plain_view_prints_a_line_for_each_interval_without_escape_codes():
     assert len(lines) == 3
     assert all(line.startswith("  0:15 load   target 12.4/s") for line in lines)
     assert "\x1b" not in out.getvalue()
+
+
+def test_the_plain_view_says_once_that_the_run_is_stopping():
+    out = io.StringIO()
+    left = 4
+
+    async def go():
+        with anyio.CancelScope() as scope:
+
+            def progress():
+                nonlocal left
+                left -= 1
+                if not left:
+                    scope.cancel()
+                return replace(LOADING, stopping=left < 3)
+
+            await run_plain(
+                busy("jobs"), progress, console=Console(file=out, width=60), interval=0.01
+            )
+
+    anyio.run(go)
+    told = [line for line in out.getvalue().splitlines() if "Ctrl-C" in line]
+    assert told == ["  0:15 stopping: waiting for open jobs; Ctrl-C again stops now"]
 
 
 def test_a_sparkline_scales_from_nothing_to_the_top_and_leaves_gaps():

@@ -54,12 +54,34 @@ def test_a_row_for_each_name_and_one_for_all(stats):
     rows = [line.split() for line in printed(stats, 200).splitlines()]
     table = {row[0]: row for row in rows if row and row[0] in {"SendMessage", "POST", "get", "all"}}
     #                        sent   failed drop  rate      service p95
-    assert table["SendMessage"][1:7] == ["100", "0", "0", "10.0/s", "2.00", "ms"]
-    assert table["get"][1:5] == ["1", "1", "1", "0.100/s"]
+    assert table["SendMessage"][1:7] == ["100", "0", "–", "10.0/s", "2.00", "ms"]
+    assert table["get"][1:5] == ["1", "1", "–", "0.100/s"]
     assert table["all"][1:5] == ["201", "1", "1", "20.1/s"]
     # The generator's own lateness is in the latency and not in the service time.
     assert table["POST"][6:8] == ["4.00", "ms"]
     assert table["POST"][8:10] == ["12.0", "ms"]
+
+
+def test_drops_are_in_the_row_of_the_only_name_of_their_scenario():
+    stats = LiveStats()
+    for name in ("jobs", "web"):
+        stats.write(request(scenario=name, name=f"{name}.Send"))
+    stats.write(request(scenario="jobs", name="(dropped)", outcome="dropped"))
+    text = printed(stats, 120)
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    assert (rows["jobs"][2:6], rows["web"][2:6]) == (
+        ["jobs.Send", "1", "0", "1"],
+        ["web.Send", "1", "0", "0"],
+    )
+    assert rows["all"][1:4] == ["2", "0", "1"]
+    assert "(dropped)" not in text
+    assert "1 arrival (33.3 %) of jobs was dropped: the load was not what" in " ".join(text.split())
+
+
+def test_there_is_no_column_for_drops_where_nothing_was_dropped():
+    stats = LiveStats()
+    stats.write(request())
+    assert "dropped" not in printed(stats, 120)
 
 
 def test_where_it_is_narrow_long_names_keep_both_their_ends(stats):
@@ -83,15 +105,18 @@ def test_the_latency_of_jobs_is_split_into_stages_that_add_up(stats):
     }
 
 
-def test_what_was_left_out_is_said(stats):
-    text = " ".join(printed(stats, 120).split())
-    assert "1 arrival (0.495 %) dropped" in text
-    assert "1 job never came to an end and is in none of these latencies." in text
+def test_jobs_that_never_ended_count_in_percentiles_and_it_is_said(stats):
+    text = printed(stats, 120)
+    assert re.search(r"latency +100 % +2.22 s +2.00 s +never +never +4.00 s", text)
+    assert (
+        "1 job never ended: percentiles of the latency count it; mean, max and the parts are "
+        "of the 9 that ended."
+    ) in text
 
 
 def test_failures_of_requests_and_jobs_come_with_their_number(stats):
     lines = [" ".join(line.split()) for line in printed(stats, 120).splitlines()]
-    assert "1 × request no answer in 5 s" in lines
+    assert "Failures 1 × request no answer in 5 s" in lines
     assert "1 × job FAILED: No such object" in lines
 
 
@@ -103,24 +128,158 @@ def test_thresholds_show_what_was_measured(stats):
     assert "✗ request[nobody].rate > 1 no data" in lines
 
 
-def test_warnings_and_files_and_the_next_command_come_last(stats):
-    text = printed(
-        stats,
-        60,
-        log_path="a folder with a long name of its own/run of monday.jsonl",
-        artifacts=["logs/job_status.json"],
-        notes=stats.snapshot(40.0).notes,
-    )
-    assert "0:03  The queue answered ThrottlingException." in text
-    assert "  logs/job_status.json\n" in text
+def test_a_threshold_that_no_value_could_keep_says_why(stats):
+    words = " ".join(printed(stats, 120, thresholds=["job.latency.p95 < 1h"]).split())
+    assert "✗ job.latency.p95 < 1h never more than 5 % of the jobs never ended" in words
+
+
+def test_files_and_the_next_command_come_last_and_what_the_run_came_to_before_them(stats):
+    options = {"thresholds": ["job.lost == 0"], "notes": stats.snapshot(40.0).notes}
+    log = "a folder with a long name of its own/run of monday.jsonl"
+    text = printed(stats, 60, log_path=log, artifacts=["logs/job_status.json"], **options)
+    assert "Warnings  0:03  The queue answered ThrottlingException." in text
     assert text.endswith(
-        "  graphs: asyncload plot 'a folder with a long name of its own/run of monday.jsonl'\n"
+        f"Files   {log}\n        logs/job_status.json\nGraphs  asyncload plot '{log}'\n"
     )
+    assert text.index("✗  job.lost == 0") < text.index("the threshold failed") < text.index("Files")
+    text = printed(stats, 80, log_path="run.jsonl", artifacts=["a.json", "b.json"])
+    assert text.endswith("Files   run.jsonl  a.json  b.json\nGraphs  asyncload plot run.jsonl\n")
 
 
 def test_a_run_of_nothing_says_so():
     text = printed(LiveStats(), 80)
-    assert text == "No request was sent.\n"
+    assert text == "No request was sent.\n\nno thresholds were set; nothing was sent\n"
+
+
+def answers(ok, failed, jobs=0, lost=0, jobs_failed=0):
+    stats = LiveStats()
+    for _ in range(ok):
+        stats.write(request(t=12.0))
+    for _ in range(failed):
+        stats.write(request(t=12.0, outcome="failed", status=503))
+    for status, number in (("SUCCESS", jobs), ("LOST", lost), ("FAILED", jobs_failed)):
+        for _ in range(number):
+            stats.write(job(t=12.0, status=status))
+    return stats
+
+
+GREEN, YELLOW, RED = "\x1b[1;32m", "\x1b[1;33m", "\x1b[1;31m"
+
+
+@pytest.mark.parametrize(
+    ("stats", "thresholds", "options", "line"),
+    [
+        (answers(9, 0), [], {}, f"{GREEN}no thresholds were set; nothing failed"),
+        (answers(9, 1), [], {}, f"{YELLOW}no thresholds were set; 10.0 % of requests failed"),
+        (answers(0, 9), [], {}, f"{RED}no thresholds were set; 100 % of requests failed"),
+        (answers(9, 0), None, {}, f"{GREEN}nothing failed"),
+        (answers(9, 0), ["request.rate > 0"], {}, f"{GREEN}the threshold held; nothing failed"),
+        (
+            answers(9, 1),
+            ["request.rate > 0", "request.error_rate < 20%"],
+            {},
+            f"{GREEN}both thresholds held; 10.0 % of requests failed",
+        ),
+        (
+            answers(0, 9),
+            ["request.rate > 0", "request.ok == 0"],
+            {},
+            f"{RED}both thresholds held; 100 % of requests failed",
+        ),
+        (
+            answers(9, 0),
+            ["request.rate > 0", "request.ok > 10"],
+            {},
+            f"{RED}1 of 2 thresholds failed; nothing failed",
+        ),
+        (
+            answers(9, 0, jobs=1, lost=3),
+            [],
+            {},
+            f"{RED}no thresholds were set; 75.0 % of jobs never ended",
+        ),
+        (
+            answers(9, 0, jobs=6, lost=1, jobs_failed=1),
+            [],
+            {},
+            f"{YELLOW}no thresholds were set; 25.0 % of jobs failed or never ended",
+        ),
+        (
+            answers(9, 0, jobs=6, jobs_failed=2),
+            [],
+            {},
+            f"{YELLOW}no thresholds were set; 25.0 % of jobs failed",
+        ),
+        (
+            answers(9, 0),
+            [],
+            {"interrupted": True},
+            f"{YELLOW}interrupted, ended at 0:12; no thresholds were set; nothing failed",
+        ),
+    ],
+)
+def test_the_last_line_says_what_the_run_came_to(stats, thresholds, options, line):
+    out = io.StringIO()
+    console = Console(file=out, width=120, force_terminal=True, color_system="standard")
+    results = thresholds and evaluate([Threshold.parse(text) for text in thresholds], stats.fold)
+    print_summary(stats.fold.summary(), results, console, **options)
+    assert out.getvalue().splitlines()[-1] == f"{line}\x1b[0m"
+
+
+def test_problems_are_told_in_full_before_the_last_line():
+    problem = "12 records are not in the log; graphs of it will lack them"
+    text = printed(answers(1, 0), 120, problems=[problem])
+    assert text.endswith(f"\n{problem}\nno thresholds were set; nothing failed\n")
+
+
+def of_names(p95s, *, jobs=20, lost=()):
+    stats = LiveStats()
+    stats.write(request())
+    for index, p95 in enumerate(p95s):
+        for _ in range(jobs):
+            status = "LOST" if index in lost else "SUCCESS"
+            stats.write(job(t=50.0, latency=p95, name=f"image-{index}.tif:m", status=status))
+    return stats
+
+
+def test_jobs_of_many_names_that_went_alike_are_one_line():
+    text = printed(of_names([1.0, 1.2, 1.9, 1.1]), 80)
+    assert "  4 names; p95 from 1.00 s (image-0.tif) to 1.90 s (image-2.tif)\n" in text
+    assert "image-1" not in text
+
+
+@pytest.mark.parametrize(
+    "stats",
+    [
+        of_names([1.0, 1.2, 1.9]),
+        of_names([1.0, 1.2, 2.1, 1.1]),
+        of_names([1.0, 1.2, 1.1, 1.1], lost={2}),
+        of_names([1.0, 1.2, 1.1, 1.1], lost={2}, jobs=2),
+    ],
+)
+def test_jobs_of_few_names_or_that_differ_have_a_row_for_each(stats):
+    text = printed(stats, 80)
+    assert "names;" not in text
+    for row in stats.fold.summary().jobs_by_name:
+        assert row.name in text
+
+
+def test_a_few_jobs_of_each_name_do_not_tell_that_they_differ():
+    assert "4 names;" in printed(of_names([1.0, 1.2, 4.1, 1.1], jobs=2), 80)
+
+
+def test_names_of_which_no_job_ended_are_one_line():
+    text = printed(of_names([1.0] * 4, lost={0, 1, 2, 3}), 80)
+    assert "4 names; the p95 of each is never" in text
+
+
+def test_the_table_of_a_usual_run_fits_a_terminal_of_24_lines():
+    stats = of_names([1.0 + 0.1 * i for i in range(8)])
+    stats.write(job(t=50.0, status="FAILED", error="No such object", name="image-0.tif:m"))
+    thresholds = ["job.latency.p95 < 20s", "job.error_rate < 5%", "request.error_rate < 1%"]
+    files = ["logs/job_status.json", "logs/job_summary.json"]
+    text = printed(stats, 80, thresholds=thresholds, log_path="logs/run.jsonl", artifacts=files)
+    assert len(text.splitlines()) <= 23  # the prompt is the 24th
 
 
 def test_of_very_many_names_the_most_frequent_are_shown():

@@ -1,3 +1,4 @@
+import math
 import random
 
 import numpy as np
@@ -106,6 +107,19 @@ def test_values_out_of_range_are_counted_at_the_limits():
 
 def test_rounding_noise_below_zero_is_not_called_out_of_range():
     assert recorded([-1e-12, 0.0]).clamped == 0
+
+
+@settings(deadline=None, max_examples=60)
+@given(times, st.integers(0, 300), st.sampled_from([1, 50, 90, 95, 99.9, 100]))
+def test_values_beyond_all_others_are_counted_in_percentiles_as_infinite(values, beyond, percent):
+    everything = values + [math.inf] * beyond
+    exact = sorted(everything)[max(math.ceil(round(percent * 10) * len(everything) / 1000), 1) - 1]
+    (told,) = recorded(values).percentiles([percent], beyond=beyond)
+    assert told == (exact if math.isinf(exact) else pytest.approx(exact, rel=0.001, abs=0.51e-6))
+
+
+def test_where_all_values_are_beyond_every_percentile_is_infinite():
+    assert LatencyHistogram().percentiles([1, 95], beyond=3) == [math.inf, math.inf]
 
 
 def test_an_empty_histogram_has_no_values():

@@ -130,6 +130,24 @@ def test_failures_of_requests_and_jobs_are_told_together_the_most_frequent_first
     assert (snapshot.scenarios[0].failed, snapshot.scenarios[0].jobs_failed) == (1, 2)
 
 
+def test_where_there_is_a_ledger_all_totals_are_of_the_moment_of_its_record():
+    feed = [request(t=0.1 * i) for i in range(5)]
+    feed += [request(t=0.8, name="(dropped)", outcome="dropped"), job(t=0.9, status="FAILED")]
+    late = [request(t=1.2), request(t=1.3, outcome="failed"), job(t=1.4, status="LOST")]
+    late.append(request(t=1.5, name="(dropped)", outcome="dropped"))
+
+    def totals(*records):
+        snapshot = watched(*records).snapshot(1.9)
+        now = snapshot.scenarios[0]
+        counts = (now.sent, now.failed, now.dropped, now.jobs_failed)
+        return counts, sum(snapshot.failures.values())
+
+    assert totals(*feed, ledger(t=1.0, failed=1, backlog=4), *late) == ((5, 0, 1, 1), 1)
+    assert totals(*feed, *late) == ((7, 1, 2, 2), 3)
+    after = ledger(t=2.0, failed=1, lost=1, backlog=5)
+    assert totals(*feed, ledger(t=1.0, failed=1, backlog=4), *late, after) == ((7, 1, 2, 2), 3)
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.lists(records, max_size=40), st.floats(0, 200))
 def test_a_snapshot_can_be_taken_at_any_moment_and_is_json(feed, now):

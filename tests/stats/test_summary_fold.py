@@ -1,4 +1,5 @@
 import json
+import math
 
 import msgspec
 import numpy as np
@@ -48,6 +49,7 @@ def test_totals_are_the_sum_of_the_rows_and_every_account_adds_up(feed):
     summary = folded(*feed).summary()
     rows = summary.requests_by_name
     assert summary.requests.count == sum(row.count for row in rows)
+    assert summary.requests.dropped == sum(summary.dropped_by_scenario.values())
     assert summary.requests.latency.count == summary.requests.count
     assert sum(summary.requests.failures.values()) == sum(r.failed + r.timeout for r in rows)
     for row in [summary.requests, *rows]:
@@ -56,6 +58,7 @@ def test_totals_are_the_sum_of_the_rows_and_every_account_adds_up(feed):
         ended = row.succeeded + row.partial + row.failed
         assert row.submitted == ended + row.timed_out + row.lost + row.backlog
         assert row.latency.count == ended
+        assert row.latency.beyond == row.timed_out + row.lost
 
 
 @settings(deadline=None, max_examples=30)
@@ -135,10 +138,15 @@ def test_a_jobs_latency_is_split_into_its_stages():
     assert fold.metric("job.latency.mean") == pytest.approx(10)
 
 
-def test_a_job_that_was_given_up_is_counted_and_has_no_latency():
+def test_a_job_that_was_given_up_is_counted_and_its_latency_is_beyond_all_others():
     fold = folded(job(), job(status="LOST", error="the drain ended"), job(status="TIMED_OUT"))
     jobs = fold.summary().jobs
-    assert (jobs.submitted, jobs.lost, jobs.timed_out, jobs.latency.count) == (3, 1, 1, 1)
+    latency = jobs.latency
+    assert (jobs.submitted, jobs.lost, jobs.timed_out) == (3, 1, 1)
+    assert (latency.count, latency.beyond, latency.p50, latency.max) == (1, 2, None, 4.0)
+    assert fold.metric("job.latency.p33") == pytest.approx(4.0, rel=0.001)
+    assert fold.metric("job.latency.p34") == math.inf
+    assert jobs.queue_wait.beyond == 0
     assert jobs.failures == {"LOST: the drain ended": 1, "TIMED_OUT": 1}
     assert jobs.error_rate == pytest.approx(2 / 3)
 
@@ -185,16 +193,86 @@ def test_any_percentile_can_be_asked_for():
     assert fold.metric("request.latency.p97.3") == pytest.approx(exact, rel=0.001)
 
 
-def test_a_name_in_brackets_is_that_of_a_request_and_else_of_a_scenario():
+def test_a_name_in_brackets_is_that_of_a_request_and_of_a_scenario():
     feed = [
         request(scenario="s", name="get", latency=0.1),
         request(scenario="s", name="a[0].b", latency=0.2),
         request(scenario="get", name="put", latency=0.3),
+        request(scenario="get", name="get", latency=0.4),
     ]
     fold = folded(*feed)
-    assert fold.metric("request[get].latency.max") == pytest.approx(0.1)
+    assert fold.metric("request[put].latency.max") == pytest.approx(0.3)
     assert fold.metric("request[s].count") == 2
+    assert fold.metric("request[get].count") == 3
     assert fold.metric("request[a[0].b].latency.max") == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("name", ["(dropped)", "jobs", "sqs.SendMessage"])
+def test_a_dropped_arrival_is_one_of_its_scenario_whatever_its_record_is_named(name):
+    planned = header(jobs={"duration": 10}, web={"duration": 10})
+    feed = [planned]
+    for i in range(60):
+        sent = {"scenario": "jobs", "name": "sqs.SendMessage", "t": 9.0}
+        feed.append(request(latency=0.1 * (i + 1), outcome="failed" if i < 6 else "ok", **sent))
+        feed.append(request(scenario="web", name="GET /", t=9.0))
+    feed += 20 * [request(scenario="jobs", name=name, outcome="dropped", latency=0.0, t=10.0)]
+    fold = folded(*feed)
+    for of in ("jobs", "sqs.SendMessage"):
+        assert fold.metric(f"request[{of}].count") == 60
+        assert fold.metric(f"request[{of}].drop_rate") == pytest.approx(0.25)
+        assert fold.metric(f"request[{of}].error_rate") == pytest.approx(0.1)
+        assert fold.metric(f"request[{of}].latency.p95") == pytest.approx(5.7, rel=0.001)
+        assert fold.metric(f"request[{of}].rate") == pytest.approx(6.0)
+    assert fold.metric("request[web].drop_rate") == 0
+    assert fold.metric("request.dropped") == 20
+    summary = fold.summary()
+    rows = {(row.scenario, row.name): row.dropped for row in summary.requests_by_name}
+    assert rows == {("jobs", "sqs.SendMessage"): 20, ("web", "GET /"): 0}
+    assert summary.dropped_by_scenario == {"jobs": 20}
+
+
+def test_drops_of_a_scenario_of_several_names_are_of_none_of_them():
+    feed = [request(scenario="web", name=name) for name in ("a", "b", "b")]
+    feed += [request(scenario="web", name="(dropped)", outcome="dropped")]
+    fold = folded(*feed)
+    assert fold.metric("request[web].drop_rate") == pytest.approx(0.25)
+    assert fold.metric("request[b].drop_rate") is None
+    assert fold.metric("request[b].count") == 2
+    assert [row.dropped for row in fold.summary().requests_by_name] == [0, 0]
+
+
+def test_a_scenario_that_dropped_everything_has_a_drop_rate():
+    fold = folded(request(scenario="jobs", name="(dropped)", outcome="dropped"))
+    assert fold.metric("request[jobs].drop_rate") == 1
+    assert fold.metric("request[jobs].error_rate") is None
+    assert fold.summary().requests_by_name == []
+
+
+def test_rates_of_jobs_by_name_add_up_to_that_of_their_scenario():
+    feed = [job(t=5.0 * (i + 1), name=f"image {i % 7}", scenario="a") for i in range(20)]
+    feed += [job(t=200.0, scenario="b")]
+    fold = folded(*feed)
+    rows = [row for row in fold.summary().jobs_by_name if row.scenario == "a"]
+    assert sum(row.rate for row in rows) == pytest.approx(20 / 100)
+    assert fold.metric("job[a].rate") == pytest.approx(20 / 100)
+    assert fold.metric("job[image 0].rate") == pytest.approx(3 / 100)
+    assert fold.metric("job.rate") == fold.summary().jobs.rate == pytest.approx(21 / 200)
+
+
+def test_failures_of_jobs_group_whatever_their_ids():
+    feed = []
+    for i in range(4):
+        number = f"{i:032x}"
+        told = "StatusMonitor update: RequestStatus.FAILED"
+        reason = "Failed to process image region!"
+        feed.append(job(status="FAILED", job_id=number, error=f"{told} {number}: {reason}"))
+        feed.append(job(status="FAILED", job_id=number, error=f"no image for {number}"))
+        feed.append(job(status="FAILED", job_id=number, error=f"{told} {number}: "))
+    assert folded(*feed).summary().jobs.failures == {
+        "FAILED: Failed to process image region!": 4,
+        "FAILED: StatusMonitor update: RequestStatus.FAILED …": 4,
+        "FAILED: no image for …": 4,
+    }
 
 
 def test_a_metric_of_nothing_is_none():

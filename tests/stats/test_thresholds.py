@@ -35,7 +35,10 @@ def fold():
         ("request.dropped != 0", False, "0"),
         ("request[get].count > 99", True, "100"),
         ("request[s].count > 99", True, "100"),
-        ("job.latency.max < 2m", True, "9.00 s"),
+        ("job.latency.max < 2m", True, "9.00 s (of those that ended)"),
+        ("job.latency.p90 < 10s", True, "9.00 s"),
+        ("job.latency.p95 < 100h", False, "never"),
+        ("job.latency.p95 > 1s", False, "never"),
         ("job.lost == 0", False, "1"),
         ("job.success_rate > 80%", True, "90.0 %"),
         ("job[x.tif:m].queue_wait.mean < 1.5s", True, "1.00 s"),
@@ -46,6 +49,42 @@ def test_a_threshold_is_held_against_what_was_measured(fold, text, passed, measu
     assert (result.passed, result.measured) == (passed, measured)
     assert result.text == text.strip()
     assert bool(result.reason) != passed
+
+
+@pytest.mark.parametrize(
+    ("text", "ended", "reason"),
+    [
+        ("job.latency.p95 < 1h", 90, "more than 5 % of the jobs never ended"),
+        ("job.latency.p99.9 < 1h", 999, "more than 0.1 % of the jobs never ended"),
+        ("job.latency.p100 < 1h", 999, "some of the jobs never ended"),
+        ("job[x.tif:m].latency.p50 < 1h", 3, "more than 50 % of the jobs never ended"),
+        ("job.latency.mean < 1h", 3, "half of the jobs or more never ended"),
+        ("job.latency.p1 < 1h", 0, "none of the jobs ended"),
+        ("job.latency.p90 < 1h", 90, ""),
+        ("job.latency.mean < 1h", 90, ""),
+    ],
+)
+def test_no_latency_passes_while_too_many_jobs_never_end(text, ended, reason):
+    fold = SummaryFold()
+    for _ in range(ended):
+        fold.write(job(latency=1.0))
+    for i in range(10):
+        fold.write(job(status="LOST" if i % 2 else "TIMED_OUT"))
+    result = Threshold.parse(text).evaluate(fold)
+    assert (result.passed, result.reason) == (not reason, reason)
+    if reason:
+        assert (result.value, result.measured) == (None, "never")
+
+
+def test_a_drop_rate_of_one_name_of_several_does_not_pass_unknown():
+    fold = SummaryFold()
+    for name in ("a", "b"):
+        fold.write(request(name=name, scenario="web"))
+    assert Threshold.parse("request[a].drop_rate < 1%").evaluate(fold).passed
+    fold.write(request(name="(dropped)", scenario="web", outcome="dropped"))
+    result = Threshold.parse("request[a].drop_rate < 1%").evaluate(fold)
+    assert (result.passed, result.measured) == (False, "no data")
+    assert result.reason == "dropped arrivals have no name; use request[web].drop_rate"
 
 
 def test_a_metric_without_data_does_not_pass(fold):

@@ -1,0 +1,94 @@
+"""Tables of numbers that fit the width of a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+_LABEL: Final = 28  # columns a long name is cut to before a table loses columns
+_NARROW: Final = 70
+_SPARE: Final = {"mean", "share", "service p95"}  # columns that are left out first
+_GAP: Final = 2
+
+
+class Row(NamedTuple):
+    """A line of a table. A narrow terminal shows its two halves below each other."""
+
+    label: Text
+    left: list[Text]
+    right: list[Text]
+
+
+class Half(NamedTuple):
+    """Some columns: headers, and the cells of each line."""
+
+    headers: list[str]
+    lines: list[list[Text]]
+
+
+def fitted(left: list[str], right: list[str], rows: Sequence[Row], width: int) -> list[Half]:
+    """Lay out one table, if need be without the columns that can be spared, or else its halves."""
+    halves = [Half(left, [row.left for row in rows]), Half(right, [row.right for row in rows])]
+    spared = [_without_spare(half) for half in halves]
+    label = min(max((row.label.cell_len for row in rows), default=0), _LABEL)
+    for first, second in (halves, spared):
+        lines = [a + b for a, b in zip(first.lines, second.lines, strict=True)]
+        whole = Half(first.headers + second.headers, lines)
+        if _width(whole) + label <= width - 2 * _GAP:
+            return [whole]
+    return spared if width < _NARROW else halves
+
+
+def print_rows(halves: Sequence[Half], rows: Sequence[Row], console: Console) -> None:
+    """Print what :func:`fitted` has laid out, with the labels of ``rows``."""
+    longest = max(console.width - 2 * _GAP - max(_width(half) for half in halves), 8)
+    for index, half in enumerate(halves):
+        if index:
+            console.print()
+        columns = [("", "left"), *((header, "right") for header in half.headers)]
+        table = plain_table(columns, header=True)
+        for row, line in zip(rows, half.lines, strict=True):
+            table.add_row(shortened(row.label, longest), *line)
+        indented(table, console)
+
+
+def shortened(label: Text, width: int) -> Text:
+    """Cut the middle out of a label that is too long: names differ at their ends."""
+    if label.cell_len <= width:
+        return label
+    half = (width - 1) // 2
+    return Text(f"{label.plain[: width - 1 - half]}…{label.plain[-half:]}", label.style)
+
+
+def plain_table(columns: Sequence[tuple[str, str]], *, header: bool) -> Table:
+    """Make a table without lines of columns given as (header, ``left`` or ``right``)."""
+    table = Table(box=None, show_header=header, header_style="dim", padding=(0, _GAP, 0, 0))
+    for name, justify in columns:
+        right = justify == "right"
+        table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=right)
+    return table
+
+
+def indented(content: Text | Table, console: Console) -> None:
+    """Print ``content`` two columns from the left."""
+    console.print(Padding(content, (0, 0, 0, _GAP), expand=False))
+
+
+def _without_spare(half: Half) -> Half:
+    kept = [i for i, header in enumerate(half.headers) if header not in _SPARE]
+    return Half([half.headers[i] for i in kept], [[line[i] for i in kept] for line in half.lines])
+
+
+def _width(half: Half) -> int:
+    """Width of some columns with the gaps between them."""
+    columns = [[cell_len(header)] for header in half.headers]
+    for line in half.lines:
+        for column, text in zip(columns, line, strict=True):
+            column.append(text.cell_len)
+    return sum(max(column) + _GAP for column in columns)
