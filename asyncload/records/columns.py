@@ -1,9 +1,9 @@
 """Reads a log of millions of lines into columns.
 
-Blocks of whole lines go to polars' JSON reader, which releases the GIL; only
-the few lines that are neither requests nor jobs are decoded one by one. A
-block with a line that polars refuses is decoded line by line instead, so one
-bad line costs itself and nothing else.
+Blocks of whole lines go to polars' JSON reader in threads, a few ahead of
+their turn; it releases the GIL. Only the few lines that are neither requests
+nor jobs are decoded one by one. A block with a line that polars refuses is
+decoded line by line instead, so one bad line costs itself and nothing else.
 
 Memory is that of the columns, about 45 bytes a request and 80 bytes a job:
 free text (errors, job ids, image names) stays in the file.
@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -36,6 +38,8 @@ from asyncload.records.record import (
 
 BLOCK: Final = 8 << 20
 """Bytes read at a time."""
+_AHEAD: Final = 2
+"""Blocks that are parsed while one is taken in."""
 _LONGEST_LINE: Final = 64 << 20
 """A line of more bytes than this is not a record (a log full of zeros after a power cut)."""
 
@@ -121,6 +125,7 @@ class _Job(Record, tag="job"):
 
 
 _Line = RunHeader | _Request | _Job | Level | Ledger | System | Note | SummaryRecord
+_FAST: Final[dict[str, type[Record]]] = {"request": _Request, "job": _Job}
 _SCHEMAS: Final[dict[type[Record], Schema]] = {
     _Request: REQUESTS,
     _Job: JOBS,
@@ -169,10 +174,15 @@ def read_columns(path: Path, *, progress: Callable[[int, int], None] | None = No
     columns = _Columns()
     try:
         with path.open("rb") as file:
-            for block in _blocks(file, progress):
+            size = _size(file)
+            done = 0
+            for block in _parsed(_blocks(file)):
                 columns.add(block)
                 if not columns.records:
                     break  # a log starts with a record: this is something else, however long
+                done += len(block.lines)
+                if progress is not None:
+                    progress(done, max(size, done))
     except FileNotFoundError:
         raise LogError(f"there is no log {path}; check the path, or make one with a run") from None
     except IsADirectoryError:
@@ -191,17 +201,73 @@ def read_columns(path: Path, *, progress: Callable[[int, int], None] | None = No
     return columns.finish(path)
 
 
-def _blocks(file: BinaryIO, progress: Callable[[int, int], None] | None) -> Iterator[bytes]:
-    """Blocks of whole lines; the last one may end in a line without its newline."""
+def _size(file: BinaryIO) -> int:
     about = os.fstat(file.fileno())
-    size = about.st_size if stat.S_ISREG(about.st_mode) else 0
-    done = 0
+    return about.st_size if stat.S_ISREG(about.st_mode) else 0
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    """Blocks of whole lines; the last one may end in a line without its newline."""
     while block := file.read(BLOCK):
-        block += file.readline(_LONGEST_LINE)
-        done += len(block)
-        yield block
-        if progress is not None:
-            progress(done, max(size, done))
+        yield block + file.readline(_LONGEST_LINE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """Some lines, and what polars made of them; no frames where it refused them."""
+
+    lines: bytes
+    frames: dict[type[Record], pl.DataFrame] | None
+    others: list[bytes]
+    """Lines that are neither requests nor jobs."""
+    skipped: int
+    """Requests and jobs without a field they need."""
+
+
+def _parsed(blocks: Iterable[bytes]) -> Iterator[_Block]:
+    """Parse ``blocks`` in threads, :data:`_AHEAD` of them ahead, and give them in order."""
+    waiting: deque[Future[_Block]] = deque()
+    with ThreadPoolExecutor(_AHEAD) as pool:
+        for block in blocks:
+            waiting.append(pool.submit(_parse, block))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _parse(block: bytes) -> _Block:
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+    lines = len(ends) + (not block.endswith(b"\n"))
+    try:
+        both = pl.read_ndjson(block, schema=_BOTH)
+    except pl.exceptions.PolarsError:
+        both = None
+    if both is None or both.height != lines:  # polars passes over blank lines
+        return _Block(block, None, [], 0)
+    frames = {}
+    skipped = 0
+    for tag, kind in _FAST.items():
+        mine = (
+            both.lazy()
+            .filter(pl.col("type") == tag)
+            .select(pl.col(name).cast(to, strict=False) for name, to in _SCHEMAS[kind].items())
+            .collect()
+        )
+        required = _REQUIRED[tag]
+        holes = any(mine[name].has_nulls() for name in required)
+        frames[kind] = mine.drop_nulls(required) if holes else mine
+        skipped += mine.height - frames[kind].height
+    return _Block(block, frames, _others(block, ends, both["type"]), skipped)
+
+
+def _others(block: bytes, ends: NDArray[np.intp], types: pl.Series) -> list[bytes]:
+    """Lines that are neither requests nor jobs. Row i of ``types`` is line i of the block."""
+    rows = (~types.is_in(list(_FAST)).fill_null(value=False)).arg_true()
+    return [
+        block[int(ends[row - 1]) + 1 if row else 0 : int(ends[row]) if row < len(ends) else None]
+        for row in rows.to_list()
+    ]
 
 
 class _Columns:
@@ -219,47 +285,22 @@ class _Columns:
             kind: [pl.DataFrame(schema=schema)] for kind, schema in _SCHEMAS.items()
         }
 
-    def add(self, block: bytes) -> None:
-        """Take a block of lines."""
-        ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
-        lines = len(ends) + (not block.endswith(b"\n"))
-        try:
-            both = pl.read_ndjson(block, schema=_BOTH)
-        except pl.exceptions.PolarsError:
-            both = None
-        if both is None or both.height != lines:  # polars passes over blank lines
-            for line in block.removesuffix(b"\n").split(b"\n"):
-                self._add_line(line)
+    def add(self, block: _Block) -> None:
+        """Take in a block of lines."""
+        if block.frames is None:
+            lines = block.lines.removesuffix(b"\n").split(b"\n")
         else:
-            self._add_frame("request", _Request, both)
-            self._add_frame("job", _Job, both)
-            self._add_others(block, ends, both["type"])
+            lines = block.others
+            self.skipped += block.skipped
+            for kind, frame in block.frames.items():
+                self._frames[kind].append(frame)
+                self.records += frame.height
+        for line in lines:
+            self._add_line(line)
         for kind, rows in self._rows.items():
             if rows:
                 self._frames[kind].append(_frame(rows, _SCHEMAS[kind]))
                 rows.clear()
-
-    def _add_frame(self, tag: str, kind: type[Record], both: pl.DataFrame) -> None:
-        mine = (
-            both.lazy()
-            .filter(pl.col("type") == tag)
-            .select(pl.col(name).cast(to, strict=False) for name, to in _SCHEMAS[kind].items())
-            .collect()
-        )
-        required = _REQUIRED[tag]
-        good = (
-            mine.drop_nulls(required) if any(mine[name].has_nulls() for name in required) else mine
-        )
-        self._frames[kind].append(good)
-        self.records += good.height
-        self.skipped += mine.height - good.height
-
-    def _add_others(self, block: bytes, ends: NDArray[np.intp], types: pl.Series) -> None:
-        """Decode the lines that are neither requests nor jobs. Row i is line i of the block."""
-        rows = (~types.is_in(["request", "job"]).fill_null(value=False)).arg_true()
-        for row in rows.to_list():
-            first = int(ends[row - 1]) + 1 if row else 0
-            self._add_line(block[first : int(ends[row]) if row < len(ends) else None])
 
     def _add_line(self, line: bytes) -> None:
         try:

@@ -24,10 +24,10 @@ _WIDTHS: Final = (
     5,
     10,
     15,
+    20,
     30,
     60,
     120,
-    180,
     300,
     600,
     900,
@@ -53,6 +53,23 @@ class Bins:
         width = next((w for w in _WIDTHS if span <= w * most), 0.0)
         width = float(width or math.ceil(span / most / _DAY) * _DAY)
         return cls(width, max(1, math.ceil(span / width)))
+
+    @classmethod
+    def filled(cls, span: float, times: Array, *, each: int = 20, least: int = 12) -> Bins:
+        """Return the narrowest bins whose median, of those not empty, has ``each`` of ``times``.
+
+        There are ``least`` bins or more all the same, where ``span`` has as many seconds.
+        """
+        found = cls.over(span)
+        if not times.size:
+            return found
+        wider = [cls(float(width), math.ceil(span / width)) for width in _WIDTHS]
+        choice = [found, *(b for b in wider if b.width > found.width and b.count >= least)]
+        for found in choice:
+            counts = found.counts(times)
+            if np.median(counts[counts > 0]) >= each:
+                break
+        return found
 
     @property
     def edges(self) -> Array:

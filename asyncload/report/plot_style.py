@@ -22,10 +22,18 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    MultipleLocator,
+    NullFormatter,
+    NullLocator,
+)
 
-from asyncload.report.bins import Array, Bins
-from asyncload.report.plot_data import Run
+from asyncload.report.bins import Array
+from asyncload.report.plot_run import Run
 
 BLACK: Final = "#000000"
 BLUE: Final = "#0072B2"
@@ -159,7 +167,7 @@ def _marks(y: Array, stroke: Stroke) -> list[int]:
     finite = np.isfinite(y)
     beside = np.concatenate(([False], finite, [False]))
     chosen = finite & ~beside[:-2] & ~beside[2:]
-    if stroke.marker or len(y) <= 12:
+    if stroke.marker or len(y) <= 16:
         where = np.flatnonzero(finite & (y != 0))
         step = max(1, math.ceil(len(where) / 16))
         chosen[where[stroke.shift * step // 7 :: step]] = True
@@ -202,19 +210,34 @@ def legend(ax: Axes, title: str | None, handles: Sequence[Artist]) -> None:
             break
 
 
-def time_axis(axes: Sequence[Axes], run: Run, bins: Bins) -> float:
-    """Label the axis of time; return the seconds of its unit (divide times by it)."""
+_TICKS: Final = {
+    "s": (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30),
+    "min": (1, 2, 5, 10, 20),
+    "h": (0.5, 1, 2, 4, 6, 12, 24),
+}
+"""Steps between ticks that periods of load are multiples of, or go into."""
+
+
+def time_axis(axes: Sequence[Axes], run: Run, widths: Sequence[float]) -> float:
+    """Label the axis of time; return the seconds of its unit (divide times by it).
+
+    ``widths``: seconds of the bins that are drawn, for the label.
+    """
     unit, name = 1.0, "s"
     if run.span > 300:
         unit, name = (60.0, "min") if run.span <= 10_800 else (3600.0, "h")
+    end = run.bins.width * run.bins.count / unit
+    step = next((step for step in _TICKS[name] if end <= step * 12), 24 * math.ceil(end / 288))
     for ax in axes:
-        ax.set_xlim(0, bins.width * bins.count / unit)
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=12, steps=[1, 2, 3, 5, 6, 10]))
+        ax.set_xlim(0, end)
+        ax.xaxis.set_major_locator(MultipleLocator(step))
         ax.xaxis.set_major_formatter(_PLAIN_NUMBER)
-    axes[-1].set_xlabel(
-        f"time since the start of the run ({name}), in steps of {duration(bins.width)}",
-        fontsize=_SMALL + 1,
-    )
+    label = f"time since the start of the run ({name})"
+    if widths:
+        label += f", in steps of {duration(min(widths))}"
+    if len(set(widths)) > 1:
+        label += f" to {duration(max(widths))}"
+    axes[-1].set_xlabel(label, fontsize=_SMALL + 1)
     return unit
 
 
@@ -255,6 +278,20 @@ def latency_axis(ax: Axes, values: Sequence[Array], name: str, *, log: bool = Tr
         ax.yaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
         ax.set_ylim(0, high * 1.08 or 1.0)
     ax.set_ylabel(f"{name} ({unit})", fontsize=_SMALL + 1)
+
+
+def percentile_axis(ax: Axes, count: int) -> None:
+    """Scale and label the x axis as HdrHistogram does, by 1/(1 - p), up to p = 1 - 1/``count``."""
+    last = max(count, 2)
+    ax.set_xscale("log")
+    ax.set_xlim(1, last * 1.03)  # the step to the maximum stands clear of the edge
+    ticks = [1.0, 2.0, *(10.0**k for k in range(1, 10))]
+    if last <= 20_000:  # there is room for more
+        ticks += [4.0, 20.0, 200.0, 2000.0]
+    ax.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if tick <= last]))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * (1 - 1 / x):.10g} %"))
+    ax.set_xlabel("percentile", fontsize=_SMALL + 1)
 
 
 def count_axis(ax: Axes, name: str) -> None:

@@ -2,7 +2,8 @@
 
 To add a graph: write a function from :class:`Run` to a figure (or ``None``
 when the log has nothing for it) and name it in :data:`PLOTS`. Numbers come
-from :mod:`asyncload.report.plot_data`, looks from
+from :mod:`asyncload.report.plot_series` and
+:mod:`asyncload.report.plot_curves`, looks from
 :mod:`asyncload.report.plot_style`.
 """
 
@@ -17,14 +18,15 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from asyncload.errors import ConfigError
 from asyncload.records.columns import read_columns
-from asyncload.report import plot_data as data
+from asyncload.report import plot_curves as curves
+from asyncload.report import plot_series as series
 from asyncload.report import plot_style as style
 from asyncload.report.bins import Array, Bins
-from asyncload.report.plot_data import Part, Run
+from asyncload.report.plot_run import Part, Run, run_of
+from asyncload.report.plot_series import UNSPLIT, JobLatency, Percentiles, Points
 from asyncload.report.plot_style import Stroke
 
 FORMATS: Final = ("png", "svg")
@@ -36,7 +38,7 @@ _SEGMENTS: Final = {
     "queue wait": (style.SKY, "////"),
     "processing": (style.BLUE, ""),
     "notification": (style.ORANGE, "...."),
-    data.UNSPLIT: ("#BDBDBD", ""),
+    UNSPLIT: ("#BDBDBD", ""),
 }
 _CURVES: Final = (
     Stroke(style.BLUE, "-", "o", shift=0),
@@ -58,7 +60,9 @@ def plot_log(
 ) -> list[Path]:
     """Draw every graph the log at ``path`` has data for; return the files written.
 
-    ``progress`` is called with bytes read and bytes in all.
+    Where ``out_dir`` has a graph of ours, by its name in :data:`PLOTS` and in
+    either format, that this log has no data for, it is of another run and is
+    deleted. ``progress`` is called with bytes read and bytes in all.
 
     Raises :class:`LogError` when the log cannot be read or holds no request
     and no job, and :class:`ConfigError` for an unknown format or a folder
@@ -66,15 +70,19 @@ def plot_log(
     """
     if format not in FORMATS:
         raise ConfigError(f"the format {format!r} is unknown; choose {' or '.join(FORMATS)}")
-    run = data.run_of(read_columns(path, progress=progress))
+    run = run_of(read_columns(path, progress=progress))
+    out_dir = Path(out_dir)
     written = []
     try:
-        Path(out_dir).mkdir(parents=True, exist_ok=True)
+        out_dir.mkdir(parents=True, exist_ok=True)
         for name, plot in PLOTS:
             fig = plot(run)
             if fig is not None:
-                written.append(Path(out_dir) / f"{name}.{format}")
+                written.append(out_dir / f"{name}.{format}")
                 fig.savefig(written[-1], format=format, dpi=style.DPI)
+            else:
+                for form in FORMATS:
+                    (out_dir / f"{name}.{form}").unlink(missing_ok=True)
     except OSError as problem:
         raise ConfigError(
             f"cannot write graphs to {out_dir}: {problem.strerror}; choose another folder"
@@ -85,9 +93,9 @@ def plot_log(
 def throughput(run: Run) -> Figure:
     """Target, arrivals, completions, failures and drops per second."""
     fig, axes = style.figure(run, "throughput", len(run.parts))
-    unit = style.time_axis(axes, run, run.bins)
+    unit = style.time_axis(axes, run, [run.bins.width])
     for ax, part in zip(axes, run.parts, strict=True):
-        counts = data.throughput(part, run.bins)
+        counts = series.throughput(part, run.bins)
         one, many = ("job ", "jobs ") if part.has_jobs else ("request ", "requests ")
         if part.scenario is None:
             one = many = ""
@@ -118,115 +126,163 @@ def _target(ax: Axes, part: Part, bins: Bins, unit: float, *, rate: bool) -> lis
 
     ``rate``: whether ``ax`` is of events per second, or else of a number.
     """
-    levels = data.levels(part, bins)
-    if levels is None or (part.scenario is None and part.model is None):
-        return []
-    unit_name = {"open": "arrivals per second", "closed": "users"}.get(part.model or "", "level")
     own = part.model != ("open" if rate else "closed")
-    target = style.second_axis(ax) if own else ax
+    line = series.target(part, bins, beside_counts=rate and not own)
+    if line is None or (part.scenario is None and part.model is None):
+        return []
+    times, levels = line
+    unit_name = {"open": "arrivals per second", "closed": "users"}.get(part.model or "", "level")
+    axes = style.second_axis(ax) if own else ax
     label = f"target {unit_name}" if own or not rate else "target"
-    line = style.draw(target, levels.times / unit, levels.target, _TARGET, label)
+    handle = style.draw(axes, times / unit, levels, _TARGET, label)
     if own:
-        style.count_axis(target, label)
-    return [line]
+        style.count_axis(axes, label)
+    return [handle]
 
 
 def request_latency(run: Run) -> Figure | None:
-    """Percentiles of request latency over time."""
-    bins = run.latency_bins([part.requests for part in run.parts])
-    found = [(part, data.request_latency(part, bins)) for part in run.parts]
+    """Percentiles of request latency over time; each request where they are few."""
+    found = [(part, series.request_latency(part, run.span)) for part in run.parts]
     drawn = [(part, latency) for part, latency in found if latency is not None]
     if not drawn:
         return None
     fig, axes = style.figure(run, "request latency over time", len(drawn))
-    unit = style.time_axis(axes, run, bins)
-    x = bins.centres / unit
+    every = [latency.answered for _, latency in drawn]
+    unit = style.time_axis(axes, run, [a.bins.width for a in every if isinstance(a, Percentiles)])
     for ax, (part, latency) in zip(axes, drawn, strict=True):
-        ax.fill_between(x, latency.p50, latency.p95, color=style.SKY, alpha=0.35, linewidth=0)
-        ax.fill_between(x, latency.p95, latency.p99, color=style.SKY, alpha=0.18, linewidth=0)
-        handles: list[Artist] = [
-            style.draw(ax, x, values, stroke, label)
-            for label, values, stroke in (
-                ("p99", latency.p99, Stroke(style.PURPLE, (0, (1, 1)), "^")),
-                ("p95", latency.p95, Stroke(style.ORANGE, (0, (5, 1.5)), "s")),
-                ("p50 (median)", latency.p50, Stroke(style.BLUE)),
-            )
-            if np.isfinite(values).any()
-        ]
-        if np.isfinite(latency.failed).any():
-            handles.append(_crosses(ax, x, latency.failed, "failed (median)"))
-        every = [latency.p50, latency.p95, latency.p99, latency.failed]
-        style.latency_axis(ax, every, "latency, due to end")
+        values = [latency.failed.latency]
+        handles: list[Artist] = []
+        if isinstance(latency.answered, Percentiles):
+            handles = _percentiles(ax, latency.answered, unit)
+            values += [latency.answered.p50, latency.answered.p95, latency.answered.p99]
+        elif latency.answered.due.size:
+            handles = [_dots(ax, latency.answered, unit, "each request")]
+            values.append(latency.answered.latency)
+        if latency.failed.due.size:
+            handles.append(_crosses(ax, latency.failed, unit, "failed"))
+        style.latency_axis(ax, values, "latency, due to end")
         style.legend(ax, _name(part, run), handles + style.mark_notes(ax, run, unit))
     return fig
 
 
-def _crosses(ax: Axes, x: Array, y: Array, label: str) -> Line2D:
+def _percentiles(ax: Axes, latency: Percentiles, unit: float) -> list[Artist]:
+    x = latency.times / unit
+    ax.fill_between(x, latency.p50, latency.p95, color=style.SKY, alpha=0.35, linewidth=0)
+    ax.fill_between(x, latency.p95, latency.p99, color=style.SKY, alpha=0.18, linewidth=0)
+    return [
+        style.draw(ax, x, values, stroke, label)
+        for label, values, stroke in (
+            ("p99", latency.p99, Stroke(style.PURPLE, (0, (1, 1)), "^")),
+            ("p95", latency.p95, Stroke(style.ORANGE, (0, (5, 1.5)), "s")),
+            ("p50 (median)", latency.p50, Stroke(style.BLUE)),
+        )
+    ]
+
+
+def _dots(ax: Axes, points: Points, unit: float, label: str) -> Line2D:
     (line,) = ax.plot(
-        x, y, color=style.RED, linestyle="", marker="x", markersize=5, clip_on=False, label=label
+        points.due / unit, points.latency, "o", color=style.BLACK, markersize=3.5, label=label
+    )
+    return line
+
+
+def _crosses(ax: Axes, points: Points, unit: float, label: str) -> Line2D:
+    (line,) = ax.plot(
+        points.due / unit,
+        points.latency,
+        "x",
+        color=style.RED,
+        markersize=5,
+        clip_on=False,
+        label=label,
     )
     return line
 
 
 def job_latency(run: Run) -> Figure | None:
     """Mean job latency over time, split into its parts, with the p95 of the whole."""
-    bins = run.latency_bins([part.jobs for part in run.parts])
-    found = [(part, data.job_latency(part, bins)) for part in run.parts]
+    found = [(part, series.job_latency(part, run.span)) for part in run.parts]
     drawn = [(part, latency) for part, latency in found if latency is not None]
     if not drawn:
         return None
     fig, axes = style.figure(run, "mean job latency, by part", len(drawn))
-    unit = style.time_axis(axes, run, bins)
+    unit = style.time_axis(axes, run, [latency.bins.width for _, latency in drawn])
     for ax, (part, latency) in zip(axes, drawn, strict=True):
-        handles: list[Artist] = []
-        base = np.zeros(bins.count)
-        for name, values in latency.segments.items():
-            colour, hatch = _SEGMENTS[name]
-            top = base + np.nan_to_num(values)
-            area = ax.stairs(
-                top,
-                bins.edges / unit,
-                baseline=base,
-                fill=True,
-                facecolor=colour,
-                edgecolor="white",
-                hatch=hatch,
-                linewidth=0,
-                label=name,
-            )
-            handles.append(area)
-            base = top
-        p95 = Stroke(style.BLACK, "-", "o", width=1.2)
-        handles.append(style.draw(ax, bins.centres / unit, latency.p95, p95, "p95 of the whole"))
-        style.latency_axis(ax, [base, latency.p95], "latency, due to observed", log=False)
-        if latency.unfinished.any():
-            at = bins.centres[latency.unfinished > 0] / unit
-            label = f"not completed ({latency.unfinished.sum():,.0f})"
-            handles.append(_crosses(ax, at, np.full(len(at), ax.get_ylim()[1]), label))
+        handles, top = _segments(ax, latency, unit)
+        if isinstance(latency.whole, Percentiles):
+            p95 = latency.whole.p95
+            handles.append(_p95(ax, latency.whole.times / unit, p95))
+        else:
+            p95 = latency.whole.latency
+            handles.append(_dots(ax, latency.whole, unit, "each job"))
+        style.latency_axis(ax, [top, p95], "latency, due to observed", log=False)
+        if latency.unfinished.size:
+            label = f"not completed ({latency.unfinished.size:,})"
+            at = run.bins.means(latency.unfinished, latency.unfinished)
+            edge = np.where(np.isnan(at), np.nan, ax.get_ylim()[1])
+            handles.append(_crosses(ax, Points(at, edge), unit, label))
         style.legend(ax, _name(part, run), handles + style.mark_notes(ax, run, unit))
     return fig
+
+
+def _segments(ax: Axes, latency: JobLatency, unit: float) -> tuple[list[Artist], Array]:
+    """Stack the parts; return the legend's entries and the height of the whole."""
+    handles: list[Artist] = []
+    base = np.zeros(latency.bins.count)
+    for name, values in latency.segments.items():
+        colour, hatch = _SEGMENTS[name]
+        top = base + np.nan_to_num(values)
+        area = ax.stairs(
+            top,
+            latency.bins.edges / unit,
+            baseline=base,
+            fill=True,
+            facecolor=colour,
+            edgecolor="white",
+            hatch=hatch,
+            linewidth=0,
+            label=name,
+        )
+        handles.append(area)
+        base = top
+    return handles, base
+
+
+def _p95(ax: Axes, x: Array, p95: Array) -> Line2D:
+    """Draw the line, thinly dotted across bins in which no job was due."""
+    known = np.isfinite(p95)
+    if not known.all():
+        bridge = Stroke(style.BLACK, (0, (1, 2)), width=0.9)
+        style.draw(ax, x[known], p95[known], bridge, "")
+    return style.draw(ax, x, p95, Stroke(style.BLACK, "-", "o", width=1.2), "p95 of the whole")
 
 
 def backlog(run: Run) -> Figure | None:
     """Jobs waiting and iterations in flight, with the target level."""
     bins = Bins.over(run.span)
-    found = [(part, data.levels(part, bins)) for part in run.parts]
+    found = [(part, series.levels(part, bins)) for part in run.parts]
     drawn = [(part, levels) for part, levels in found if levels is not None]
     if not drawn:
         return None
     jobs = any(part.has_jobs for part, _ in drawn)
     fig, axes = style.figure(run, "backlog and in flight" if jobs else "in flight", len(drawn))
-    unit = style.time_axis(axes, run, bins)
+    unit = style.time_axis(axes, run, [bins.width])
     for ax, (part, levels) in zip(axes, drawn, strict=True):
         x = levels.times / unit
         handles: list[Artist] = []
+        what = "jobs, iterations" if part.has_jobs else "iterations"
         if part.has_jobs:
             ax.fill_between(x, 0, levels.backlog, color=style.SKY, alpha=0.3, linewidth=0)
             handles.append(style.draw(ax, x, levels.backlog, Stroke(style.BLUE), "job backlog"))
-        flying = Stroke(style.RED, (0, (5, 1.5)), "d")
-        handles.append(style.draw(ax, x, levels.in_flight, flying, "iterations in flight"))
+        few = part.has_jobs and levels.in_flight.max() <= levels.backlog.max() / 10
+        if not few:
+            flying = Stroke(style.RED, (0, (5, 1.5)), "d")
+            handles.append(style.draw(ax, x, levels.in_flight, flying, "iterations in flight"))
         handles += _target(ax, part, bins, unit, rate=False)
-        what = "jobs, iterations" if part.has_jobs else "iterations"
+        if few:  # the line would lie on the axis
+            what = "jobs"
+            label = f"iterations in flight when sampled: at most {levels.in_flight.max():,.0f}"
+            handles.append(Line2D([], [], linestyle="", label=label))
         style.count_axis(ax, what if bins.width == 1 else f"{what} (highest)")
         style.legend(ax, _name(part, run), handles + style.mark_notes(ax, run, unit))
     return fig
@@ -234,35 +290,26 @@ def backlog(run: Run) -> Figure | None:
 
 def latency_distribution(run: Run) -> Figure | None:
     """Latency by percentile, on the axis of HdrHistogram."""
-    found = data.distributions(run)
+    found = curves.distributions(run)
     if not found:
         return None
     fig, (ax,) = style.figure(run, "latency by percentile")
     handles: list[Artist] = []
     jobs = iter(_JOB_CURVE * 3)
     requests = iter(_CURVES)
+    dashed: tuple[float, tuple[float, float]] = (0, (2, 1.5))
     for item in found:
         stroke = next(jobs if item.of_jobs else requests)
         label = f"{style.printable(item.label, 28)} ({item.count:,})"
         handles.append(style.draw(ax, item.x, item.latency, stroke, label))
         if item.service is not None:
-            dashes = Stroke(stroke.colour, (0, (2, 1.5)), width=1.1)
-            style.draw(ax, item.x, item.service, dashes, "")
+            style.draw(ax, item.x, item.service, Stroke(stroke.colour, dashed, width=1.1), "")
     if any(item.service is not None for item in found):
         handles += [
             Line2D([], [], color=style.GREY, label="latency, from due"),
-            Line2D(
-                [], [], color=style.GREY, linestyle=(0, (2, 1.5)), label="service time, from start"
-            ),
+            Line2D([], [], color=style.GREY, linestyle=dashed, label="service time, from start"),
         ]
-    ax.set_xscale("log")
-    last = max(item.x[-1] for item in found)
-    ax.set_xlim(1, last)
-    ticks = [1.0, 2.0, *(10.0**k for k in range(1, 10) if 10.0**k <= last)]
-    ax.xaxis.set_major_locator(FixedLocator(ticks))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * (1 - 1 / x):.10g} %"))
-    ax.set_xlabel("percentile", fontsize=10)
+    style.percentile_axis(ax, max(item.count for item in found))
     style.latency_axis(ax, [item.latency for item in found], "latency")
     style.legend(ax, None, handles)
     return fig

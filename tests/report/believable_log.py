@@ -17,16 +17,22 @@ from asyncload.records.record import (
 )
 
 
-def header(name: str = "burst", scenarios: dict[str, str] | None = None) -> RunHeader:
-    """``scenarios``: name → model."""
-    models = {"jobs": "open"} if scenarios is None else scenarios
+def header(
+    name: str = "burst",
+    scenarios: dict[str, str] | None = None,
+    loads: dict[str, dict] | None = None,
+) -> RunHeader:
+    """``scenarios``: name → model; ``loads``: name → the whole load of the config."""
+    if loads is None:
+        models = {"jobs": "open"} if scenarios is None else scenarios
+        loads = {name: {"model": model} for name, model in models.items()}
     return RunHeader(
         schema=1,
         run_id="0123456789abcdef",
         name=name,
         started_at="2025-03-04T09:30:00Z",
         seed=7,
-        config={"scenarios": [{"name": n, "load": {"model": m}} for n, m in models.items()]},
+        config={"scenarios": [{"name": name, "load": load} for name, load in loads.items()]},
         host={"cores": 2},
         versions={"asyncload": "0.1.0"},
     )

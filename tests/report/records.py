@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from asyncload.records.columns import read_columns
 from asyncload.records.record import Job, Record, Request
-from asyncload.report import plot_data
-from asyncload.report.plot_data import Run
+from asyncload.report import plot_run
+from asyncload.report.plot_run import Run
 from tests.report import believable_log as believable
 
 
@@ -23,11 +23,15 @@ def job(due: float, observed: float | None, status: str = "SUCCESS", **more) -> 
     return Job(t=t, due=due, observed=observed, status=status, **fields)
 
 
-def run_of(path: Path, records: list[Record], *, models: dict[str, str] | None = None) -> Run:
-    path = path / "run.jsonl"
-    return plot_data.run_of(
-        read_columns(believable.write(path, [believable.header(scenarios=models), *records]))
-    )
+def run_of(
+    path: Path,
+    records: list[Record],
+    *,
+    models: dict[str, str] | None = None,
+    loads: dict[str, dict] | None = None,
+) -> Run:
+    header = believable.header(scenarios=models, loads=loads)
+    return plot_run.run_of(read_columns(believable.write(path / "run.jsonl", [header, *records])))
 
 
 def words(figure: Figure) -> str:

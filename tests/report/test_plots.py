@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from asyncload.errors import ConfigError, LogError
 from asyncload.records.columns import read_columns
 from asyncload.records.record import Level, Note, Record
-from asyncload.report import plot_data, plot_style, plots
+from asyncload.report import plot_run, plot_style, plots
 from tests.report import believable_log as believable
 from tests.report.records import job, request, run_of, words
 
@@ -104,6 +104,19 @@ def test_svg_is_drawn_when_asked_for(tmp_path):
         assert "<svg" in picture.read_text()
 
 
+def test_graphs_of_another_run_do_not_stay_beside_those_of_this_one(tmp_path, burst):
+    plots.plot_log(believable.write(tmp_path / "jobs.jsonl", burst), tmp_path)
+    (tmp_path / "job_latency.svg").write_text("older")
+    (tmp_path / "throughput.svg").write_text("of the other format")
+    (tmp_path / "mine.png").write_text("not ours")
+    http = believable.write(tmp_path / "http.jsonl", [request(0, 1), request(1, 2)])
+    plots.plot_log(http, tmp_path)
+    assert {path.name for path in tmp_path.iterdir() if path.suffix != ".jsonl"} == {
+        "throughput.png", "throughput.svg", "request_latency.png", "latency_distribution.png",
+        "mine.png",
+    }  # fmt: skip
+
+
 def test_pyplot_is_not_touched(tmp_path):
     before = dict(mpl.rcParams)
     path = believable.write(tmp_path / "run.jsonl", [request(0, 1), request(1, 2)])
@@ -169,6 +182,35 @@ def test_time_spans_are_written_in_words(span, expected):
     assert plot_style.duration(span) == expected
 
 
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [(0.9, 0.1), (60, 5), (61, 10), (100, 10), (200, 20), (300, 30), (900, 2), (3600, 5), (86_400, 2)],
+)  # fmt: skip
+def test_ticks_stand_at_multiples_that_suit_periods(span, expected, tmp_path):
+    ax, *_ = plots.throughput(run_of(tmp_path, [request(0, span)])).axes
+    assert np.diff(ax.get_xticks()) == pytest.approx(expected)
+
+
+def test_iterations_in_flight_are_a_number_where_their_line_would_lie_on_the_axis(tmp_path):
+    backlog = [Level(t, "jobs", 1, 1, t % 2, 10 + t) for t in range(10)]
+    few = plots.backlog(run_of(tmp_path, [job(0, 9), *backlog]))
+    assert "iterations in flight when sampled: at most 1" in words(few)
+    assert few.axes[0].get_ylabel() == "jobs"
+    many = plots.backlog(run_of(tmp_path, [job(0, 9), *backlog, Level(10, "jobs", 1, 1, 9, 20)]))
+    assert "at most" not in words(many)
+    assert len(many.axes[0].get_lines()) == len(few.axes[0].get_lines()) + 1
+
+
+def test_a_thin_line_leads_across_bins_in_which_no_job_was_due(tmp_path):
+    due = [*np.linspace(0, 99, 300), *np.linspace(200, 299, 300)]
+    figure = plots.job_latency(run_of(tmp_path, [job(t, t + 1) for t in map(float, due)]))
+    bridge, p95 = figure.axes[0].get_lines()
+    assert np.isnan(p95.get_ydata()).any()
+    assert np.isfinite(bridge.get_ydata()).all()
+    whole = figure.axes[0].get_legend().get_texts()
+    assert [text.get_text() for text in whole].count("p95 of the whole") == 1
+
+
 # --- damaged and wrong files --------------------------------------------------------------------
 
 
@@ -181,7 +223,7 @@ def test_a_log_cut_at_any_byte_still_gives_a_graph(cut, tmp_path, burst):
     first = lines.index(b"\n", lines.index(b"\n") + 1)
     path = tmp_path / "run.jsonl"
     path.write_bytes(lines[: min(len(lines) - 2, first + cut)])
-    run = plot_data.run_of(read_columns(path))
+    run = plot_run.run_of(read_columns(path))
     assert not run.finished
     figure = plots.throughput(run)
     assert ("skipped" in words(figure)) == (run.skipped > 0)
@@ -191,7 +233,7 @@ def test_a_garbage_line_in_the_middle_is_counted_in_the_subtitle(tmp_path):
     encode = msgspec.json.encode
     path = tmp_path / "run.jsonl"
     path.write_bytes(encode(request(0, 1)) + b"\n#garbage#\n" + encode(request(2, 3)) + b"\n")
-    figure = plots.throughput(plot_data.run_of(read_columns(path)))
+    figure = plots.throughput(plot_run.run_of(read_columns(path)))
     assert "1 line of the log skipped" in words(figure)
     assert "run.jsonl: throughput" in words(figure)
 

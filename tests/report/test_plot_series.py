@@ -1,4 +1,4 @@
-"""The numbers that graphs are drawn from."""
+"""What happened over time, and how it is spread."""
 
 import numpy as np
 import polars as pl
@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asyncload.records.record import Level
-from asyncload.report import plot_data, plots
+from asyncload.report import plot_curves, plot_series, plots
 from asyncload.report.bins import MAX_BINS, Bins
 from tests.report.records import job, request, run_of, words
 
@@ -50,7 +50,7 @@ def test_throughput_adds_up_to_what_happened(data, tmp_path):
     outcomes = [outcome for _, outcome in sent]
     statuses = [status for _, status in done]
     for part in run.parts:
-        counts = plot_data.throughput(part, run.bins)
+        counts = plot_series.throughput(part, run.bins)
         of_jobs = part.scenario == "jobs"
         assert counts.arrivals.sum() == len(done if of_jobs else sent)
         good = sum(s in {"SUCCESS", "PARTIAL"} for s in statuses)
@@ -68,7 +68,7 @@ def test_many_scenarios_share_one_panel_that_counts_each_by_its_own_rule(tmp_pat
         job(2, None, "TIMED_OUT", t=9, scenario="quiet"),
     ]
     (part,) = (run := run_of(tmp_path, rows)).parts
-    counts = plot_data.throughput(part, run.bins)
+    counts = plot_series.throughput(part, run.bins)
     # "quiet" has no requests, so its job is its own arrival; the request of "jobs" only sends.
     assert counts.arrivals.sum() == 8 + 1 + 1
     assert counts.completed.sum() == 8 + 1
@@ -78,7 +78,7 @@ def test_many_scenarios_share_one_panel_that_counts_each_by_its_own_rule(tmp_pat
 
 def test_arrivals_count_when_due_and_completions_when_known(tmp_path):
     run = run_of(tmp_path, [request(0.5, 3.5), request(1.5, 1.6), request(3.9, 4)])
-    counts = plot_data.throughput(run.parts[0], run.bins)
+    counts = plot_series.throughput(run.parts[0], run.bins)
     assert counts.arrivals.tolist() == [1, 1, 0, 1]
     assert counts.completed.tolist() == [0, 1, 0, 2]
 
@@ -88,22 +88,60 @@ def test_latency_percentiles_equal_numpy_on_the_raw_values_of_each_bin(tmp_path)
     due = rng.uniform(0, 100, 3000)
     latency = rng.lognormal(-2, 1, 3000)
     rows = [request(d, d + v) for d, v in zip(due.tolist(), latency.tolist(), strict=True)]
-    rows += [
-        request(50.5, 80.5, "timeout"),
-        request(50.6, 61.6, "failed"),
-        request(50.7, 70, "dropped"),
-    ]
+    rows += [request(50.5, 80.5, "timeout"), request(50.6, 61.6, "failed")]
+    rows += [request(50.7, 130, "dropped")]
     run = run_of(tmp_path, rows)
-    bins = Bins(10, 11)
-    found = plot_data.request_latency(run.parts[0], bins)
-    for number in range(10):
-        mine = latency[(due >= number * 10) & (due < number * 10 + 10)]
+    found = plot_series.request_latency(run.parts[0], run.span)
+    answered = found.answered
+    assert (answered.bins.width, answered.bins.count) == (1, 130)
+    for number in range(100):
+        mine = latency[(due >= number) & (due < number + 1)]
         wanted = np.percentile(mine, [50, 95, 99])
-        got = [found.p50[number], found.p95[number], found.p99[number]]
+        got = [answered.p50[number], answered.p95[number], answered.p99[number]]
         np.testing.assert_allclose(got, wanted, rtol=1e-9)
-    assert np.isnan(found.p50[10])
-    assert found.failed[5] == pytest.approx((30 + 11) / 2)
-    assert np.isnan(np.delete(found.failed, 5)).all()
+    assert np.isnan(answered.p50[100:]).all()
+    assert found.failed.due.tolist() == [50.5, 50.6]
+    assert found.failed.latency == pytest.approx([30, 11])
+
+
+def test_many_failures_are_shown_as_the_medians_of_bins(tmp_path):
+    rows = [request(i / 100, i / 100 + 1 + i % 3, "failed") for i in range(3000)]
+    run = run_of(tmp_path, rows)
+    failed = plot_series.request_latency(run.parts[0], run.span).failed
+    assert len(failed.due) == 30
+    assert failed.latency == pytest.approx(2)
+
+
+@given(
+    times=st.lists(st.floats(0, 900), min_size=1, max_size=400),
+    span=st.floats(900, 1000),
+)
+def test_bins_for_percentiles_are_filled_or_as_wide_as_may_be(times, span):
+    times = np.array(times)
+    bins = Bins.filled(span, times)
+    counts = bins.counts(times)
+    assert 12 <= bins.count <= MAX_BINS
+    if np.median(counts[counts > 0]) < 20:
+        assert bins.width == 60  # 120 s would leave 9 bins or less
+    if bins.width > 5:  # the narrowest that 240 bins allow
+        narrower = Bins(bins.width / 2, bins.count * 2).counts(times)
+        assert np.median(narrower[narrower > 0]) < 20
+
+
+def test_few_values_are_shown_one_by_one(tmp_path):
+    few = [request(i, i + 0.5) for i in range(59)]
+    run = run_of(tmp_path, few)
+    points = plot_series.request_latency(run.parts[0], run.span).answered
+    assert points.due.tolist() == list(range(59))
+    assert points.latency == pytest.approx(0.5)
+    assert "each request" in words(figure := plots.request_latency(run))
+    assert "p99" not in words(figure)
+    run = run_of(tmp_path, [*few, request(59, 59.5)])
+    assert "p99" in words(figure := plots.request_latency(run))
+    assert "each request" not in words(figure)
+    few = [job(i, i + 0.5) for i in range(20)]
+    assert "each job" in words(plots.job_latency(run_of(tmp_path, few)))
+    assert "each job" not in words(plots.job_latency(run_of(tmp_path, few * 3)))
 
 
 stamps = st.none() | st.floats(-5, 30)
@@ -124,35 +162,34 @@ def test_the_parts_of_job_latency_add_up_to_it_whatever_stamps_there_are(rows, t
         for due, total, start, accepted, started, finished in rows
     ]  # fmt: skip
     run = run_of(tmp_path, records)
-    found = plot_data.job_latency(run.parts[0], run.bins)
-    parts = sum(found.segments.values(), np.zeros(run.bins.count))
+    found = plot_series.job_latency(run.parts[0], run.span)
+    parts = sum(found.segments.values(), np.zeros(found.bins.count))
     filled = ~np.isnan(found.mean)
     np.testing.assert_allclose(parts[filled], found.mean[filled], atol=1e-9)
     for values in found.segments.values():
         assert (values[filled] >= -1e-9).all()
     due = np.array([row[0] for row in rows])
     total = np.array([job.observed for job in records]) - due
-    index = run.bins.index(due)
+    index = found.bins.index(due)
     for number in np.unique(index):
         assert found.mean[number] == pytest.approx(total[index == number].mean())
-        wanted = np.percentile(total[index == number], 95)
-        assert found.p95[number] == pytest.approx(wanted)
+    assert found.whole.latency == pytest.approx(total)
 
 
 def test_job_latency_is_split_at_its_stamps(tmp_path):
     whole = job(1, 20, start=2, accepted=4, started=8, finished=16)
     run = run_of(tmp_path, [whole])
-    found = plot_data.job_latency(run.parts[0], Bins(100, 1))
-    assert {name: values[0] for name, values in found.segments.items()} == {
+    found = plot_series.job_latency(run.parts[0], run.span)
+    assert {name: values[1] for name, values in found.segments.items()} == {
         "lateness": 1, "submit": 2, "queue wait": 4, "processing": 8, "notification": 4,
     }  # fmt: skip
 
 
 def test_time_beside_a_missing_stamp_is_not_put_on_any_part(tmp_path):
     run = run_of(tmp_path, [job(1, 20, start=2, accepted=4, finished=16)])
-    found = plot_data.job_latency(run.parts[0], Bins(100, 1))
-    assert {name: values[0] for name, values in found.segments.items()} == {
-        "lateness": 1, "submit": 2, plot_data.UNSPLIT: 12, "notification": 4,
+    found = plot_series.job_latency(run.parts[0], run.span)
+    assert {name: values[1] for name, values in found.segments.items()} == {
+        "lateness": 1, "submit": 2, plot_series.UNSPLIT: 12, "notification": 4,
     }  # fmt: skip
 
 
@@ -164,30 +201,49 @@ def test_jobs_that_did_not_complete_are_counted_beside_the_latencies(tmp_path):
         job(2.5, None, "TIMED_OUT", t=9),
     ]
     run = run_of(tmp_path, rows)
-    found = plot_data.job_latency(run.parts[0], Bins(1, 51))
+    found = plot_series.job_latency(run.parts[0], run.span)
     assert found.mean[0] == 5
     assert np.isnan(found.mean[1:]).all()
-    assert found.unfinished.nonzero()[0].tolist() == [1, 2]
-    assert found.unfinished.sum() == 3
+    assert found.unfinished.tolist() == [1, 2, 2.5]
     assert "not completed (3)" in words(plots.job_latency(run))
 
 
 @given(values=st.lists(st.floats(0, 1e4), min_size=1, max_size=300))
 def test_the_percentile_curve_is_numpys_inverted_distribution(values):
-    x, y = plot_data.percentile_curve(np.array(values))
+    x, y = plot_curves.percentile_curve(np.array(values))
     assert (x[0], y[0]) == (1, min(values))
-    assert y[-1] == max(values)
+    assert (x[-1], y[-1]) == (len(values), max(values))
     assert (np.diff(y) >= 0).all()
-    share = 1 - 1 / x
+    share = 1 - 1 / x[:-1]
     below = np.quantile(values, np.clip(share - 1e-7, 0, 1), method="inverted_cdf")
     above = np.quantile(values, np.clip(share + 1e-7, 0, 1), method="inverted_cdf")
-    assert ((below <= y) & (y <= above)).all()
+    assert ((below <= y[:-1]) & (y[:-1] <= above)).all()
+
+
+def test_the_axis_of_percentiles_ends_where_the_values_do(tmp_path):
+    rows = [request(i / 10, i / 10 + 0.1 + i % 7) for i in range(1500)]
+    (ax,) = plots.latency_distribution(run_of(tmp_path, rows)).axes
+    assert 1500 < ax.get_xlim()[1] < 1600
+    texts = [label.get_text() for label in ax.get_xticklabels()]
+    assert texts[:3] == ["0 %", "50 %", "90 %"]
+    assert "99.9 %" in texts
+    assert "99.95 %" not in texts
+
+
+def test_dropped_arrivals_are_no_name_among_the_requests(tmp_path):
+    dropped = [request(i, i, "dropped", name="(dropped)", user=-1) for i in range(9)]
+    run = run_of(tmp_path, [request(i, i + 0.1) for i in range(9)] + dropped)
+    assert [item.label for item in plot_curves.distributions(run)] == ["GET /"]
+    for _, plot in plots.PLOTS:
+        figure = plot(run)
+        assert figure is None or "(dropped)" not in words(figure)
+    assert plot_series.throughput(run.parts[0], run.bins).arrivals.sum() == 18
 
 
 def test_there_is_one_curve_for_each_name_and_one_for_jobs(tmp_path):
     rows = [request(i, i + 0.1, name=f"n{i % 3}", start=i) for i in range(30)]
     rows += [request(1, 9, "failed", name="n0"), job(0, 5), job(1, 9), job(1, 2, "FAILED")]
-    found = {item.label: item for item in plot_data.distributions(run_of(tmp_path, rows))}
+    found = {item.label: item for item in plot_curves.distributions(run_of(tmp_path, rows))}
     assert {label: item.count for label, item in found.items()} == {
         "n0": 10,
         "n1": 10,
@@ -200,7 +256,7 @@ def test_there_is_one_curve_for_each_name_and_one_for_jobs(tmp_path):
 
 def test_service_time_is_drawn_where_the_generator_was_late(tmp_path):
     run = run_of(tmp_path, [request(i, i + 2, start=i + 1.5) for i in range(10)])
-    (found,) = plot_data.distributions(run)
+    (found,) = plot_curves.distributions(run)
     assert found.latency == pytest.approx(2)
     assert found.service == pytest.approx(0.5)
     assert "service time, from start" in words(plots.latency_distribution(run))
@@ -208,7 +264,7 @@ def test_service_time_is_drawn_where_the_generator_was_late(tmp_path):
 
 def test_the_least_busy_names_share_a_curve_when_there_are_many(tmp_path):
     rows = [request(i, i + 1, name=f"n{number}") for number in range(9) for i in range(20 - number)]
-    found = plot_data.distributions(run_of(tmp_path, rows))
+    found = plot_curves.distributions(run_of(tmp_path, rows))
     assert [(item.label, item.count) for item in found] == [
         ("n0", 20), ("n1", 19), ("n2", 18), ("n3", 17), ("n4", 16), ("4 others", 15 + 14 + 13 + 12),
     ]  # fmt: skip
@@ -216,14 +272,14 @@ def test_the_least_busy_names_share_a_curve_when_there_are_many(tmp_path):
 
 def test_the_same_name_in_two_scenarios_is_two_curves(tmp_path):
     rows = [request(0, 1), request(0, 2, scenario="b"), request(0, 2, scenario="b", name="own")]
-    labels = {item.label for item in plot_data.distributions(run_of(tmp_path, rows))}
+    labels = {item.label for item in plot_curves.distributions(run_of(tmp_path, rows))}
     assert labels == {"web: GET /", "b: GET /", "own"}
 
 
 def test_levels_are_the_mean_target_and_the_highest_backlog_of_a_bin(tmp_path):
     rows = [Level(t, "jobs", t, 0, 10 - t, 3 * t) for t in range(1, 7)]
     run = run_of(tmp_path, [job(0, 6), *rows])
-    found = plot_data.levels(run.parts[0], Bins(3, 3))
+    found = plot_series.levels(run.parts[0], Bins(3, 3))
     assert found.times.tolist() == [1.5, 4, 6]
     assert found.target.tolist() == [1.5, 4, 6]
     assert found.in_flight.tolist() == [9, 7, 4]
@@ -233,7 +289,7 @@ def test_levels_are_the_mean_target_and_the_highest_backlog_of_a_bin(tmp_path):
 def test_a_killed_run_with_a_backlog_is_known_to_be_of_jobs(tmp_path):
     run = run_of(tmp_path, [request(0, 0.1), Level(1, "web", 1, 1, 1, 1)])
     assert run.parts[0].has_jobs
-    assert plot_data.throughput(run.parts[0], run.bins).completed.sum() == 0
+    assert plot_series.throughput(run.parts[0], run.bins).completed.sum() == 0
 
 
 def test_bins_of_a_column_with_nothing_in_it_are_empty():

@@ -1,0 +1,113 @@
+"""What every graph is drawn from: a log as a run, and its scenarios as parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from asyncload.errors import LogError
+from asyncload.records.columns import LogColumns
+from asyncload.records.record import Note, RunHeader
+from asyncload.report.bins import MAX_BINS, Bins
+from asyncload.report.plot_target import Load, loads
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One scenario of a run, or all of them together (``scenario`` is ``None``)."""
+
+    scenario: str | None
+    requests: pl.DataFrame
+    jobs: pl.DataFrame
+    levels: pl.DataFrame
+    loads: tuple[Load, ...]
+    """Those of its scenarios; empty unless the log tells those of all."""
+    model: str | None
+    """``open`` or ``closed``; ``None`` when the log does not say, or they differ."""
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether its work is jobs: their requests only send them."""
+        return not self.jobs.is_empty() or bool((self.levels["backlog"] > 0).any())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """A log, ready to be drawn."""
+
+    name: str
+    header: RunHeader | None
+    notes: tuple[Note, ...]
+    finished: bool
+    """Whether the log ends with a summary."""
+    skipped: int
+    """Lines of the log that could not be read."""
+    span: float
+    """Seconds from the start to the last thing recorded."""
+    bins: Bins
+    """For counts of events."""
+    parts: tuple[Part, ...]
+    """One for each scenario, or one of all when there are more than six."""
+
+
+def run_of(columns: LogColumns) -> Run:
+    """Prepare ``columns`` for drawing. Raises :class:`LogError` when nothing was sent."""
+    if columns.requests.is_empty() and columns.jobs.is_empty():
+        raise LogError(
+            f"there is nothing to plot in {columns.path}: it holds no request and no job; "
+            "let the run go on for longer, or name another log"
+        )
+    ends = (
+        columns.requests["end"].max(),
+        columns.jobs["t"].max(),
+        columns.jobs["observed"].max(),
+        columns.levels["t"].max(),
+    )
+    span = max(0.0, *(float(end) for end in ends if isinstance(end, float)))
+    # 60 bins or more, as far as there are some three events for each.
+    events = max(columns.requests.height, columns.jobs.height)
+    return Run(
+        name=columns.header.name if columns.header else columns.path.name,
+        header=columns.header,
+        notes=tuple(columns.notes),
+        finished=columns.summary is not None,
+        skipped=columns.skipped,
+        span=span,
+        bins=Bins.over(span, min(MAX_BINS, max(60, events // 3))),
+        parts=_parts(columns),
+    )
+
+
+def _parts(columns: LogColumns) -> tuple[Part, ...]:
+    frames = columns.requests, columns.jobs, columns.levels
+    known = loads(columns.header)
+    seen = pl.concat([frame["scenario"].unique(maintain_order=True) for frame in frames])
+    names = list(seen.unique(maintain_order=True).drop_nulls())
+    if len(names) > 6:
+        return (_part(None, names, frames, known),)
+    if len(names) == 1:
+        return (_part(names[0], names, frames, known),)
+    names.sort(key=lambda name: list(known).index(name) if name in known else len(known))
+    result = []
+    for name in names:
+        requests, jobs, levels = (frame.filter(pl.col("scenario") == name) for frame in frames)
+        result.append(_part(name, [name], (requests, jobs, levels), known))
+    return tuple(result)
+
+
+def _part(
+    scenario: str | None,
+    names: list[str],
+    frames: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame],
+    known: dict[str, Load],
+) -> Part:
+    mine = tuple(known[name] for name in names if name in known)
+    models = {load.model for load in mine}
+    told = len(mine) == len(names)
+    return Part(
+        scenario,
+        *frames,
+        loads=mine if told else (),
+        model=models.pop() if told and len(models) == 1 else None,
+    )
