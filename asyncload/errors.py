@@ -37,7 +37,6 @@ class TargetError(AsyncloadError):
     exit_code = 4
 
 
-
 def own_error(group: BaseExceptionGroup[BaseException]) -> AsyncloadError | None:
     """Find asyncload's own error in what a task group raised, when there is nothing else in it."""
     found: AsyncloadError | None = None

@@ -26,6 +26,8 @@ class Log(msgspec.Struct, kw_only=True):
     """Jobs by status."""
     in_time: int
     """Requests answered well within the planned load."""
+    accepted_in_time: int
+    """Jobs the queue accepted within the planned load."""
     latency: Any
     lateness: Any
     memory: list[tuple[float, int]]
@@ -85,7 +87,7 @@ def read_log(path: Path, seconds: float) -> Log:
     latency: list[float] = []
     lateness: list[float] = []
     memory: list[tuple[float, int]] = []
-    in_time = 0
+    in_time = accepted_in_time = 0
     lag = 0.0
     for record in LogReader(path):
         if isinstance(record, Request):
@@ -96,6 +98,7 @@ def read_log(path: Path, seconds: float) -> Log:
                 in_time += record.outcome == "ok" and record.end <= seconds
         elif isinstance(record, Job):
             jobs[record.status] += 1
+            accepted_in_time += record.accepted is not None and record.accepted <= seconds
         elif isinstance(record, System):
             memory.append((record.t, record.memory or 0))
             lag = max(lag, record.loop_lag or 0.0)
@@ -103,6 +106,7 @@ def read_log(path: Path, seconds: float) -> Log:
         outcomes=dict(outcomes),
         jobs=dict(jobs),
         in_time=in_time,
+        accepted_in_time=accepted_in_time,
         latency=np.array(latency),
         lateness=np.array(lateness),
         memory=memory,

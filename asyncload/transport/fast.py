@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient, PreparedRequest
-from asyncload.transport.measure import CURRENT
+from asyncload.transport.measure import CURRENT, Recorder
 from asyncload.transport.pool import Timeouts
 from asyncload.transport.response import Response
 from asyncload.transport.sigv4 import Signer, SigningTemplate
@@ -62,12 +62,7 @@ class FastService:
         url = self.endpoint_url + path
         prepared = self._http.prepare("POST", url, headers)
         template = self._signer.template("POST", prepared.target, prepared.host, headers)
-        return Operation(self, name, prepared, template)
-
-    async def send(self, operation: Operation, body: bytes) -> Response:
-        """Sign and send; an answer from 300 on is returned like any other."""
-        lines = operation.template.sign(body)
-        return await self._http.send(operation.prepared, body, lines, TIMEOUTS)
+        return Operation(self, self._http, name, prepared, template)
 
     def error(self, response: Response, operation: str) -> Exception:
         """The exception the SDK lane would raise for ``response``; learns of a wrong clock."""
@@ -80,35 +75,44 @@ class FastService:
 class Operation:
     """One operation, ready to be called with bodies."""
 
-    __slots__ = ("_service", "name", "prepared", "template")
+    __slots__ = ("_http", "_prepared", "_service", "_sign", "label", "name")
 
     def __init__(
         self,
         service: FastService,
+        http: HttpClient,
         name: str,
         prepared: PreparedRequest,
         template: SigningTemplate,
     ) -> None:
         self.name = name
-        self.prepared = prepared
-        self.template = template
+        self.label = f"{service.service}.{name}"
+        """What its requests are called in the log."""
         self._service = service
+        self._http = http
+        self._prepared = prepared
+        self._sign = template.sign
 
     async def __call__(self, body: bytes) -> Response:
-        """Call it and return the answer; recorded when a user calls.
+        """Call it and return the answer; recorded when a user calls."""
+        return await self.call(body, CURRENT.get())
+
+    async def call(
+        self, body: bytes, recorder: Recorder | None, due: float | None = None
+    ) -> Response:
+        """Call it and return the answer, recorded by ``recorder`` where there is one.
 
         Raises what the SDK lane raises for an answer that is an error, and
         TransportError when there is none.
         """
-        recorder = CURRENT.get()
         if recorder is None:
-            response = await self._service.send(self, body)
+            response = await self._http.send(self._prepared, body, self._sign(body), TIMEOUTS)
             if response.status >= 300:
                 raise self._service.error(response, self.name)
             return response
-        with recorder.measure(f"{self._service.service}.{self.name}") as call:
-            response = await self._service.send(self, body)
-            call.answered(response)
+        with recorder.measure(self.label, due=due) as measurement:
+            response = await self._http.send(self._prepared, body, self._sign(body), TIMEOUTS)
+            measurement.answered(response)
             if response.status >= 300:
                 raise self._service.error(response, self.name)
             return response

@@ -43,8 +43,10 @@ class Recorder:
         self._due = None
         return due
 
-    def measure(self, name: str) -> Measurement:
+    def measure(self, name: str, *, due: float | None = None) -> Measurement:
         """Measure one request, in a ``with`` block.
+
+        ``due`` is for a request that was due at another time than the user's next one.
 
         ::
 
@@ -52,7 +54,7 @@ class Recorder:
                 answer = await post(...)
                 call.status = answer.status
         """
-        return Measurement(self, name)
+        return Measurement(self, name, due)
 
 
 class Measurement:
@@ -63,12 +65,13 @@ class Measurement:
     """
 
     __slots__ = (
-        "_recorder", "bytes_in", "bytes_out", "due", "error", "first_byte", "name", "start",
+        "_due", "_recorder", "bytes_in", "bytes_out", "due", "error", "first_byte", "name", "start",
         "status",
     )  # fmt: skip
 
-    def __init__(self, recorder: Recorder, name: str) -> None:
+    def __init__(self, recorder: Recorder, name: str, due: float | None = None) -> None:
         self._recorder = recorder
+        self._due = due
         self.name = name
         self.status: int | None = None
         self.first_byte: float | None = None
@@ -89,7 +92,8 @@ class Measurement:
 
     def __enter__(self) -> Self:
         self.start = self._recorder.clock()
-        self.due = self._recorder.take_due(self.start)
+        due = self._due
+        self.due = self._recorder.take_due(self.start) if due is None else due
         return self
 
     def __exit__(

@@ -7,12 +7,11 @@ import json
 
 import pytest
 
-from asyncload.records.record import Request
 from asyncload.testing import status_body
 from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
 from asyncload.transport.fast_sqs import FastSqsQueue
-from asyncload.transport.measure import CURRENT, Recorder
+from asyncload.transport.measure import CURRENT, Recorder, is_recorded
 from asyncload.transport.sqs import SqsQueue
 from tests.transport.servers import serve
 
@@ -116,7 +115,7 @@ def test_a_refused_batch_fails_each_of_its_messages_with_the_sdk_error(run):
     run(main())
 
 
-def test_every_message_of_a_batch_is_recorded_with_its_own_due_time(run):
+def test_a_call_is_one_request_due_with_its_first_message_and_a_failed_entry_its_own(run):
     class Kept(list):
         write = list.append
 
@@ -129,14 +128,39 @@ def test_every_message_of_a_batch_is_recorded_with_its_own_due_time(run):
             async def user(number):
                 recorder = Recorder(kept, loop.time, "s", number)
                 CURRENT.set(recorder)
-                recorder.begin(loop.time() - number)
+                recorder.begin(loop.time() - 3 + number)
                 await queue.send(f"m{number}")
 
-            await asyncio.gather(*(user(n) for n in range(3)), return_exceptions=True)
+            results = await asyncio.gather(*(user(n) for n in range(3)), return_exceptions=True)
         assert {one.name for one in kept} == {"sqs.SendMessageBatch"}
-        by_user = {one.user: one for one in kept if isinstance(one, Request)}
-        assert [by_user[n].outcome for n in range(3)] == ["ok", "failed", "ok"]
-        assert by_user[2].start - by_user[2].due == pytest.approx(2, abs=0.5)
+        call, entry = kept
+        assert (call.user, call.outcome, call.status) == (0, "ok", 200)
+        assert call.start - call.due == pytest.approx(3, abs=0.5)
+        assert call.first_byte <= call.end
+        assert (entry.user, entry.outcome, entry.error) == (1, "failed", "InternalError: m")
+        assert entry.start - entry.due == pytest.approx(2, abs=0.5)
+        assert results[0] is results[2] is None
+        assert is_recorded(results[1])
+
+    run(main())
+
+
+def test_a_refused_batch_is_one_failed_request(run):
+    class Kept(list):
+        write = list.append
+
+    async def main():
+        kept = Kept()
+        loop = asyncio.get_running_loop()
+        async with serve(Sqs(status=403)) as server, HttpClient(clock=loop.time) as http:
+            queue = await queue_at(server.url, http, batch_linger=0.001)
+            CURRENT.set(Recorder(kept, loop.time, "s", 0))
+            results = await asyncio.gather(
+                *(queue.send(f"m{n}") for n in range(10)), return_exceptions=True
+            )
+        assert [(one.outcome, one.status) for one in kept] == [("failed", 403)]
+        assert kept[0].error.startswith("RequestThrottled")
+        assert all(is_recorded(one) for one in results)
 
     run(main())
 
