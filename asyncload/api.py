@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -244,6 +245,10 @@ class LoadTest:
             self.problems.append(sentence)
             loop.call_soon_threadsafe(engine.stop)
 
+        # What set-up has made lives until the end. Collections during the load need
+        # not look at it: one of them would stop the loop for 20 ms.
+        gc.collect()
+        gc.freeze()
         files = await self._open(engine, sinks, run_id, log_failed)
         try:
             async with anyio.create_task_group() as group:
@@ -258,6 +263,8 @@ class LoadTest:
             # measured is reported all the same.
             self.problems.append(f"the run broke off: {describe(first_of(problem))}")
             engine.note("error", self.problems[-1])
+        finally:
+            gc.unfreeze()
         return await self._conclude(engine, sinks, files)
 
     async def _open(
