@@ -15,6 +15,9 @@ def reading(what: str, console: Console) -> Iterator[Callable[[int, int], None]]
 
     Nothing is drawn where nobody watches.
     """
+    if not console.is_terminal:
+        yield lambda _done, _total: None
+        return
     with Progress(
         TextColumn("reading {task.description}", markup=False),
         BarColumn(),
@@ -22,7 +25,6 @@ def reading(what: str, console: Console) -> Iterator[Callable[[int, int], None]]
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
     ) as bar:
         task = bar.add_task(what, total=None)
 
