@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 import anyio
 
@@ -17,12 +17,11 @@ from asyncload.engine.setup import Consumption, Prepared, prepare
 from asyncload.jobs.clock import ServiceClock
 from asyncload.jobs.consumer import StatusConsumer
 from asyncload.jobs.ledger import JobLedger
+from asyncload.live.progress import Phase
 from asyncload.plan.plan import Plan
 from asyncload.records.record import Level, Note, Sink
 from asyncload.transport.aws import CONNECTIONS, Aws
 from asyncload.transport.client import HttpClient
-
-Phase = Literal["setup", "load", "drain", "done"]
 
 SAMPLE_INTERVAL: Final = 1.0
 LAST_POLLS: Final = 2.5

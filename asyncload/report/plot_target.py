@@ -18,6 +18,7 @@ from asyncload.errors import ConfigError
 from asyncload.plan.shapes import SHAPES, Shape, end_of, shape_from
 from asyncload.records.record import RunHeader
 from asyncload.report.bins import Array
+from asyncload.stats.summary import loads as load_sections
 
 POINTS: Final = 2000
 """Points of a line: more than a picture has pixels, so a step looks like one."""
@@ -61,14 +62,8 @@ class Load:
 
 def loads(header: RunHeader | None) -> dict[str, Load]:
     """Scenario name → load, in the order of the config, as far as ``header`` tells."""
-    scenarios = header.config.get("scenarios") if header else None
-    found = {}
-    for scenario in scenarios if isinstance(scenarios, list) else []:
-        load = scenario.get("load") if isinstance(scenario, dict) else None
-        if isinstance(load, dict):
-            name = str(scenario.get("name"))
-            found[name] = _load(name, load)
-    return found
+    sections = load_sections(header) if header else {}
+    return {name: _load(name, load) for name, load in sections.items()}
 
 
 def _load(name: str, load: dict[str, object]) -> Load:
