@@ -80,7 +80,6 @@ def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
         thresholds=tuple(file.thresholds),
         log=file.log,
         resolved=_resolved(file, plan, secrets),
-        directory=folder,
         secrets=secrets,
     )
 

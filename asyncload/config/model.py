@@ -102,8 +102,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log: str = "logs/run.jsonl"
     resolved: dict[str, Any] = {}
     """The file's content after ``--set`` and the environment, secrets removed."""
-    directory: str = "."
-    """Folder of the file; modules of user classes are looked for there."""
     source: str = ""
     """The file itself, for messages."""
     secrets: frozenset[str] = frozenset()
