@@ -20,7 +20,7 @@ import msgspec
 from asyncload.config.load import load_config
 from asyncload.config.model import AwsConfig, Config
 from asyncload.config.redact import hide_texts, redact
-from asyncload.engine.header import resolved_plan, run_header
+from asyncload.engine.header import resolved_plan, run_header, set_start
 from asyncload.engine.run import Engine
 from asyncload.engine.setup import resolve_user
 from asyncload.errors import AsyncloadError, ConfigError, TargetError, first_of, own_error
@@ -284,11 +284,13 @@ class LoadTest:
                 # Each log has job files of its own; those of run.jsonl need no prefix.
                 prefix = "" if path.stem == "run" else f"{path.stem}."
                 _make_way(folder, prefix, stamp)
+        header = run_header(self.config, run_id)
         epoch = engine.begin()
+        set_start(header, epoch)
         if folder is not None:
             files = JobFiles(folder, engine.ledger, epoch=epoch, prefix=prefix)
             sinks.add(files)
-        sinks.write(run_header(self.config, run_id, epoch))
+        sinks.write(header)
         return files
 
     async def _watch(self, watch: Any, engine: Engine) -> None:

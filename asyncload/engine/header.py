@@ -21,14 +21,16 @@ from asyncload.records.record import SCHEMA, RunHeader
 _REPORTED: Final = ("asyncload", "aiobotocore", "anyio", "botocore", "numpy", "uvloop")
 
 
-def run_header(config: Config, run_id: str, epoch: float) -> RunHeader:
-    """Make the header of a run that starts at ``epoch`` (seconds), on the loop that runs it."""
-    started = dt.datetime.fromtimestamp(epoch, dt.UTC)
+def run_header(config: Config, run_id: str) -> RunHeader:
+    """Make the header of a run, on the loop that runs it, but for the time of its start.
+
+    It takes milliseconds, so it is made before the clock starts; then :func:`set_start`.
+    """
     return RunHeader(
         schema=SCHEMA,
         run_id=run_id,
         name=config.plan.name,
-        started_at=started.isoformat(timespec="milliseconds"),
+        started_at="",
         seed=config.plan.seed,
         config=config.resolved,
         host={
@@ -40,6 +42,12 @@ def run_header(config: Config, run_id: str, epoch: float) -> RunHeader:
         },
         versions=dict(_versions()),
     )
+
+
+def set_start(header: RunHeader, epoch: float) -> None:
+    """Note that the run starts at ``epoch``, seconds on the wall clock."""
+    started = dt.datetime.fromtimestamp(epoch, dt.UTC)
+    header.started_at = started.isoformat(timespec="milliseconds")
 
 
 def _versions() -> Iterable[tuple[str, str]]:

@@ -47,10 +47,11 @@ class OpenRun(ScenarioRun):
 
     async def _dispatch(self, group: asyncio.TaskGroup) -> None:
         clock, precise = self.clock, self.scenario.precise
+        now = clock.now
         row = 0
         for first in range(0, len(self._due_times), CHUNK):
             for due in self._due_times[first : first + CHUNK].tolist():
-                if due > clock():
+                if due > now():
                     row = 0
                     await clock.reach(due, precise=precise)
                 elif (row := row + 1) >= BURST:

@@ -53,11 +53,11 @@ class Engine:
         self.runs: list[ScenarioRun] = []
         self._sink = sink
         self._aws = aws
-        self._http = HttpClient(clock=self.clock, limit=CONNECTIONS)
+        self._http = HttpClient(clock=self.clock.now, limit=CONNECTIONS)
         self._resources = contextlib.AsyncExitStack()
         self._service_clock = ServiceClock(0.0)
         self.ledger = JobLedger(
-            run_id, sink=sink, clock=self.clock, service_clock=self._service_clock
+            run_id, sink=sink, clock=self.clock.now, service_clock=self._service_clock
         )
         self._log_backlog = log_backlog
         self._notes: list[Note] = []
@@ -103,7 +103,7 @@ class Engine:
             StatusConsumer(
                 queue,
                 self.ledger,
-                clock=self.clock,
+                clock=self.clock.now,
                 epoch=self.clock.epoch,
                 note=self.note,
                 foreign=foreign,

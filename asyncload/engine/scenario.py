@@ -75,7 +75,7 @@ class ScenarioRun:
         """A user that has started, bound to this task; ``None`` when its ``on_start`` crashed."""
         number = self._made
         self._made = number + 1
-        recorder = Recorder(self.sink, self.clock, self.scenario.name, number)
+        recorder = Recorder(self.sink, self.clock.now, self.scenario.name, number)
         CURRENT.set(recorder)
         self.users += 1
         try:

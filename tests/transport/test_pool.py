@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import socket
 import time
@@ -16,7 +17,7 @@ from asyncload.transport.http_errors import (
     RequestTimeout,
     TransportError,
 )
-from asyncload.transport.pool import Timeouts
+from asyncload.transport.pool import DIALS, Timeouts
 
 from .servers import OK, answering, nothing_left_open, reset, serve
 
@@ -48,6 +49,41 @@ def test_no_more_connections_than_the_limit_are_opened(run):
             return server.connections, len(server.bodies), prepared.pool.waiting
 
     assert run(main()) == (3, 200, 0)
+
+
+def test_a_crowd_begins_a_few_connections_in_each_turn_of_the_loop(run):
+    async def main():
+        _, handler = gated()
+        async with serve(handler) as server, HttpClient(limit=1000) as client:
+            prepared = client.prepare("POST", server.url)
+            tasks = [asyncio.create_task(client.send(prepared)) for _ in range(10 * DIALS)]
+            begun = []
+            while prepared.pool.connections < 10 * DIALS:
+                await asyncio.sleep(0)
+                begun.append(prepared.pool.connections)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            return [0, *begun]
+
+    begun = run(main())
+    steps = [later - before for before, later in itertools.pairwise(begun)]
+    assert max(steps) == DIALS
+
+
+def test_who_finds_no_free_connection_gets_one_however_long_the_others_take(run):
+    async def main():
+        gate, handler = gated()
+        async with serve(handler) as server, HttpClient(limit=1000) as client:
+            prepared = client.prepare("POST", server.url)
+            tasks = [asyncio.create_task(client.send(prepared)) for _ in range(100)]
+            await until(lambda: len(server.bodies) == 100)  # none of them is answered
+            for _ in tasks:
+                gate.release()
+            await asyncio.gather(*tasks)
+            return server.connections, prepared.pool.connections
+
+    assert run(main()) == (100, 100)
 
 
 def test_waiting_requests_are_served_first_come_first_served(run):
