@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -28,6 +28,11 @@ from asyncload.local.messages import (
     unreadable_body,
 )
 from asyncload.local.settings import LocalSettings, ServiceTime
+
+STUCK: Final = "STUCK"
+"""The outcome of a job that never ends."""
+REJECTED: Final = "REJECTED"
+"""The outcome of a request that is never worked on."""
 
 
 class Emit(msgspec.Struct, frozen=True):
@@ -61,6 +66,14 @@ class Script(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
     service_time: float
     outcome: str
+    """SUCCESS, PARTIAL, FAILED, :data:`STUCK` or :data:`REJECTED`."""
+    replayed: bool = False
+    """Its statuses are published all over again once it has ended."""
+
+    @property
+    def sequence(self) -> tuple[str, ...]:
+        """The job's statuses, each once and in order."""
+        return tuple(step.status for step in self.steps if isinstance(step, Emit))
 
 
 def write_script(settings: LocalSettings, number: int, request: ImageRequest) -> Script:
@@ -69,26 +82,44 @@ def write_script(settings: LocalSettings, number: int, request: ImageRequest) ->
     rng = random.Random(f"{settings.seed}/{number}")
     service_time = draw_service_time(settings.service_time, rng)
     outcome = _outcome(settings, rng.random())
-    statuses = []
+    copies, held = [], []
     for status in (STARTED, IN_PROGRESS, outcome):
-        copies = 2 if rng.random() < settings.duplicate_rate else 1
-        held = rng.random() < settings.reorder_rate and status != outcome
-        statuses.append(Emit(status, copies=copies, held=held))
-    started, in_progress, terminal = statuses
-    steps: list[Step] = [started, in_progress]
+        copies.append(2 if rng.random() < settings.duplicate_rate else 1)
+        held.append(rng.random() < settings.reorder_rate and status != outcome)
+    extras = _extras(settings, request, rng)
+    # New draws come last, and all of them are made: one rate must not shift
+    # what another one draws.
+    double_failed = rng.random() < settings.double_failed_rate
+    replayed = rng.random() < settings.replay_rate
+    stuck = rng.random() < settings.stuck_rate
+    if rng.random() < settings.reject_rate:
+        return Script((), service_time, REJECTED)
+    started = Emit(STARTED, copies=copies[0], held=held[0])
+    if double_failed:
+        # An error right after STARTED: no work is done, and both say so.
+        failed = Emit(FAILED, copies=copies[2] + 1)
+        return Script((started, *extras, failed), 0.0, FAILED, replayed)
+    steps: tuple[Step, ...] = (started, Emit(IN_PROGRESS, copies=copies[1], held=held[1]))
     # The extras come before the end of the job, so that whoever waits for the
-    # last job of a run has met them. Their content is drawn whether or not
-    # they are sent: one rate must not shift what another one draws.
+    # last job of a run has met them.
+    steps += (*extras, Work(service_time))
+    if stuck:
+        return Script(steps, service_time, STUCK)
+    return Script((*steps, Emit(outcome, copies=copies[2])), service_time, outcome, replayed)
+
+
+def _extras(settings: LocalSettings, request: ImageRequest, rng: random.Random) -> list[Extra]:
+    """Draw the messages beside the job's own; their content whether or not they are sent."""
     body, foreign = unreadable_body(rng), foreign_status(rng)
     region = region_status(request.job_id, request.image_url, rng)
+    extras = []
     if rng.random() < settings.unreadable_rate:
-        steps.append(Extra("unreadable", body))
+        extras.append(Extra("unreadable", body))
     if rng.random() < settings.foreign_rate:
-        steps.append(Extra("foreign", foreign))
+        extras.append(Extra("foreign", foreign))
     if rng.random() < settings.region_rate:
-        steps.append(Extra("region", region))
-    steps += [Work(service_time), terminal]
-    return Script(tuple(steps), service_time, outcome)
+        extras.append(Extra("region", region))
+    return extras
 
 
 def draw_service_time(service_time: ServiceTime, rng: random.Random) -> float:

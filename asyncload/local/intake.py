@@ -7,13 +7,14 @@ deleted: one that is received twice is processed twice, and none is lost.
 
 A request that cannot be accepted (no JSON, no jobId, no imageUrls, an image
 that is not there) gets no status. It is given back to the queue, which moves
-it to the dead letters.
+it to the dead letters. So are those that the settings' ``reject_rate`` picks.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections import OrderedDict
 from typing import Any, Final
 
 import anyio
@@ -22,9 +23,11 @@ from anyio.streams.memory import MemoryObjectSendStream
 from botocore.exceptions import ClientError
 
 from asyncload.local.batches import BATCH, Batches
+from asyncload.local.behaviour import REJECTED, Script, write_script
 from asyncload.local.messages import ImageRequest, InvalidRequestError, parse_request
 from asyncload.local.protocol import Resources
 from asyncload.local.resources import Clients
+from asyncload.local.settings import LocalSettings
 from asyncload.local.truth import RejectedTruth, TruthLog
 
 LOOKAHEAD: Final = 50
@@ -34,6 +37,7 @@ RECEIVERS: Final = 3
 several at different moments find a new request sooner."""
 _LONG_POLL: Final = 20
 _KNOWN_IMAGES: Final = 10_000
+_REMEMBERED_REJECTS: Final = 10_000
 _logger: Final = logging.getLogger(__name__)
 
 
@@ -41,10 +45,11 @@ class Job(msgspec.Struct, frozen=True):
     """An accepted request."""
 
     number: int
-    """In order of arrival, from 0."""
+    """In order of arrival, from 0; a request that was rejected has taken one too."""
     request: ImageRequest
     received: float
     """When the receive call returned, epoch seconds."""
+    script: Script
 
 
 class Intake:
@@ -52,11 +57,13 @@ class Intake:
 
     def __init__(
         self,
+        settings: LocalSettings,
         clients: Clients,
         resources: Resources,
         jobs: MemoryObjectSendStream[Job],
         truth: TruthLog,
     ) -> None:
+        self._settings = settings
         self._clients = clients
         self._resources = resources
         self._jobs = jobs
@@ -66,6 +73,8 @@ class Intake:
         self._room = LOOKAHEAD
         self._more_room = anyio.Event()
         self._images: set[tuple[str, str]] = set()
+        self._rejected: OrderedDict[str, None] = OrderedDict()
+        """Messages that ``reject_rate`` has picked: they come again, and are the same ones."""
 
     async def run(self) -> None:
         """Receive until cancelled."""
@@ -111,20 +120,38 @@ class Intake:
 
     async def _accept(self, message: dict[str, Any], received: float) -> bool:
         """Make a job of ``message``, or leave it to the queue's redrive."""
+        request = None
         try:
             request = parse_request(message["Body"])
             await self._check_image(request)
         except InvalidRequestError as problem:
-            await self._reject(message, received, str(problem))
+            await self._reject(message, received, str(problem), request)
             return False
         except Exception as problem:
             # It comes back to the queue by itself when its visibility timeout is over.
             _logger.warning("look for an image: %s", problem)
             return False
-        self._jobs.send_nowait(Job(self._arrived, request, received))
-        self._arrived += 1
+        job = self._job(message["MessageId"], request, received)
+        if job is None:
+            await self._reject(message, received, "picked by reject_rate", request)
+            return False
+        self._jobs.send_nowait(job)
         self._deletes.put({"ReceiptHandle": message["ReceiptHandle"]})
         return True
+
+    def _job(self, message_id: str, request: ImageRequest, received: float) -> Job | None:
+        """Draw what will become of a request; ``None`` when it is to be rejected."""
+        if message_id in self._rejected:
+            return None
+        number = self._arrived
+        self._arrived = number + 1
+        script = write_script(self._settings, number, request)
+        if script.outcome != REJECTED:
+            return Job(number, request, received, script)
+        self._rejected[message_id] = None
+        if len(self._rejected) > _REMEMBERED_REJECTS:
+            self._rejected.popitem(last=False)
+        return None
 
     async def _check_image(self, request: ImageRequest) -> None:
         """Raise :class:`InvalidRequestError` unless the image exists."""
@@ -141,9 +168,16 @@ class Intake:
         if len(self._images) < _KNOWN_IMAGES:
             self._images.add(image)
 
-    async def _reject(self, message: dict[str, Any], received: float, reason: str) -> None:
+    async def _reject(
+        self, message: dict[str, Any], received: float, reason: str, request: ImageRequest | None
+    ) -> None:
         self._truth.write(
-            RejectedTruth(message_id=message["MessageId"], received=received, reason=reason)
+            RejectedTruth(
+                message_id=message["MessageId"],
+                received=received,
+                reason=reason,
+                job_id=request.job_id if request else None,
+            )
         )
         try:
             # Visible again at once, so that it soon has been received often enough.

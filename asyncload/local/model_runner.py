@@ -14,6 +14,8 @@ import os
 import signal
 import sys
 import time
+from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,17 +23,18 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from asyncload.local.batches import Batches, Outgoing
-from asyncload.local.behaviour import Emit, Extra, Script, Work, write_script
+from asyncload.local.behaviour import STUCK, Emit, Extra, Work
 from asyncload.local.imagery import make_images
 from asyncload.local.intake import Intake, Job
 from asyncload.local.messages import STARTED, StatusMessage, job_status
 from asyncload.local.protocol import ACCOUNT_ID, ModelRunnerOrder, Ready, Resources, encode
 from asyncload.local.resources import Clients, create_resources, open_clients
 from asyncload.local.settings import LocalSettings
-from asyncload.local.truth import ExtraTruth, JobTruth, TruthLog
+from asyncload.local.truth import ExtraTruth, JobTruth, ReplayTruth, StuckTruth, TruthLog
 
 HOLD_LIMIT: Final = 1.0
 """Seconds a status is held back at most."""
+_REMEMBERED_JOBS: Final = 10_000
 
 
 async def serve(order: ModelRunnerOrder) -> None:
@@ -66,11 +69,13 @@ class ModelRunner:
         self._truth = truth
         self._topic = Batches("publish status", self._publish)
         self._queue = Batches("send unreadable message", self._send)
+        self._ended: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        """Jobs that have ended, the latest last, and their statuses."""
 
     async def run(self, stop: anyio.Event) -> None:
         """Work until ``stop``; what is being published then is finished and written down."""
         arrived, waiting = anyio.create_memory_object_stream[Job](math.inf)
-        intake = Intake(self._clients, self._resources, arrived, self._truth)
+        intake = Intake(self._settings, self._clients, self._resources, arrived, self._truth)
         async with anyio.create_task_group() as outlets:
             outlets.start_soon(self._topic.run)
             outlets.start_soon(self._queue.run)
@@ -89,11 +94,19 @@ class ModelRunner:
             await self._process(job)
 
     async def _process(self, job: Job) -> None:
-        """Carry out a job's script."""
-        script = write_script(self._settings, job.number, job.request)
+        """Carry out a job's script, or play the statuses of one that has ended again."""
+        statuses = self._ended.get(job.request.job_id)
+        if statuses is None:
+            await self._carry_out(job)
+            if not job.script.replayed:
+                return
+            statuses = job.script.sequence
+        await self._replay(job, statuses)
+
+    async def _carry_out(self, job: Job) -> None:
         course = _Course(job, self._topic)
         extras: list[tuple[Extra, Outgoing]] = []
-        for step in script.steps:
+        for step in job.script.steps:
             match step:
                 case Emit():
                     course.emit(step)
@@ -103,14 +116,27 @@ class ModelRunner:
                     extras.append((step, self._topic.put(_notification(message))))
                 case Work():
                     await course.work(step.seconds)
+        course.release()
         with anyio.CancelScope(shield=True):
             for _, outgoing in extras:
                 await outgoing.done.wait()
-            for _, outgoing in course.published:
-                await outgoing.done.wait()
+            await course.done()
             for extra, outgoing in extras:
                 self._truth.write(_extra_truth(job, extra, outgoing))
-            self._truth.write(course.truth(script))
+            self._truth.write(course.truth())
+        if job.script.outcome != STUCK:
+            self._ended[job.request.job_id] = job.script.sequence
+            if len(self._ended) > _REMEMBERED_JOBS:
+                self._ended.popitem(last=False)
+
+    async def _replay(self, job: Job, statuses: Sequence[str]) -> None:
+        """Publish all statuses of a job that has ended again; no work is done for that."""
+        course = _Course(job, self._topic)
+        for status in statuses:
+            course.emit(Emit(status))
+        with anyio.CancelScope(shield=True):
+            await course.done()
+            self._truth.write(course.replay())
 
     async def _publish(self, entries: list[dict[str, Any]]) -> list[str]:
         answer = await self._clients.sns.publish_batch(
@@ -139,9 +165,10 @@ class _Course:
         """Publish a status, and after it those held back, the last one first; or hold it back."""
         self._held.append(step)
         if not step.held:
-            self._release()
+            self.release()
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Publish what is held back, the last one first."""
         while self._held:
             step = self._held.pop()
             seconds = time.time() - self._begun
@@ -159,27 +186,48 @@ class _Course:
             self._begun = first.sent
         if self._held and self._remaining(seconds) > HOLD_LIMIT:
             await anyio.sleep(HOLD_LIMIT)
-            self._release()
+            self.release()
         await anyio.sleep(self._remaining(seconds))
 
     def _remaining(self, seconds: float) -> float:
         # Clamped: the wall clock may be set while we wait.
         return min(max(self._begun + seconds - time.time(), 0.0), seconds)
 
-    def truth(self, script: Script) -> JobTruth:
+    async def done(self) -> None:
+        """Wait until everything is published."""
+        for _, outgoing in self.published:
+            await outgoing.done.wait()
+
+    def truth(self) -> JobTruth | StuckTruth:
         """Say what was done, once everything is published."""
-        started = next(outgoing for status, outgoing in self.published if status == STARTED)
-        terminal = next(outgoing for status, outgoing in self.published if status == script.outcome)
+        job = self._job
+        first = dict(reversed(self.published))
+        played: dict[str, Any] = {
+            "number": job.number,
+            "job_id": job.request.job_id,
+            "image_url": job.request.image_url,
+            "received": job.received,
+            "started": first[STARTED].sent,
+            "statuses": [status for status, _ in self.published],
+        }
+        if job.script.outcome == STUCK:
+            return StuckTruth(**played)
+        terminal = first[job.script.outcome]
         return JobTruth(
-            number=self._job.number,
-            job_id=self._job.request.job_id,
-            image_url=self._job.request.image_url,
-            status=script.outcome,
-            service_time=script.service_time,
-            received=self._job.received,
-            started=started.sent,
+            **played,
+            status=job.script.outcome,
+            service_time=job.script.service_time,
             finished=terminal.sent,
             published=terminal.published,
+        )
+
+    def replay(self) -> ReplayTruth:
+        """Say the same of statuses that were played again."""
+        return ReplayTruth(
+            number=self._job.number,
+            job_id=self._job.request.job_id,
+            sent=self.published[0][1].sent,
+            published=self.published[-1][1].published,
             statuses=[status for status, _ in self.published],
         )
 

@@ -17,6 +17,10 @@ RATES = (
     "unreadable_rate",
     "foreign_rate",
     "region_rate",
+    "double_failed_rate",
+    "replay_rate",
+    "stuck_rate",
+    "reject_rate",
 )
 
 
@@ -61,6 +65,15 @@ class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Of the jobs: with these comes a status of a job that nobody here sent."""
     region_rate: float = 0.0
     """Of the jobs: with these comes a message about one region of the image."""
+    double_failed_rate: float = 0.0
+    """Of the jobs: these fail right after STARTED, and say FAILED twice."""
+    replay_rate: float = 0.0
+    """Of the jobs: the statuses of these are published all over again once they have ended,
+    as when the request was delivered twice."""
+    stuck_rate: float = 0.0
+    """Of the jobs: these stay IN_PROGRESS for ever, as when the output cannot be written."""
+    reject_rate: float = 0.0
+    """Of the requests: these get no status, and end up among the dead letters."""
     seed: int = 0
     """Of every random choice above, and of the sample images."""
     images: int = 8

@@ -16,25 +16,17 @@ import msgspec
 from asyncload.errors import LogError
 
 
-class JobTruth(msgspec.Struct, tag="job", tag_field="type", kw_only=True):
-    """One job, written once all its messages are published."""
+class _Played(msgspec.Struct, kw_only=True):
+    """What is known of every job that was worked on."""
 
     number: int
     """In order of arrival, from 0."""
     job_id: str
     image_url: str
-    status: str
-    """How it ended: SUCCESS, PARTIAL or FAILED."""
-    service_time: float
-    """Seconds, as drawn."""
     received: float
     """When the request came out of the request queue."""
     started: float
     """Immediately before STARTED was published."""
-    finished: float
-    """Immediately before the terminal status was published."""
-    published: float
-    """When the call that published the terminal status had returned."""
     statuses: list[str]
     """Every status message, in the order published; a duplicate stands here twice."""
 
@@ -42,6 +34,23 @@ class JobTruth(msgspec.Struct, tag="job", tag_field="type", kw_only=True):
     def duplicates(self) -> int:
         """Status messages that repeat an earlier one."""
         return len(self.statuses) - len(set(self.statuses))
+
+
+class JobTruth(_Played, tag="job", tag_field="type", kw_only=True):
+    """One job, written once all its messages are published."""
+
+    status: str
+    """How it ended: SUCCESS, PARTIAL or FAILED."""
+    service_time: float
+    """Seconds, as drawn."""
+    finished: float
+    """Immediately before the terminal status was published."""
+    published: float
+    """When the call that published the terminal status had returned."""
+
+
+class StuckTruth(_Played, tag="stuck", tag_field="type", kw_only=True):
+    """One job that will be IN_PROGRESS for ever, written when its worker has left it."""
 
 
 class ExtraTruth(msgspec.Struct, tag="extra", tag_field="type", kw_only=True):
@@ -59,15 +68,30 @@ class ExtraTruth(msgspec.Struct, tag="extra", tag_field="type", kw_only=True):
     """The whole body of an unreadable one."""
 
 
+class ReplayTruth(msgspec.Struct, tag="replay", tag_field="type", kw_only=True):
+    """The statuses of a finished job, published all over again."""
+
+    number: int
+    """Of the request that led to it."""
+    job_id: str
+    sent: float
+    """Immediately before the first of them was published."""
+    published: float
+    """When the call that published the last of them had returned."""
+    statuses: list[str]
+
+
 class RejectedTruth(msgspec.Struct, tag="rejected", tag_field="type", kw_only=True):
     """One receipt of a request that was not accepted; the queue moves it to the dead letters."""
 
     message_id: str
     received: float
     reason: str
+    job_id: str | None = None
+    """Of a request that could be read."""
 
 
-TruthRecord = JobTruth | ExtraTruth | RejectedTruth
+TruthRecord = JobTruth | ExtraTruth | ReplayTruth | StuckTruth | RejectedTruth
 
 
 class TruthLog:

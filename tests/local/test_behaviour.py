@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncload.jobs.status import parse_status
-from asyncload.local.behaviour import Emit, Extra, Work, draw_service_time, write_script
+from asyncload.local.behaviour import (
+    REJECTED,
+    STUCK,
+    Emit,
+    Extra,
+    Work,
+    draw_service_time,
+    write_script,
+)
 from asyncload.local.messages import (
     ImageRequest,
     InvalidRequestError,
@@ -34,6 +42,7 @@ TROUBLED = LocalSettings(
     region_rate=0.3,
     seed=11,
 )
+MISBEHAVIOURS = ("double_failed_rate", "replay_rate", "stuck_rate", "reject_rate")
 rates = st.floats(0, 0.5)
 
 
@@ -90,6 +99,58 @@ def test_one_rate_does_not_change_what_another_one_draws(failure, partial, dupli
     assert [unconcerned(s) for s in scripts(TROUBLED, 50)] == [
         unconcerned(s) for s in scripts(other, 50)
     ]
+
+
+@settings(deadline=None, max_examples=20)
+@given(changed=st.dictionaries(st.sampled_from(MISBEHAVIOURS), rates))
+def test_a_job_that_no_misbehaviour_has_picked_is_the_same_as_without_any(changed):
+    plain, misbehaving = (
+        scripts(TROUBLED, 50),
+        scripts(msgspec.structs.replace(TROUBLED, **changed), 50),
+    )
+    for one, other in zip(plain, misbehaving, strict=True):
+        ends = other.outcome in {"SUCCESS", "PARTIAL", "FAILED"}
+        if ends and not other.replayed and other.sequence != ("STARTED", "FAILED"):
+            assert other == one
+
+
+@pytest.mark.parametrize("rate", MISBEHAVIOURS)
+def test_each_misbehaviour_picks_its_jobs_whatever_the_others_pick(rate):
+    def picked(local):
+        return {
+            number
+            for number, script in enumerate(scripts(local, 200))
+            if {
+                "double_failed_rate": script.sequence == ("STARTED", "FAILED"),
+                "replay_rate": script.replayed,
+                "stuck_rate": script.outcome == STUCK,
+                "reject_rate": script.outcome == REJECTED,
+            }[rate]
+        }
+
+    alone = picked(LocalSettings(seed=11, **{rate: 0.3}))
+    together = picked(msgspec.structs.replace(TROUBLED, **dict.fromkeys(MISBEHAVIOURS, 0.3)))
+    assert len(alone) == pytest.approx(60, abs=4 * math.sqrt(200 * 0.3 * 0.7))
+    # A job can be only one of: rejected, failed twice, stuck, or ended and replayed.
+    assert together <= alone
+    if rate == "reject_rate":
+        assert together == alone
+
+
+def test_a_double_failure_comes_right_after_started_and_says_so_twice():
+    for script in scripts(LocalSettings(double_failed_rate=1)):
+        assert script.steps == (Emit("STARTED"), Emit("FAILED", copies=2))
+        assert (script.outcome, script.service_time) == ("FAILED", 0)
+
+
+def test_a_stuck_job_is_worked_on_and_never_ends():
+    for script in scripts(LocalSettings(stuck_rate=1)):
+        assert script.steps == (Emit("STARTED"), Emit("IN_PROGRESS"), Work(script.service_time))
+        assert script.outcome == STUCK
+
+
+def test_a_rejected_request_has_no_steps():
+    assert {script.steps for script in scripts(LocalSettings(reject_rate=1))} == {()}
 
 
 def test_each_rate_comes_true():

@@ -1,5 +1,6 @@
 """The simulated ModelRunner behind the queues speaks as the real service does."""
 
+import json
 import warnings
 from collections import Counter, defaultdict
 
@@ -15,7 +16,14 @@ from asyncload.local.messages import ImageRequest
 from asyncload.local.resources import open_clients
 from asyncload.local.settings import LocalSettings, ServiceTime
 from asyncload.local.stack import LocalStack
-from asyncload.local.truth import ExtraTruth, JobTruth, RejectedTruth, read_truth
+from asyncload.local.truth import (
+    ExtraTruth,
+    JobTruth,
+    RejectedTruth,
+    ReplayTruth,
+    StuckTruth,
+    read_truth,
+)
 from asyncload.plan.duration import Duration
 
 pytestmark = pytest.mark.anyio
@@ -139,6 +147,23 @@ async def test_an_invalid_request_lands_in_the_dead_letter_queue_without_a_statu
     assert rejected == dict.fromkeys(message_ids, 2)
 
 
+async def test_a_finished_job_that_is_sent_again_plays_all_its_statuses_again(bench):
+    [job_id] = await bench.submit(1)
+    before, _ = await bench.statuses([job_id])
+    await bench.send(bench.request(job_id))
+    messages = await bench.receive(
+        bench.resources.status_queue_url, lambda messages: len(by_job(messages)[job_id]) == 3
+    )
+    first, again = by_job(before)[job_id], by_job(messages)[job_id]
+    assert [a["status"] for a in again] == ["STARTED", "IN_PROGRESS", "SUCCESS"]
+    # Nothing is processed again, so the second end comes at once and tells no duration.
+    assert first[-1]["processing_duration"] == "1"
+    assert "processing_duration" not in again[-1]
+    [truth] = truths_of(bench.stack, ReplayTruth)
+    assert (truth.job_id, truth.statuses) == (job_id, ["STARTED", "IN_PROGRESS", "SUCCESS"])
+    assert len([t for t in truths_of(bench.stack, JobTruth) if t.job_id == job_id]) == 1
+
+
 async def test_the_imagery_bucket_holds_real_images(bench):
     answer = await bench.s3.list_objects_v2(Bucket=bench.resources.image_bucket)
     sizes = {entry["Key"]: entry["Size"] for entry in answer["Contents"]}
@@ -177,8 +202,12 @@ async def troubled(anyio_backend, tmp_path_factory):
     return job_ids, image, messages, read_truth(directory / "truth.jsonl")
 
 
+def truths_of(stack, kind):
+    return [t for t in read_truth(stack.truth_log) if isinstance(t, kind)]
+
+
 def statuses_published(stack):
-    return sum(len(t.statuses) for t in read_truth(stack.truth_log) if isinstance(t, JobTruth))
+    return sum(len(t.statuses) for t in truths_of(stack, JobTruth))
 
 
 async def test_every_job_of_a_troubled_run_ends_once_and_as_its_script_says(troubled):
@@ -241,3 +270,97 @@ async def test_the_extras_of_a_job_are_those_of_its_script(troubled):
         for step in write_script(TROUBLED, number, request).steps
         if isinstance(step, Extra)
     }
+
+
+MISBEHAVING = LocalSettings(
+    workers=20,
+    service_time=ServiceTime(mean=Duration(0.02)),
+    reorder_rate=0.3,
+    double_failed_rate=0.2,
+    replay_rate=0.2,
+    stuck_rate=0.2,
+    reject_rate=0.2,
+    seed=3,
+)
+
+
+@pytest.fixture(scope="module")
+async def misbehaving(anyio_backend, tmp_path_factory):
+    """Attributes of the statuses of each job, dead letters, truth: of jobs in trouble."""
+    directory = tmp_path_factory.mktemp("misbehaving")
+    async with (
+        LocalStack(MISBEHAVING, region="us-west-2", directory=directory) as stack,
+        open_clients(stack.endpoint_url, stack.region) as clients,
+    ):
+        bench = Bench(stack, clients)
+        job_ids = await bench.submit(JOBS)
+        scripts = [write_script(MISBEHAVING, n, ImageRequest("", "", "", "")) for n in range(JOBS)]
+        rejects = sum(script.outcome == "REJECTED" for script in scripts)
+        dead = await bench.receive(
+            stack.resources.dead_letter_queue_url, lambda messages: len(messages) == rejects
+        )
+        with anyio.fail_after(20):
+            while sum(
+                len(truths_of(stack, kind)) for kind in (JobTruth, StuckTruth)
+            ) < JOBS - rejects or len(truths_of(stack, ReplayTruth)) < sum(
+                script.replayed for script in scripts
+            ):
+                await anyio.sleep(0.05)
+        played = JobTruth | StuckTruth | ReplayTruth
+        expected = sum(len(truth.statuses) for truth in truths_of(stack, played))
+        messages = await bench.receive(
+            stack.resources.status_queue_url, lambda messages: len(messages) == expected
+        )
+    truth = read_truth(directory / "truth.jsonl")
+    return job_ids, scripts, messages, [json.loads(m["Body"])["jobId"] for m in dead], truth
+
+
+async def test_every_job_meets_the_fate_that_its_script_says(misbehaving):
+    job_ids, scripts, messages, dead, truth = misbehaving
+    seen = by_job(messages)
+    fates = Counter(script.outcome for script in scripts)
+    assert fates.keys() == {"SUCCESS", "FAILED", "STUCK", "REJECTED"}
+    ended = {t.number: t for t in truth if isinstance(t, JobTruth)}
+    stuck = {t.number: t for t in truth if isinstance(t, StuckTruth)}
+    replayed = {t.number: t for t in truth if isinstance(t, ReplayTruth)}
+    rejected = Counter(t.job_id for t in truth if isinstance(t, RejectedTruth))
+    assert sorted(rejected) == sorted(dead)
+    assert set(rejected.values()) == {2}
+    assert set(seen) | set(dead) == set(job_ids)
+    assert not set(seen) & set(dead)
+    assert {n for n, script in enumerate(scripts) if script.replayed} == set(replayed)
+    for number, script in enumerate(scripts):
+        if script.outcome == "REJECTED":
+            assert number not in ended.keys() | stuck.keys()
+        elif script.outcome == "STUCK":
+            statuses = [a["status"] for a in seen[stuck[number].job_id]]
+            assert sorted(statuses) == ["IN_PROGRESS", "STARTED"]
+        else:
+            statuses = Counter(a["status"] for a in seen[ended[number].job_id])
+            assert sum(statuses[s] for s in ("SUCCESS", "FAILED")) == (
+                (2 if script.sequence == ("STARTED", "FAILED") else 1) + script.replayed
+            )
+            if number in replayed:
+                assert tuple(replayed[number].statuses) == script.sequence
+
+
+async def test_a_double_failure_comes_within_milliseconds(misbehaving):
+    *_, messages, _, _ = misbehaving
+    stamps = defaultdict(list)
+    for message in messages:
+        attributes = attributes_of(message)
+        if attributes["status"] == "FAILED":
+            stamps[attributes["job_id"]].append(sent_at(message))
+    pairs = [times for times in stamps.values() if len(times) == 2]
+    assert len(pairs) > 5
+    # They go out in the same call or in the next one, as no other status of theirs does.
+    same = sum(max(times) - min(times) <= 0.005 for times in pairs)
+    assert same > len(pairs) / 2
+
+
+async def test_a_job_of_less_than_a_second_tells_no_processing_duration(misbehaving):
+    *_, messages, _, truth = misbehaving
+    short = {t.job_id for t in truth if isinstance(t, JobTruth) and t.finished - t.started < 1}
+    assert len(short) > 30  # all of them, but for a machine that stands still
+    for attributes in map(attributes_of, messages):
+        assert "processing_duration" not in attributes or attributes["job_id"] not in short

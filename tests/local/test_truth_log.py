@@ -3,7 +3,15 @@
 import pytest
 
 from asyncload.errors import LogError
-from asyncload.local.truth import ExtraTruth, JobTruth, RejectedTruth, TruthLog, read_truth
+from asyncload.local.truth import (
+    ExtraTruth,
+    JobTruth,
+    RejectedTruth,
+    ReplayTruth,
+    StuckTruth,
+    TruthLog,
+    read_truth,
+)
 
 JOB = JobTruth(
     number=0,
@@ -18,6 +26,15 @@ JOB = JobTruth(
     statuses=["IN_PROGRESS", "STARTED", "STARTED", "SUCCESS"],
 )
 EXTRA = ExtraTruth(kind="unreadable", number=0, sent=1.0, published=1.1, body="\u00fc\n")
+REPLAY = ReplayTruth(number=0, job_id="j1", sent=3.0, published=3.1, statuses=["STARTED"])
+STUCK = StuckTruth(
+    number=1,
+    job_id="j2",
+    image_url="s3://images/a.tif",
+    received=1.0,
+    started=2.0,
+    statuses=["STARTED", "STARTED", "IN_PROGRESS"],
+)
 REJECTED = RejectedTruth(message_id="m1", received=1.0, reason="no jobId")
 
 
@@ -25,7 +42,7 @@ REJECTED = RejectedTruth(message_id="m1", received=1.0, reason="no jobId")
 def path(tmp_path):
     path = tmp_path / "truth.jsonl"
     with TruthLog(path) as log:
-        for record in (JOB, EXTRA, REJECTED):
+        for record in (JOB, EXTRA, REPLAY, STUCK, REJECTED):
             log.write(record)
     return path
 
@@ -42,7 +59,7 @@ def test_a_torn_last_line_is_left_out(path):
     content = path.read_bytes()
     for cut in range(1, 30):
         path.write_bytes(content[:-cut])
-        assert read_truth(path) == [JOB, EXTRA]
+        assert read_truth(path) == [JOB, EXTRA, REPLAY, STUCK]
 
 
 def test_a_line_that_is_no_truth_is_an_error_that_names_it(path):
@@ -57,4 +74,4 @@ def test_a_missing_truth_log_is_an_error_that_names_it(tmp_path):
 
 
 def test_duplicates_are_the_statuses_said_before():
-    assert JOB.duplicates == 1
+    assert (JOB.duplicates, STUCK.duplicates) == (1, 1)
