@@ -22,7 +22,13 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from asyncload.local.protocol import EmulatorOrder, ModelRunnerOrder, decode
+from asyncload.local.protocol import (
+    MODEL_SERVER,
+    EmulatorOrder,
+    ModelRunnerOrder,
+    ModelServerOrder,
+    decode,
+)
 
 EMULATOR: Final = "emulator"
 MODEL_RUNNER: Final = "model_runner"
@@ -43,6 +49,12 @@ def main() -> None:
         from asyncload.local import emulator
 
         _run(emulator.serve(order))
+    elif role == MODEL_SERVER:
+        wanted = decode(line, ModelServerOrder)
+        _end_with(parent, wanted.remove_at_exit)
+        from asyncload.local import model_server
+
+        _run(model_server.serve(wanted))
     else:
         _end_with(parent, None)
         from asyncload.local import model_runner

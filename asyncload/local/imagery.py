@@ -61,6 +61,12 @@ def make_images(directory: Path | None, seed: int, count: int = 8) -> list[tuple
     return images
 
 
+def make_jpeg(width: int, height: int, seed: int) -> bytes:
+    """Make one JPEG of three 8-bit bands; ``width`` and ``height`` are 32 pixels or more."""
+    rng = np.random.default_rng([seed, width, height])
+    return _encode("jpg", _landscape(rng, height, width, 3), rng)
+
+
 def corrupt_image() -> bytes:
     """Make a file that starts like a TIFF and is none: opening it fails."""
     return b"II*\x00\x08\x00\x00\x00" + b"\xff\x00not an image\x00" * 32

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import anyio
 
-from asyncload.local.protocol import EmulatorOrder, ModelRunnerOrder, encode
+from asyncload.local.protocol import EmulatorOrder, ModelRunnerOrder, ModelServerOrder, encode
 
 GRACE: Final = 3.0
 """Seconds a child has for ending by itself."""
@@ -49,7 +49,7 @@ class Child:
     async def start(
         cls,
         role: str,
-        order: EmulatorOrder | ModelRunnerOrder,
+        order: EmulatorOrder | ModelRunnerOrder | ModelServerOrder,
         *,
         environment: Mapping[str, str],
         log: Path,

@@ -17,6 +17,12 @@ from asyncload.plan.duration import dec_hook
 ACCESS_KEY: Final = "test"
 SECRET_KEY: Final = "test"  # noqa: S105 - the emulator takes any key; this one opens nothing else
 ACCOUNT_ID: Final = "000000000000"
+REQUEST_QUEUE: Final = "ImageRequestQueue"
+STATUS_QUEUE: Final = "ImageStatusQueue"
+MODEL_SERVER: Final = "model_server"
+"""Role of the child that is a simulated edge endpoint."""
+TASK_DEFINITION: Final = "ModelRunnerDataplane"
+"""Family of the ECS task definition that names the queues; it has one revision."""
 
 Message = TypeVar("Message")
 
@@ -33,10 +39,11 @@ class Resources(msgspec.Struct, frozen=True):
 
 
 class EmulatorOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Serve SQS, SNS, S3 and STS."""
+    """Serve SQS, SNS, S3, STS, ECS and SageMaker's control API."""
 
     socket: int
     """File descriptor of the listening socket, inherited."""
+    region: str
     remove_at_exit: str | None
     """The stack's temporary directory, removed when the parent is gone."""
 
@@ -50,10 +57,32 @@ class ModelRunnerOrder(msgspec.Struct, frozen=True, kw_only=True):
     truth_log: str
 
 
+class ModelServerOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Be an edge endpoint."""
+
+    workers: int
+    """Requests worked on at once."""
+    service_time: float
+    """Seconds of work on each."""
+    remove_at_exit: str
+    """Temporary directory, removed when the parent is gone."""
+
+
+class Listening(msgspec.Struct, frozen=True):
+    """The edge endpoint takes requests at this port."""
+
+    port: int
+
+
 class Ready(msgspec.Struct, frozen=True):
     """The first request can come."""
 
     resources: Resources
+
+
+def container_environment(request_queue: str, status_queue: str) -> dict[str, str]:
+    """What a deployment's task definition tells ModelRunner's container about its queues."""
+    return {"IMAGE_QUEUE": request_queue, "SQS_IMAGE_STATUS_QUEUE": status_queue}
 
 
 def encode(message: msgspec.Struct) -> bytes:

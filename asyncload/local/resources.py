@@ -1,4 +1,7 @@
-"""What the simulated ModelRunner works with: clients, queues, a topic, buckets and imagery."""
+"""What the simulated ModelRunner works with: clients, queues, a topic, buckets and imagery.
+
+And what tells of it: an ECS task definition as the real deployment has one.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,16 @@ import anyio
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
-from asyncload.local.protocol import ACCESS_KEY, SECRET_KEY, Resources
+from asyncload.local.protocol import (
+    ACCESS_KEY,
+    REQUEST_QUEUE,
+    SECRET_KEY,
+    STATUS_QUEUE,
+    TASK_DEFINITION,
+    Resources,
+    container_environment,
+)
 
-REQUEST_QUEUE: Final = "ImageRequestQueue"
-STATUS_QUEUE: Final = "ImageStatusQueue"
 STATUS_TOPIC: Final = "ImageStatusTopic"
 MAX_RECEIVE_COUNT: Final = 2
 """A request that cannot be accepted is looked at twice, then goes to the dead letters:
@@ -24,10 +33,11 @@ once would lose a good request whose receive was cut off."""
 class Clients:
     """aiobotocore clients of the stack's services; retries are ours, not theirs."""
 
-    def __init__(self, sqs: Any, sns: Any, s3: Any) -> None:
+    def __init__(self, sqs: Any, sns: Any, s3: Any, ecs: Any) -> None:
         self.sqs = sqs
         self.sns = sns
         self.s3 = s3
+        self.ecs = ecs
 
 
 @asynccontextmanager
@@ -55,7 +65,7 @@ async def open_clients(endpoint_url: str, region: str) -> AsyncIterator[Clients]
                     config=config,
                 )
             )
-            for service in ("sqs", "sns", "s3")
+            for service in ("sqs", "sns", "s3", "ecs")
         ]
         yield Clients(*clients)
 
@@ -90,10 +100,28 @@ async def create_resources(
     )
     for bucket in (resources.image_bucket, resources.result_bucket):
         await s3.create_bucket(Bucket=bucket)
-    async with anyio.create_task_group() as uploads:
+    async with anyio.create_task_group() as last:
+        last.start_soon(_register, clients.ecs, resources)
         for name, content in images:
-            uploads.start_soon(_upload, s3, resources.image_bucket, name, content)
+            last.start_soon(_upload, s3, resources.image_bucket, name, content)
     return resources
+
+
+async def _register(ecs: Any, resources: Resources) -> None:
+    """Register what ModelRunner would be started from. Nothing here starts it."""
+    environment = container_environment(resources.request_queue_url, resources.status_queue_url)
+    await ecs.register_task_definition(
+        family=TASK_DEFINITION,
+        containerDefinitions=[
+            {
+                "name": "ModelRunnerContainer",
+                "image": "awsosml/osml-model-runner:latest",
+                "environment": [
+                    {"name": name, "value": value} for name, value in environment.items()
+                ],
+            }
+        ],
+    )
 
 
 async def _upload(s3: Any, bucket: str, name: str, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The embedded stack: SQS, SNS, S3 and STS with a simulated ModelRunner behind them.
+"""The embedded stack: AWS services with a simulated ModelRunner behind them.
 
 ::
 
@@ -40,7 +40,8 @@ from asyncload.local.settings import LocalSettings
 from asyncload.records.log import archive
 
 HOST: Final = "127.0.0.1"
-SERVICES: Final = "sqs,sns,s3,sts"
+SERVICES: Final = "sqs,sns,s3,sts,ecs"
+"""Of the emulator; it has no SageMaker, which is :mod:`asyncload.local.sagemaker`."""
 START_LIMIT: Final = 60.0
 """Seconds in which the stack must be ready; it takes two or three."""
 _NAMES: Final = {EMULATOR: "the emulator", MODEL_RUNNER: "the simulated ModelRunner"}
@@ -141,7 +142,9 @@ class LocalStack:
             self.endpoint_url = f"http://{HOST}:{port}"
             emulator = await Child.start(
                 EMULATOR,
-                EmulatorOrder(socket=listener.fileno(), remove_at_exit=str(scratch)),
+                EmulatorOrder(
+                    socket=listener.fileno(), region=self.region, remove_at_exit=str(scratch)
+                ),
                 environment=_emulator_environment(scratch, port, self.region),
                 log=directory / "emulator.log",
                 sockets=(listener.fileno(),),
