@@ -1,0 +1,1 @@
+"""What a run costs: estimated before it, metered during it, asked of Cost Explorer after it."""
