@@ -1,0 +1,41 @@
+"""``asyncload compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from rich.console import Console
+
+from asyncload.commands.loop import Output
+from asyncload.commands.reading import reading
+from asyncload.report.comparison import print_comparison
+from asyncload.report.comparison_files import check_files, write_json, write_markdown
+from asyncload.stats.compare import Progress, compare_paths
+from asyncload.stats.comparison import parse_thresholds
+
+
+def compare_command(
+    baseline: Path,
+    candidate: Path,
+    *,
+    thresholds: Sequence[str] = (),
+    markdown: Path | None = None,
+    json: Path | None = None,
+) -> int:
+    """Compare ``candidate`` with ``baseline``, print what changed, and return the exit code."""
+    limits = parse_thresholds(thresholds)
+    check_files(markdown, json)
+    errors = Console(stderr=True)
+
+    def watch(path: Path) -> AbstractContextManager[Progress]:
+        return reading(str(path), errors)
+
+    comparison = compare_paths(baseline, candidate, limits, watch=watch)
+    print_comparison(comparison, Output())
+    if markdown is not None:
+        write_markdown(comparison, markdown)
+    if json is not None:
+        write_json(comparison, json)
+    return comparison.exit_code
