@@ -8,9 +8,10 @@ request splices in its content length, its own header lines and its body.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote, urlsplit
@@ -18,6 +19,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from asyncload.errors import ConfigError
+from asyncload.transport.connection import Listener
 from asyncload.transport.connector import Resolver, Target, environment_proxies, proxy_for
 from asyncload.transport.http_errors import Timing, TransportError
 from asyncload.transport.pool import Pool, Timeouts
@@ -31,6 +33,8 @@ DEFAULTS: Final = {"User-Agent": "asyncload", "Accept": "*/*", "Accept-Encoding"
 """Headers sent unless the request has its own. We do not decompress, and say so."""
 
 Body = bytes | bytearray | memoryview
+Fill = Callable[[Sequence[bytes]], "PreparedRequest"]
+"""Gives a prepared request with these values in the places of its marks."""
 
 
 class PreparedRequest(msgspec.Struct, frozen=True, eq=False):
@@ -139,6 +143,39 @@ class HttpClient:
             sends_length=method not in {"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"},
         )
 
+    def filling(self, prepared: PreparedRequest, marks: Sequence[str]) -> Fill:
+        """Make the function that puts values into a head, in place of ``marks``.
+
+        A mark is a word of ASCII letters and digits that stands once in the URL
+        or in a header's value; the values come in the order of the marks. They
+        are put in as they are: the caller has encoded them for their place.
+        """
+        segments = re.split(f"({'|'.join(marks)})".encode(), prepared.head)
+        where = {mark.encode(): index for index, mark in enumerate(marks)}
+        places = [
+            (position, where[segment])
+            for position, segment in enumerate(segments)
+            if segment in where
+        ]
+        p = prepared
+
+        def fill(values: Sequence[bytes]) -> PreparedRequest:
+            pieces = segments[:]
+            for position, index in places:
+                pieces[position] = values[index]
+            return PreparedRequest(
+                p.method,
+                p.url,
+                p.host,
+                p.target,
+                p.pool,
+                b"".join(pieces),
+                p.head_only,
+                p.sends_length,
+            )
+
+        return fill
+
     async def request(
         self,
         method: str,
@@ -158,12 +195,14 @@ class HttpClient:
         body: Body = b"",
         lines: bytes = b"",
         timeouts: Timeouts | None = None,
+        listener: Listener | None = None,
     ) -> Response:
         r"""Send a prepared request.
 
         ``lines`` are further header lines, each ended by ``\r\n`` (such as a
-        signature). Raises TransportError with its ``timing`` set; cancelling
-        closes the connection in use.
+        signature). ``listener`` hears of the answer's body as it arrives.
+        Raises TransportError with its ``timing`` set; cancelling closes the
+        connection in use.
         """
         clock = self._clock
         limits = timeouts or self._timeouts
@@ -192,6 +231,8 @@ class HttpClient:
             total_by,
             prepared.head_only,
         )
+        if listener is not None:
+            connection.listen(listener, limits.idle)
         try:
             if large:
                 await connection.upload(memoryview(body), waiter, limits.first_byte)

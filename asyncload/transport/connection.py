@@ -31,6 +31,11 @@ from asyncload.transport.response import (
 if TYPE_CHECKING:
     Waiter = asyncio.Future[Response]
 
+Listener = Callable[[bytes, float], None]
+"""Hears of each piece of an answer's body as it arrives, and when, on the connection's clock.
+
+It must not raise."""
+
 HEAD_LIMIT: Final = 65_536
 """Largest head of an answer we accept, bytes, 1xx answers before it included."""
 SLICE: Final = 262_144
@@ -72,7 +77,9 @@ class Connection(asyncio.Protocol):
         "_head",
         "_head_complete",
         "_head_request",
+        "_idle_limit",
         "_keep_alive",
+        "_listener",
         "_more",
         "_new_waiter",
         "_now",
@@ -107,6 +114,8 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport
         self._waiter: Waiter | None = None
         self._drained: asyncio.Future[None] | None = None
+        self._listener: Listener | None = None
+        self._idle_limit = inf
         self._paused = False
         self._uploading = False
         self._now = 0.0
@@ -147,6 +156,15 @@ class Connection(asyncio.Protocol):
         self._answer_by = answer_by = now + first_byte_limit
         self.deadline = min(answer_by, total_by)
         return waiter
+
+    def listen(self, listener: Listener, idle_limit: float) -> None:
+        """Tell ``listener`` of the answer to the request that :meth:`start` has begun.
+
+        From the first byte on, more of the answer must come within
+        ``idle_limit`` seconds each time.
+        """
+        self._listener = listener
+        self._idle_limit = idle_limit
 
     async def upload(self, body: memoryview, waiter: Waiter, first_byte_limit: float) -> None:
         """Send a large body after :meth:`start` wrote its head, without copying it.
@@ -190,6 +208,8 @@ class Connection(asyncio.Protocol):
         """Fail the request under way: its deadline has passed."""
         if self.deadline >= self._total_by:
             error = RequestTimeout(f"{self.where} did not complete its answer in time", "total")
+        elif self._timing.first_byte is not None:
+            error = RequestTimeout(f"{self.where} did not go on with its answer in time", "idle")
         else:
             error = RequestTimeout(f"{self.where} did not begin to answer in time", "first byte")
         self._fail(error)
@@ -201,8 +221,10 @@ class Connection(asyncio.Protocol):
         if self._complete:
             self._extra = True
         else:
-            self._timing.first_byte = self._now
+            self._timing.first_byte = now = self._now
             self.deadline = self._total_by
+            if self._listener is not None:
+                self.deadline = min(now + self._idle_limit, self._total_by)
 
     def on_headers_complete(self) -> None:
         """Note the status; the answer to HEAD ends here."""
@@ -225,6 +247,9 @@ class Connection(asyncio.Protocol):
             self._more = [self._body, part]
         else:
             self._more.append(part)
+        if self._listener is not None:
+            self._listener(part, self._now)
+            self.deadline = min(self._now + self._idle_limit, self._total_by)
 
     def on_message_complete(self) -> None:
         """Finish the answer, or skip a 1xx one and wait for the next."""
@@ -314,7 +339,7 @@ class Connection(asyncio.Protocol):
     def _finish(self, reusable: bool) -> None:
         waiter = self._waiter
         assert waiter is not None
-        self._waiter = None
+        self._waiter = self._listener = None
         self.deadline = inf
         timing = self._timing
         timing.end = self.idle_since = self._now
@@ -334,7 +359,7 @@ class Connection(asyncio.Protocol):
     def _fail(self, error: TransportError) -> None:
         waiter = self._waiter
         assert waiter is not None
-        self._waiter = None
+        self._waiter = self._listener = None
         self.deadline = inf
         error.timing = self._timing
         self._timing.end = self._clock()

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Self
 
-from asyncload.records.record import FAILED, OK, TIMEOUT, Request, Sink
+from asyncload.records.record import FAILED, OK, TIMEOUT, Request, Sink, Stream
 from asyncload.transport.describe import describe, http_status, is_timeout
 from asyncload.transport.response import Response
 
@@ -20,10 +20,20 @@ class Recorder:
     following ones are due when the user gets to them.
     """
 
-    __slots__ = ("_due", "clock", "scenario", "sink", "user")
+    __slots__ = ("_due", "begun", "clock", "scenario", "sink", "user")
 
-    def __init__(self, sink: Sink, clock: Callable[[], float], scenario: str, user: int) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        clock: Callable[[], float],
+        scenario: str,
+        user: int,
+        *,
+        begun: Callable[[str], None] | None = None,
+    ) -> None:
         self.sink = sink
+        self.begun = begun
+        """Called with the name of each request when it starts."""
         self.clock = clock
         self.scenario = scenario
         self.user = user
@@ -66,7 +76,7 @@ class Measurement:
 
     __slots__ = (
         "_due", "_recorder", "bytes_in", "bytes_out", "due", "error", "first_byte", "name", "start",
-        "status",
+        "status", "stream",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder, name: str, due: float | None = None) -> None:
@@ -78,6 +88,7 @@ class Measurement:
         self.bytes_out: int | None = None
         self.bytes_in: int | None = None
         self.error: str | None = None
+        self.stream: Stream | None = None
 
     def answered(self, response: Response) -> None:
         """Take over what an answer of the fast lane tells."""
@@ -94,6 +105,9 @@ class Measurement:
         self.start = self._recorder.clock()
         due = self._due
         self.due = self._recorder.take_due(self.start) if due is None else due
+        begun = self._recorder.begun
+        if begun is not None:
+            begun(self.name)
         return self
 
     def __exit__(
@@ -129,6 +143,7 @@ class Measurement:
                 bytes_out=self.bytes_out,
                 bytes_in=self.bytes_in,
                 error=self.error,
+                stream=self.stream,
             )
         )
 

@@ -41,12 +41,14 @@ class Timeouts(msgspec.Struct, frozen=True):
 
     ``connect``: name, TCP, proxy and TLS. ``first_byte``: from the request's
     last byte to the first of its answer. ``total``: from the call to the end
-    of the answer, the wait for a connection included.
+    of the answer, the wait for a connection included. ``idle``: between two
+    pieces of an answer that somebody listens to.
     """
 
     connect: float = 10.0
     first_byte: float = 60.0
     total: float = 300.0
+    idle: float = inf
 
 
 class _Place(msgspec.Struct, eq=False):

@@ -13,6 +13,7 @@ from asyncload.transport.client import HttpClient, PreparedRequest
 from asyncload.transport.measure import Recorder
 from asyncload.transport.pool import Timeouts
 from asyncload.transport.response import Response
+from asyncload.users.streaming import READERS, StreamKind, send_listening
 
 REMEMBERED: Final = 1024
 """Prepared heads each user keeps; a head costs more to make than to send."""
@@ -52,11 +53,14 @@ class UserHttp:
         body: bytes | str = b"",
         name: str | None = None,
         timeouts: Timeouts | None = None,
+        stream: StreamKind | None = None,
     ) -> Response:
         """Send one request and return its answer.
 
         ``json`` is encoded and wins over ``body``; ``name`` is what the
         request is called in the report, method and path if left out.
+        ``stream`` has the chunks of the answer timed while they come in; one
+        that ends too early is recorded as failed.
         """
         if json is not None:
             body = msgspec.json.encode(json)
@@ -64,10 +68,23 @@ class UserHttp:
             body = body.encode()
         prepared, usual_name = self._head(method, url, headers, is_json=json is not None)
         with self._recorder.measure(name or usual_name) as call:
-            response = await self._client.send(prepared, body, b"", timeouts)
+            cut = None
+            if stream is None:
+                response = await self._client.send(prepared, body, b"", timeouts)
+            else:
+                response, cut = await send_listening(
+                    self._client,
+                    prepared,
+                    body,
+                    timeouts,
+                    reader=READERS[stream](),
+                    measurement=call,
+                )
             call.answered(response)
             if response.status >= 400:
                 call.fail(f"HTTP {response.status} {response.reason}".rstrip())
+            elif cut is not None:
+                call.fail(cut)
             return response
 
     def _head(

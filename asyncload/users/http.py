@@ -2,89 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final
 
+import anyio.to_thread
 import msgspec
 
-from asyncload.errors import ConfigError
-from asyncload.plan.duration import Duration
+from asyncload.plan.plan import Scenario
 from asyncload.transport.aiohttp_lane import AiohttpClient
-from asyncload.transport.client import HttpClient, PreparedRequest
-from asyncload.transport.describe import hide_secrets
+from asyncload.transport.client import HttpClient
+from asyncload.transport.describe import describe
 from asyncload.transport.pool import Timeouts
-from asyncload.transport.tls import TlsSettings
+from asyncload.users.data import Shares, Take, own_rows, random_rows, read_data, rows_in_turn
+from asyncload.users.http_options import HttpOptions
+from asyncload.users.http_steps import Call, CallMaker, Step
+from asyncload.users.streaming import send_listening
 from asyncload.users.user import Context, Setup, User, task
-from asyncload.users.wait import NO_WAIT, check_wait, parse_wait
+from asyncload.users.wait import NO_WAIT, parse_wait
 
-
-class RequestOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One of ``requests``. At most one of ``json``, ``body`` and ``file``."""
-
-    path: str = "/"
-    method: str = "GET"
-    name: str | None = None
-    """What it is called in the report; method and path if left out."""
-    headers: dict[str, str] = {}
-    json: Any = msgspec.UNSET
-    body: str | None = None
-    file: str | None = None
-    weight: float = 1.0
-    expect: list[int] | int | None = None
-    """Status codes that count as answered well; below 400 if left out."""
-
-    def __post_init__(self) -> None:
-        if not self.weight > 0:
-            raise ValueError(f"weight is {self.weight:g}; give a number over 0")
-        given = [self.json is not msgspec.UNSET, self.body is not None, self.file is not None]
-        if sum(given) > 1:
-            raise ValueError("json, body and file exclude each other; keep one of them")
-
-
-class TlsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How the server is to be trusted."""
-
-    verify: bool = True
-    ca: str | None = None
-    """File of a private certificate authority, in place of the system's."""
-    certificate: str | None = None
-    key: str | None = None
-    server_name: str | None = None
-
-
-class HttpOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The ``user`` section of a scenario with ``kind: http``."""
-
-    base_url: str
-    requests: list[RequestOptions]
-    headers: dict[str, str] = {}
-    """Of every request."""
-    wait: Any = None
-    timeout: Duration = Duration(60)
-    """For the whole of a request."""
-    connect_timeout: Duration = Duration(10)
-    tls: TlsOptions = TlsOptions()
-    client: Literal["fast", "aiohttp"] = "fast"
-
-    def __post_init__(self) -> None:
-        if not self.base_url.startswith(("http://", "https://")):
-            shown = hide_secrets(self.base_url)
-            raise ValueError(f"base_url is {shown!r}; give http://host:port")
-        if not self.requests:
-            raise ValueError("requests is empty; give at least one request")
-        if not (self.timeout > 0 and self.connect_timeout > 0):
-            raise ValueError("timeout and connect_timeout must be over 0")
-        check_wait(self.wait)
-
-
-class Call(msgspec.Struct, frozen=True):
-    """A request, ready to be sent."""
-
-    name: str
-    prepared: PreparedRequest
-    body: bytes
-    good: frozenset[int] | None
+PEAK_RESOLUTION: Final = 0.1
+"""Seconds between two looks at the level for the largest number of users."""
 
 
 class Calls(msgspec.Struct, frozen=True):
@@ -95,12 +34,22 @@ class Calls(msgspec.Struct, frozen=True):
     weights: list[float] | None
     """Cumulative; ``None`` where there is one call."""
     timeouts: Timeouts
+    take: Take | None
+    """Picks a data row."""
+    shares: Shares | None
+    """For the order ``split``."""
 
 
 class HttpUser(User):
-    """Sends one of its requests in each iteration, picked at random by weight."""
+    """Carries out one of its requests in each iteration, picked at random by weight.
+
+    It is the scope that templates are filled from.
+    """
 
     Options: ClassVar[type[msgspec.Struct]] = HttpOptions
+    row = 0
+    captured: dict[str, Any]
+    own_rows: Iterator[int]
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -110,76 +59,125 @@ class HttpUser(User):
 
     @classmethod
     async def prepare(cls, setup: Setup, options: HttpOptions) -> Calls:
-        """Encode every head and body once."""
+        """Read the data and compile every request, once."""
         client: HttpClient | AiohttpClient = setup.http
         if options.client == "aiohttp":
             client = await setup.enter(AiohttpClient(setup.http))
-        tls = TlsSettings(
-            verify=options.tls.ca or options.tls.verify,
-            certificate=options.tls.certificate,
-            key=options.tls.key,
-            server_name=options.tls.server_name,
-        )
-        calls = [
-            _call(client, options, request, key=setup.key(f"requests.{index}"), tls=tls)
-            for index, request in enumerate(options.requests)
-        ]
-        weights = list(itertools.accumulate(request.weight for request in options.requests))
-        limits = Timeouts(
-            connect=options.connect_timeout, first_byte=options.timeout, total=options.timeout
-        )
-        return Calls(client, calls, weights if len(calls) > 1 else None, limits)
+        # Rows and templates may take seconds; the live view goes on meanwhile.
+        return await anyio.to_thread.run_sync(_calls, setup, options, client)
+
+    async def on_start(self) -> None:
+        """Take a share of the rows, where they are split."""
+        shares = self._calls.shares
+        if shares is not None:
+            self._share, self.own_rows = shares.take()
+
+    async def on_stop(self) -> None:
+        """Give the share back."""
+        shares = self._calls.shares
+        if shares is not None:
+            shares.give_back(self._share)
 
     @task()
     async def call(self) -> None:
-        """Send one request."""
+        """Send one request, or several one after the other."""
         shared = self._calls
         calls = shared.calls
         if shared.weights is None:
             chosen = calls[0]
         else:
             chosen = self.rng.choices(calls, cum_weights=shared.weights)[0]
+        prepared = chosen.prepared
+        if prepared is None:
+            await self._carry_out(chosen)
+            return
         with self.recorder.measure(chosen.name) as measurement:
-            response = await shared.client.send(chosen.prepared, chosen.body, b"", shared.timeouts)
+            response = await shared.client.send(prepared, chosen.body, b"", shared.timeouts)
             measurement.answered(response)
             status = response.status
             if status >= 400 if chosen.good is None else status not in chosen.good:
                 measurement.fail(f"HTTP {status} {response.reason}".rstrip())
 
+    async def _carry_out(self, chosen: Call) -> None:
+        """Send the steps of a call until one fails."""
+        if chosen.uses_rows:
+            take = self._calls.take
+            assert take is not None  # without data there are no rows to use
+            self.row = take(self)
+        self.captured = {}
+        for step in chosen.steps:
+            if not await self._send(step):
+                return
 
-def _call(
-    client: HttpClient | AiohttpClient,
-    options: HttpOptions,
-    request: RequestOptions,
-    *,
-    key: str,
-    tls: TlsSettings,
-) -> Call:
-    headers = {**options.headers, **request.headers}
-    body = b""
-    if request.json is not msgspec.UNSET:
-        body = msgspec.json.encode(request.json)
-        if "content-type" not in {name.lower() for name in headers}:
-            headers["Content-Type"] = "application/json"
-    elif request.body is not None:
-        body = request.body.encode()
-    elif request.file is not None:
+    async def _send(self, step: Step) -> bool:
+        """Send one request; whether it was answered well."""
+        shared = self._calls
         try:
-            body = Path(request.file).read_bytes()
-        except OSError as problem:
-            raise ConfigError(
-                f"{key}.file: cannot read {request.file!r}: {problem.strerror}; name a file that is there"
-            ) from None
-    try:
-        prepared = client.prepare(
-            request.method.upper(), options.base_url.rstrip("/") + request.path, headers, tls=tls
-        )
-    except ConfigError as problem:
-        raise ConfigError(f"{key}: {problem}") from None
-    expect = [request.expect] if isinstance(request.expect, int) else request.expect
-    return Call(
-        name=request.name or f"{request.method.upper()} {request.path.partition('?')[0]}",
-        prepared=prepared,
-        body=body,
-        good=None if expect is None else frozenset(expect),
+            prepared, body = step.make(self)
+        except Exception as problem:  # what a template does is its author's business
+            with self.recorder.measure(step.name) as measurement:
+                measurement.fail(f"the request cannot be made: {describe(problem)}")
+            return False
+        with self.recorder.measure(step.name) as measurement:
+            if step.reader is None:
+                response = await shared.client.send(prepared, body, b"", shared.timeouts)
+                cut = None
+            else:
+                response, cut = await send_listening(
+                    shared.client,
+                    prepared,
+                    body,
+                    shared.timeouts,
+                    reader=step.reader(),
+                    measurement=measurement,
+                )
+            measurement.answered(response)
+            wrong = step.judge(response, self) or cut
+            if wrong is not None:
+                measurement.fail(wrong)
+        return wrong is None
+
+
+def _calls(setup: Setup, options: HttpOptions, client: HttpClient | AiohttpClient) -> Calls:
+    rows = options.rows
+    table = None
+    if rows is not None:
+        setup.progress(f"reading the rows of {rows.file}")
+        table = read_data(rows, key=setup.key("data"), find=setup.find)
+    maker = CallMaker(client, options, table, find=setup.find)
+    calls = [
+        maker.call(request, key=setup.key(f"requests.{index}"))
+        for index, request in enumerate(options.requests)
+    ]
+    weights = list(itertools.accumulate(request.weight for request in options.requests))
+    total = options.timeout
+    take: Take | None = None
+    shares = None
+    if rows is not None and table is not None:
+        load = setup.load
+        if rows.order == "sequential":
+            take = rows_in_turn(table.count, part=load.part, parts=load.parts)
+        elif rows.order == "split":
+            shares = Shares(table.count, _most_users(load), part=load.part, parts=load.parts)
+            take = own_rows
+        else:
+            take = random_rows(table.count)
+    return Calls(
+        client=client,
+        calls=calls,
+        weights=weights if len(calls) > 1 else None,
+        timeouts=Timeouts(
+            connect=options.connect_timeout,
+            first_byte=options.first_byte_timeout or total,
+            total=total,
+            idle=options.idle_timeout or total,
+        ),
+        take=take,
+        shares=shares,
     )
+
+
+def _most_users(load: Scenario) -> int:
+    """The most users that the whole of a load, not only this part, has at work at once."""
+    whole = dataclasses.replace(load, part=0, parts=1)
+    return whole.max_in_flight if load.model == "open" else int(whole.peak(PEAK_RESOLUTION))

@@ -1,0 +1,165 @@
+"""Functions and filters that templates may use.
+
+A function whose value differs from request to request takes the user's random
+source first; a filter takes the value it stands behind. Names are Jinja2's
+where Jinja2 has the thing.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import random
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from asyncload.users.conditions import kind
+from asyncload.users.data import near_names
+from asyncload.users.tables import FileBytes
+
+RANDOM_FILE: Final = "random_file"
+"""The function that is compiled by itself: its files are read in set-up."""
+DEFAULT: Final = "default"
+"""The filter that may stand behind a variable that is not set."""
+
+
+def text_of(value: Any) -> str:
+    """Write a value as text: ``true``, ``1.5``, JSON for lists and objects, nothing for null."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        raise TypeError("bytes are no text; write | base64 behind them")
+    return msgspec.json.encode(value).decode().strip('"')
+
+
+def random_int(rng: random.Random, low: int, high: int) -> int:
+    """A whole number from ``low`` to ``high``, both included."""
+    if not (_is_whole(low) and _is_whole(high)) or low > high:
+        raise ValueError(f"random_int({low}, {high}): give two whole numbers, the smaller first")
+    return rng.randint(low, high)
+
+
+def choice(rng: random.Random, *items: Any) -> Any:
+    """One of the items, or of the items of a list."""
+    chosen = items[0] if len(items) == 1 and isinstance(items[0], list) else items
+    if not chosen:
+        raise ValueError("choice(): there is nothing to choose from; give it values")
+    return rng.choice(chosen)
+
+
+def unique_id(rng: random.Random) -> str:
+    """A UUID of version 4."""
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
+
+
+def now(_: random.Random, form: str | None = None) -> str:
+    """The wall clock, UTC: ISO-8601 with milliseconds, or as ``strftime`` writes ``form``."""
+    moment = datetime.now(UTC)
+    if form is not None:
+        return moment.strftime(form)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def timestamp(_: random.Random) -> float:
+    """The wall clock in seconds since 1970, to the microsecond."""
+    return round(time.time(), 6)
+
+
+def repeat(text: str, times: int, separator: str = "") -> str:
+    """The text ``times`` times, with ``separator`` between."""
+    if not _is_whole(times) or times < 0:
+        raise ValueError(f"repeat(…, {times}): give a whole number of 0 or more")
+    return separator.join([text_of(text)] * times)
+
+
+def _base64(value: Any) -> str:
+    if type(value) is FileBytes:
+        return value.base64
+    content = value if isinstance(value, bytes) else text_of(value).encode()
+    return base64.b64encode(content).decode()
+
+
+# Without the value in the message: it may be a secret of the environment.
+def _int(value: Any) -> int:
+    try:
+        return int(value)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError("int: the value is not written as a whole number") from None
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError("float: the value is not written as a number") from None
+
+
+def _round(value: Any, digits: int = 0) -> float | int:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"round: {kind(value)} cannot be rounded")
+    return round(value, digits) if digits > 0 else int(round(value, digits))
+
+
+def _join(values: Sequence[Any], separator: str = "") -> str:
+    return separator.join(map(text_of, values))
+
+
+def _default(value: Any, other: Any) -> Any:
+    return other if value is None else value
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+RANDOM: Final[MappingProxyType[str, Callable[..., Any]]] = MappingProxyType(
+    {
+        "choice": choice,
+        "now": now,
+        "random_int": random_int,
+        "timestamp": timestamp,
+        "uuid": unique_id,
+    }
+)
+"""Functions whose value differs from request to request."""
+
+PURE: Final[MappingProxyType[str, Callable[..., Any]]] = MappingProxyType({"repeat": repeat})
+"""Functions of their arguments alone."""
+
+FILTERS: Final[MappingProxyType[str, Callable[..., Any]]] = MappingProxyType(
+    {
+        "base64": _base64,
+        DEFAULT: _default,
+        "float": _float,
+        "int": _int,
+        "join": _join,
+        "length": len,
+        "lower": lambda value: text_of(value).lower(),
+        "replace": lambda value, old, new: text_of(value).replace(old, new),
+        "round": _round,
+        "string": text_of,
+        "tojson": lambda value: msgspec.json.encode(value).decode(),
+        "trim": lambda value: text_of(value).strip(),
+        "upper": lambda value: text_of(value).upper(),
+        "urlencode": lambda value: quote(text_of(value), safe=""),
+    }
+)
+
+FUNCTIONS: Final = (*sorted((*RANDOM, *PURE, RANDOM_FILE)),)
+"""Names of all functions."""
+
+NO_METHODS: Final = "values have no functions of their own here; use a filter such as | upper"
+
+
+def unknown(what: str, name: str, names: tuple[str, ...]) -> str:
+    """Say that there is no function or filter of that name."""
+    return f"there is no {what} {name!r}; {near_names(name, sorted(names))}"
