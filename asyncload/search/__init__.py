@@ -1,0 +1,1 @@
+"""Searches that carry out many runs: how much load a service takes."""
