@@ -1,0 +1,197 @@
+"""A simulated edge endpoint with a capacity that is known: child process and parent's side.
+
+``workers`` requests are worked on at once, each for ``service_time``; others wait
+in the order they came. So it takes workers / service_time requests a second, and no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, cast
+from urllib.parse import parse_qs
+
+import anyio
+import httptools
+import msgspec
+
+from asyncload.errors import TargetError
+from asyncload.local.process import Child
+from asyncload.local.protocol import MODEL_SERVER, Listening, ModelServerOrder, decode, encode
+
+HOST: Final = "127.0.0.1"
+PATH: Final = b"/device-api/v1/image-queries"
+COUNT: Final = 1
+"""What every result counts."""
+START_LIMIT: Final = 30.0
+"""Seconds in which the child must be ready; it takes half of one."""
+
+
+class ModelServer:
+    """An async context manager: the endpoint is up inside it, in a process of its own.
+
+    It ends with this process, however that ends. Entering raises
+    :class:`TargetError` when it cannot start.
+    """
+
+    def __init__(self, *, workers: int, service_time: float) -> None:
+        self.url = ""
+        """``http://127.0.0.1:PORT``, once entered."""
+        self._workers = workers
+        self._service_time = service_time
+        self._child: Child | None = None
+        self._scratch: Path | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child."""
+        assert self._child is not None, "the endpoint has not been entered"
+        return self._child.pid
+
+    async def __aenter__(self) -> Self:
+        self._scratch = Path(tempfile.mkdtemp(prefix="asyncload-edge-"))
+        try:
+            await self._start(self._scratch)
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stop()
+
+    async def _start(self, scratch: Path) -> None:
+        order = ModelServerOrder(
+            workers=self._workers, service_time=self._service_time, remove_at_exit=str(scratch)
+        )
+        log = scratch / "model_server.log"
+        self._child = await Child.start(MODEL_SERVER, order, environment={}, log=log)
+        line = b""
+        with anyio.move_on_after(START_LIMIT):
+            line = await self._child.answer()
+        if not line.endswith(b"\n"):
+            words = self._child.last_words() or "it left no message"
+            raise TargetError(f"the simulated edge endpoint did not start: {words}")
+        self.url = f"http://{HOST}:{decode(line, Listening).port}"
+
+    async def _stop(self) -> None:
+        with anyio.CancelScope(shield=True):
+            if self._child is not None:
+                await self._child.end()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+async def serve(order: ModelServerOrder) -> None:
+    """Be the endpoint, until this process ends."""
+    workers = Workers(order.workers, order.service_time)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: _Connection(workers), HOST, 0, backlog=1024
+    )
+    sys.stdout.buffer.write(encode(Listening(server.sockets[0].getsockname()[1])))
+    sys.stdout.buffer.flush()
+    await server.serve_forever()
+
+
+class Workers:
+    """When each worker is free again. Times are on any one clock, seconds."""
+
+    def __init__(self, number: int, service_time: float) -> None:
+        self._free = [0.0] * number
+        self._service_time = service_time
+
+    def take(self, now: float) -> float:
+        """Give the next request, which came at ``now``, to a worker; return when it will be done.
+
+        Worked out rather than slept through: a timer that fires late makes an answer
+        late, but takes nothing from the capacity.
+        """
+        done = max(now, self._free[0]) + self._service_time
+        heapq.heapreplace(self._free, done)
+        return done
+
+
+class _Connection(asyncio.Protocol):
+    """One client's connection. Clients do not pipeline."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._url = b""
+        self._start = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not derived from it
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._answer(400, {"detail": "this is not HTTP"})
+            if self._transport is not None:
+                self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's name
+        self._transport = None
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        self._url = self._start = b""
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_body(self, body: bytes) -> None:
+        if len(self._start) < len(_JPEG):
+            self._start += body[: len(_JPEG)]
+
+    def on_message_complete(self) -> None:
+        path, _, query = self._url.partition(b"?")
+        detectors = parse_qs(query.decode("latin-1")).get("detector_id")
+        if path != PATH or self._parser.get_method() != b"POST":
+            self._answer(404, {"detail": "Not Found"})
+        elif not detectors:
+            self._answer(422, {"detail": "detector_id is missing"})
+        elif not self._start.startswith(_JPEG):
+            self._answer(400, {"detail": "the body is no JPEG"})
+        else:
+            done = self._workers.take(self._loop.time())
+            self._loop.call_at(done, self._answer, 200, _result(detectors[0]))
+
+    def _answer(self, status: int, content: dict[str, Any]) -> None:
+        if self._transport is None:
+            return  # the client has gone
+        body = msgspec.json.encode(content)
+        head = (
+            f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        with contextlib.suppress(OSError):
+            self._transport.write(head.encode() + body)
+
+
+_JPEG: Final = b"\xff\xd8"
+_REASONS: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 422: "Unprocessable Entity"}
+
+
+def _result(detector: str) -> dict[str, Any]:
+    return {
+        "type": "image_query",
+        "result_type": "counting",
+        "detector_id": detector,
+        "result": {"label": "GREATER_THAN", "count": COUNT, "confidence": 0.97},
+    }
