@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
+from rich.console import Console
+
 from asyncload.api import LoadTest, make_config
-from asyncload.commands.loop import Output
+from asyncload.commands.loop import Output, run_loop
+from asyncload.cost.preview import print_estimate
 from asyncload.report.preview import print_plan
 
 
-def check_command(path: Path, *, overrides: tuple[str, ...]) -> None:
-    """Check the config at ``path`` as ``run`` would, and draw its plan. Sends nothing."""
-    test = LoadTest(make_config(path, overrides=overrides))
-    print_plan(test.config, Output())
+def check_command(path: Path, *, overrides: tuple[str, ...], discover: bool) -> None:
+    """Check the config at ``path`` as ``run`` would, draw its plan and estimate its cost.
+
+    Sends nothing, but to ``discover`` settings, for which it only looks.
+    """
+    check_test(LoadTest(make_config(path, overrides=overrides)), Output(), discover=discover)
+
+
+def check_test(test: LoadTest, console: Console, *, discover: bool) -> None:
+    """Draw the plan of a test whose config has been checked, as :func:`check_command` does."""
+    settings = run_loop(partial(test.describe_settings, discover=discover))
+    print_plan(test.config, console, settings)
+    print_estimate(test.estimate(), test.config, console)
+    if not discover and any(not one.known for several in settings for one in several):
+        console.print("\n--discover asks for what is not known yet")

@@ -7,23 +7,72 @@ import contextlib
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import anyio
 import click
 from rich.console import Console
+from rich.text import Text
 
 from asyncload.api import LoadTest, Result, make_config
+from asyncload.commands.baseline import (
+    check_comparable,
+    compare_result,
+    exit_code,
+    read_baseline,
+)
 from asyncload.commands.loop import Output, run_loop
-from asyncload.live.terminal import run_plain, run_terminal
+from asyncload.cost.preview import bill_line, estimate_line, is_billed
+from asyncload.live.terminal import job_totals, run_plain, run_terminal
+from asyncload.report.comparison import print_comparison
 from asyncload.report.table import print_summary
+
+_STOPPING: Final[dict[str, str]] = {
+    "load": "waiting for open jobs",
+    "drain": "no longer waiting for open jobs",
+}
+"""What Ctrl-C does, by the phase in which it comes."""
 
 
 def run_command(
-    path: Path, *, overrides: Sequence[str] = (), log: Path | None = None, quiet: bool = False
+    path: Path,
+    *,
+    overrides: Sequence[str] = (),
+    log: Path | None = None,
+    csv: str | None = None,
+    baseline: Path | None = None,
+    quiet: bool = False,
 ) -> int:
-    """Run the config at ``path``; return the exit code."""
+    """Run the config at ``path``, compare it with ``baseline``, and return the exit code."""
     console = Output()
-    test = LoadTest(make_config(path, overrides=overrides, log=log))
+    test = LoadTest(make_config(path, overrides=overrides, log=log), csv=csv)
+    before = None
+    if baseline is not None:
+        check_comparable(test.config)
+        names = (path.stem, test.config.plan.name, Path(test.config.log).stem)
+        before = read_baseline(baseline, names)
+    result = run_test(test, console, quiet=quiet)
+    if result is None:
+        return 130
+    if before is None:
+        return result.exit_code
+    comparison = compare_result(before, result)
+    if comparison is not None:
+        console.print()
+        print_comparison(comparison, console)
+    return exit_code(result.exit_code, comparison)
+
+
+def run_test(test: LoadTest, console: Console, *, quiet: bool) -> Result | None:
+    """Carry out a test in view, and print what came of it.
+
+    ``None`` when it was stopped before its load began. Raises what
+    :meth:`LoadTest.run` raises.
+    """
+    # What nobody is charged for needs no estimate; nor does what nothing is known of.
+    estimate = test.estimate() if is_billed(test.config.aws) else None
+    if estimate is not None and estimate.scenarios and not quiet:
+        console.print(estimate_line(estimate), soft_wrap=True)
 
     async def watched() -> Result | None:
         return await _run_watched(test, console, quiet=quiet)
@@ -31,21 +80,28 @@ def run_command(
     result = run_loop(watched)
     if result is None:
         click.echo("asyncload: stopped before the load began; nothing was sent", err=True)
-        return 130
+        return None
+    end = test.stats.snapshot(result.summary.t)
+    if not (quiet or console.is_terminal or end.ledger is None):
+        console.print(Text(job_totals(end)), soft_wrap=True)
     print_summary(
         result.summary,
         result.thresholds,
         console,
         log_path=result.log,
         artifacts=result.files,
-        notes=test.stats.snapshot(result.summary.t).notes,
+        notes=end.notes,
+        found=end.found,
         interrupted=result.interrupted,
         problems=result.problems,
     )
+    if estimate is not None and estimate.scenarios:
+        line = bill_line(result.summary, result.calls, estimate)
+        console.print(line, soft_wrap=True)
     if not console.is_terminal:  # the table with its problems went to a file
         for problem in result.problems:
             click.echo(f"asyncload: {problem}", err=True)
-    return result.exit_code
+    return result
 
 
 async def _run_watched(test: LoadTest, console: Console, *, quiet: bool) -> Result | None:
@@ -65,9 +121,12 @@ async def _run_watched(test: LoadTest, console: Console, *, quiet: bool) -> Resu
 
 
 async def _view(test: LoadTest, console: Console) -> None:
-    view = run_terminal if console.is_terminal else run_plain
     with contextlib.suppress(Exception):  # whatever ails the terminal, the run goes on
-        await view(test.stats, test.progress, console=console)
+        if console.is_terminal:
+            await run_terminal(test.stats, test.progress, console=console)
+        else:
+            interval = test.config.stats_interval
+            await run_plain(test.stats, test.progress, console=console, interval=interval)
 
 
 async def _mind_signals(
@@ -75,7 +134,8 @@ async def _mind_signals(
 ) -> None:
     """Ctrl-C once: stop the load, drain, report. Twice: stop now, still report.
 
-    ``drawn``: there is a live view on a terminal.
+    When the load is over already, the first one ends the drain: there is
+    nothing else that it could stop. ``drawn``: there is a live view on a terminal.
     """
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
@@ -83,11 +143,12 @@ async def _mind_signals(
             if test.interrupted:
                 test.abort()
                 continue
-            loading = test.progress().phase != "setup"
-            test.stop()
+            phase = test.progress().phase
+            if phase == "drain":
+                test.give_up()
+            else:
+                test.stop()
             # A live view says so itself; text between its frames would tear it.
-            if loading and not drawn:
+            if phase in _STOPPING and not drawn:
                 with contextlib.suppress(OSError):
-                    click.echo(
-                        "stopping: waiting for open jobs; Ctrl-C again to stop now", err=True
-                    )
+                    click.echo(f"stopping: {_STOPPING[phase]}; Ctrl-C again to stop now", err=True)
