@@ -41,6 +41,10 @@ class ServiceClock:
             return self.lowest
         return min(self.highest, 0.0)
 
+    def on_ours(self, published: float) -> float:
+        """Seconds of run time at ``published``, epoch seconds on the service's clock."""
+        return published - self.epoch - self.skew
+
     def observe(self, published: float, *, sent: float, received: float) -> float:
         """Learn from one message and return its publish time in seconds of run time.
 
@@ -51,6 +55,6 @@ class ServiceClock:
         seconds = published - self.epoch
         self.lowest = max(self.lowest, seconds - received)
         self.highest = min(self.highest, seconds + RESOLUTION - sent)
-        moment = seconds - self.skew
+        moment = self.on_ours(published)
         # Within the millisecond that was cut off, nothing is published before it is asked for.
         return round(max(moment, min(sent, moment + RESOLUTION)), 6)

@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup
 
 from asyncload.jobs.ledger import JobLedger
 from asyncload.jobs.status import parse_status
+from asyncload.stats import units
 from asyncload.transport.describe import describe
 from asyncload.transport.queue import LONG_POLL, MessageQueue
 
@@ -47,6 +48,7 @@ class StatusConsumer:
 
     ``foreign``: what to do with messages that are not about this run's jobs,
     unreadable ones included: ``leave`` them for their owners, or ``delete``.
+    ``calling`` is told the operation before each call to the queue.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class StatusConsumer:
         note: Callable[[str, str], None],
         foreign: Literal["leave", "delete"] = "leave",
         max_receivers: int = 16,
+        calling: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.receivers = 0
         self.quiet_at = math.inf
@@ -71,6 +74,7 @@ class StatusConsumer:
         self._note = note
         self._foreign = foreign
         self._max_receivers = max_receivers
+        self._calling = calling
         self._strangers: OrderedDict[str, float] = OrderedDict()
         """Messages that are not ours, and when they first came; the latest seen at the end."""
         self._deletions: deque[tuple[str, int]] = deque()
@@ -78,7 +82,7 @@ class StatusConsumer:
         self._releases: deque[tuple[str, int]] = deque()
         """Handles, and seconds until others may see the message."""
         self._work = anyio.Event()
-        self._troubles: dict[str, tuple[int, float]] = {}
+        self._troubles: dict[str, _Trouble] = {}
         # Jitter, the same in every run on virtual time; it decides nothing that is measured.
         self._random = random.Random(ledger.prefix)
 
@@ -100,6 +104,9 @@ class StatusConsumer:
         with anyio.move_on_after(5, shield=True):
             while self._deletions or self._releases:
                 await self._flush()
+        for doing, trouble in self._troubles.items():
+            if trouble.failures > 1:
+                self._note("warning", f"{doing} {self._queue.name} failed {trouble}")
 
     # -- receiving ------------------------------------------------------------
 
@@ -110,6 +117,7 @@ class StatusConsumer:
     async def _receive(self, group: TaskGroup) -> None:
         backoff = FIRST_BACKOFF
         while True:
+            self._calling("ReceiveMessage")
             try:
                 batch = await self._queue.receive(self._poll_seconds())
             except Exception as problem:
@@ -216,6 +224,7 @@ class StatusConsumer:
                     group.start_soon(self._delete, _batch(self._deletions))
 
     async def _delete(self, batch: Sequence[tuple[str, int]]) -> None:
+        self._calling("DeleteMessageBatch")
         try:
             failed = set(await self._queue.delete([handle for handle, _ in batch]))
         except anyio.get_cancelled_exc_class():
@@ -239,6 +248,7 @@ class StatusConsumer:
             await anyio.sleep(FIRST_BACKOFF)
 
     async def _release(self, batch: Sequence[tuple[str, int]]) -> None:
+        self._calling("ChangeMessageVisibilityBatch")
         try:
             await self._queue.release(batch)
         except anyio.get_cancelled_exc_class():
@@ -255,18 +265,35 @@ class StatusConsumer:
 
     def _trouble(self, doing: str, problem: str) -> None:
         """Note the first of a row of the same troubles; the others are counted."""
-        failures, _ = self._troubles.get(doing, (0, 0.0))
-        self._troubles[doing] = failures + 1, self._clock()
-        if not failures:
+        now = self._clock()
+        trouble = self._troubles.get(doing)
+        if trouble is None:
+            trouble = self._troubles[doing] = _Trouble(now)
             self._note("warning", f"{doing} {self._queue.name} fails, going on: {problem}")
+        trouble.failures += 1
+        trouble.last = now
 
     def _recovered(self, doing: str) -> None:
         """Note that it works again, once it has worked for a while: a throttle comes and goes."""
-        failures, latest = self._troubles.get(doing, (0, 0.0))
-        if failures and self._clock() - latest >= RECOVERED_AFTER:
+        trouble = self._troubles.get(doing)
+        if trouble is not None and self._clock() - trouble.last >= RECOVERED_AFTER:
             del self._troubles[doing]
-            times = "failure" if failures == 1 else "failures"
-            self._note("info", f"{doing} {self._queue.name} works again after {failures} {times}")
+            # A warning like the first one, so that it stands beside it in every report.
+            self._note(
+                "warning", f"{doing} {self._queue.name} works again, after failing {trouble}"
+            )
+
+
+class _Trouble:
+    """A row of failures, told as ``12 times (0:04–0:09)``."""
+
+    def __init__(self, first: float) -> None:
+        self.failures = 0
+        self.first = self.last = first
+
+    def __str__(self) -> str:
+        times = "once" if self.failures == 1 else f"{units.count(self.failures)} times"
+        return f"{times} ({units.clocks(self.first, self.last)})"
 
 
 def _batch(waiting: deque[tuple[str, int]]) -> list[tuple[str, int]]:

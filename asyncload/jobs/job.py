@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import anyio
 import msgspec
 
 from asyncload.jobs.status import Status
+from asyncload.records.record import Job
 
 STARTED_BIT: Final = 1
 TERMINAL_BITS: Final = 4 | 8 | 16
@@ -18,6 +19,10 @@ SEEN_BITS: Final = {
     "PARTIAL": 8,
     "FAILED": 16,
 }
+STUCK_BIT: Final = 32
+"""Of a job that was given up after STARTED or IN_PROGRESS; no dead letter has told why yet."""
+NEVER_STARTED_BIT: Final = 64
+"""Of a job that was given up without any status; no dead letter has told why yet."""
 
 
 class Submission(Protocol):
@@ -53,6 +58,39 @@ class Submission(Protocol):
         """Seconds after its start at which the job is given up."""
         ...
 
+    @property
+    def attempt(self) -> int:
+        """1, or more for a job that repeats another one."""
+        ...
+
+    @property
+    def first_job_id(self) -> str | None:
+        """Of a job that repeats another one: the id of the first attempt."""
+        ...
+
+
+class DeadLetter(NamedTuple):
+    """A request of this run that the service has given up."""
+
+    job_id: str
+    queue: str
+    age: float
+    """Seconds since it was sent."""
+    too_late: bool
+    """The record of its job had been written before."""
+
+
+class End(msgspec.Struct, gc=False):
+    """How a job ended, as its record tells it."""
+
+    status: str
+    finished: float | None = None
+    observed: float | None = None
+    processing_s: float | None = None
+    progress: str | None = None
+    dead_letter_age: float | None = None
+    error: str | None = None
+
 
 class LiveJob(msgspec.Struct, gc=False):
     """A job that is not terminal yet. At most 400 bytes, all told."""
@@ -66,7 +104,7 @@ class LiveJob(msgspec.Struct, gc=False):
     packed_message_id: str | int | None = None
     """A UUID as a number: half the memory of its text."""
     seen: int = 0
-    """Bits of the statuses seen."""
+    """Bits of the statuses seen, and how it was given up."""
     duplicates: int = 0
     confirmed: bool = False
     """Counted as submitted."""
@@ -94,6 +132,34 @@ class LiveJob(msgspec.Struct, gc=False):
         if self.seen > STARTED_BIT:
             return "IN_PROGRESS"
         return "STARTED" if self.seen else "SUBMITTED"
+
+    def record(self, t: float, end: End) -> Job:
+        """Make the job's record, to be written at ``t``."""
+        about = self.about
+        return Job(
+            t=t,
+            scenario=about.scenario,
+            job_id=self.id,
+            name=about.name,
+            due=self.due,
+            start=self.start,
+            accepted=self.accepted,
+            started=self.started,
+            finished=end.finished,
+            observed=end.observed,
+            status=end.status,
+            processing_s=end.processing_s,
+            size=about.size,
+            pixels=about.pixels,
+            duplicates=self.duplicates,
+            image=about.image,
+            message_id=self.message_id,
+            error=end.error,
+            attempt=about.attempt,
+            first_job_id=about.first_job_id,
+            progress=end.progress,
+            dead_letter_age=end.dead_letter_age,
+        )
 
 
 def says_nothing_new(bit: int, seen: int) -> bool:

@@ -11,8 +11,9 @@ Rules (also in docs/ledger.md):
 - A job past its own timeout is given up as TIMED_OUT, one that is open when
   the drain ends as LOST; a terminal status after that, or after a refused or
   unconfirmed send, is counted as ``late``.
-- ``submitted = succeeded + partial + failed + timed_out + lost + backlog``
-  holds after every call.
+- A job that was given up was ``rejected`` when its request is found among the
+  dead letters, else ``stuck`` or ``never_started``, as its statuses say.
+- The equations of :class:`~asyncload.jobs.account.Account` hold after every call.
 
 Job ids say who sent them: 12 hex digits of the run, 4 of the part (when a
 plan is split over processes), 16 of a sequence number. So a status of a
@@ -26,17 +27,22 @@ from typing import Final
 
 import anyio
 
+from asyncload.jobs.account import Account, Fate
 from asyncload.jobs.clock import ServiceClock
 from asyncload.jobs.job import (
+    NEVER_STARTED_BIT,
     SEEN_BITS,
     STARTED_BIT,
+    STUCK_BIT,
     TERMINAL_BITS,
+    DeadLetter,
+    End,
     LiveJob,
     Submission,
     says_nothing_new,
 )
 from asyncload.jobs.status import TERMINAL, Status
-from asyncload.records.record import Job, Ledger, Sink
+from asyncload.records.record import Ledger, Sink
 
 __all__ = ["REMEMBERED", "JobLedger", "LiveJob", "Submission"]
 
@@ -44,11 +50,11 @@ REMEMBERED: Final = 1 << 20
 """For this many of the latest jobs it is known, after their end, which statuses were seen."""
 
 
-class JobLedger:
+class JobLedger(Account):
     """Accounts for every job of one run (or of one part of it).
 
     ``run_id`` is 12 hex digits, ``clock`` gives seconds of run time. Finished
-    jobs leave the ledger as :class:`Job` records written to ``sink``.
+    jobs leave the ledger as ``Job`` records written to ``sink``.
     """
 
     def __init__(
@@ -60,19 +66,18 @@ class JobLedger:
         service_clock: ServiceClock,
         part: int = 0,
     ) -> None:
+        super().__init__()
         self.prefix = f"{run_id}{part:04x}"
         if len(self.prefix) != 16:
             raise ValueError(f"run_id must be 12 hex digits, got {run_id!r}")
         self.live: dict[str, LiveJob] = {}
-        self.backlog_by_scenario: dict[str, int] = {}
-        self.submitted = self.succeeded = self.partial = self.failed = 0
-        self.timed_out = self.lost = self.unconfirmed = 0
-        self.duplicates = self.late = self.orphans = self.unreadable = self.regions = 0
         self._sink = sink
         self._clock = clock
         self._service_clock = service_clock
         self._next = 0
         self._seen = bytearray(REMEMBERED)
+        self._dead: dict[str, DeadLetter] = {}
+        """Of open jobs: those whose request was found among the dead letters."""
         self._shortest_timeout = float("inf")
         self._settled: anyio.Event | None = None
 
@@ -158,33 +163,70 @@ class JobLedger:
             job.started = published
         return True
 
-    def count_stranger(self, *, readable: bool) -> None:
-        """Count a message that is not about a job of this run, at its first coming."""
-        if readable:
-            self.orphans += 1
+    # -- what is found among the dead letters -----------------------------------
+
+    @property
+    def missing(self) -> int:
+        """Jobs that a dead letter may still explain: open, or given up without a reason."""
+        return len(self.live) - len(self._dead) + self.unexplained
+
+    def bury(self, job_id: str, queue: str, sent_at: float | None) -> DeadLetter | None:
+        """Note that a job's request is in the dead-letter ``queue``: the service rejected it.
+
+        ``sent_at`` is when the request was sent, epoch seconds on the
+        service's clock. An open job stays open until it is given up. ``None``
+        when that is no news, or about no job that is missing.
+        """
+        job = self.live.get(job_id)
+        now = self._clock()
+        if sent_at is not None:
+            age = now - self._service_clock.on_ours(sent_at)
         else:
-            self.unreadable += 1
+            age = now - job.start if job else 0.0
+        letter = DeadLetter(job_id, queue, round(max(age, 0.0), 3), too_late=job is None)
+        if job is not None:
+            if job_id in self._dead:
+                return None
+            self._confirm(job)
+            self._dead[job_id] = letter
+            return letter
+        number = self._number(job_id)
+        if number is None or number < self._next - REMEMBERED:
+            return None
+        slot = number % REMEMBERED
+        seen = self._seen[slot]
+        if not seen & (STUCK_BIT | NEVER_STARTED_BIT):
+            return None
+        self._seen[slot] = seen & ~(STUCK_BIT | NEVER_STARTED_BIT)
+        self.count_fate("stuck" if seen & STUCK_BIT else "never_started", -1)
+        self.count_fate("rejected")
+        return letter
 
     # -- what the engine calls ------------------------------------------------
 
-    def expire(self) -> None:
-        """Give up jobs whose own timeout has passed."""
+    @property
+    def overdue(self) -> list[LiveJob]:
+        """Open jobs whose own timeout has passed."""
         now = self._clock()
-        expired = []
+        found = []
         # Jobs stand in the order they were opened, so the first one younger
         # than the shortest timeout ends the search.
         for job in self.live.values():
             if job.start + self._shortest_timeout > now:
                 break
             if job.start + job.about.timeout <= now and not job.sending:
-                expired.append(job)
-        for job in expired:
-            self._give_up(job, "TIMED_OUT", f"no terminal status within {job.about.timeout:g} s")
+                found.append(job)
+        return found
+
+    def expire(self) -> None:
+        """Give up jobs whose own timeout has passed."""
+        for job in self.overdue:
+            self._give_up(job, "TIMED_OUT", f"within {job.about.timeout:g} s")
 
     def close(self) -> None:
         """Give up every job that is still open: the drain is over."""
         for job in list(self.live.values()):
-            self._give_up(job, "LOST", "no terminal status before the drain ended")
+            self._give_up(job, "LOST", "before the drain ended")
 
     async def settle(self) -> None:
         """Wait until no job is open."""
@@ -193,29 +235,9 @@ class JobLedger:
                 self._settled = anyio.Event()
             await self._settled.wait()
 
-    @property
-    def backlog(self) -> int:
-        """Jobs submitted and not terminal."""
-        return sum(self.backlog_by_scenario.values())
-
     def totals(self) -> Ledger:
         """Give the account at this moment."""
-        return Ledger(
-            t=self._clock(),
-            submitted=self.submitted,
-            succeeded=self.succeeded,
-            partial=self.partial,
-            failed=self.failed,
-            timed_out=self.timed_out,
-            lost=self.lost,
-            backlog=self.backlog,
-            duplicates=self.duplicates,
-            late=self.late,
-            orphans=self.orphans,
-            unreadable=self.unreadable,
-            regions=self.regions,
-            unconfirmed=self.unconfirmed,
-        )
+        return self.state(self._clock())
 
     # -- inside ---------------------------------------------------------------
 
@@ -246,9 +268,7 @@ class JobLedger:
     def _confirm(self, job: LiveJob) -> None:
         if not job.confirmed:
             job.confirmed = True
-            self.submitted += 1
-            scenario = job.about.scenario
-            self.backlog_by_scenario[scenario] = self.backlog_by_scenario.get(scenario, 0) + 1
+            self.count_submitted(job.about.scenario)
 
     def _answered(self, job: LiveJob) -> None:
         job.sending = False
@@ -260,73 +280,53 @@ class JobLedger:
     def _finish(
         self, job: LiveJob, status: Status, published: float | None, received: float
     ) -> None:
-        if status.status == "SUCCESS":
-            self.succeeded += 1
-        elif status.status == "PARTIAL":
-            self.partial += 1
-        else:
-            self.failed += 1
+        self.count_ended(job.about.scenario, status.status)
         self._leave(
             job,
-            status.status,
-            finished=published,
-            observed=received,
-            processing_s=status.processing_s,
-            error=status.text,
+            End(
+                status.status,
+                finished=published,
+                observed=received,
+                processing_s=status.processing_s,
+                error=status.text,
+            ),
         )
 
-    def _give_up(self, job: LiveJob, outcome: str, reason: str) -> None:
+    def _give_up(self, job: LiveJob, outcome: str, when: str) -> None:
+        """Give a job up as TIMED_OUT or LOST; ``when`` says what it did not do it in."""
         if job.early is not None:
             self._finish(job, *job.early)
-        elif not job.confirmed:
+            return
+        if not job.confirmed:
             self.unconfirmed += 1
             self._remove(job, outcome)
+            return
+        end = End(outcome, progress=job.progress)
+        letter = self._dead.get(job.id)
+        fate: Fate = "never_started"
+        if letter is not None:
+            fate = "rejected"
+            end.dead_letter_age = letter.age
+            end.error = f"rejected by the service: the request is in {letter.queue}"
+        elif end.progress != "SUBMITTED":
+            fate = "stuck"
+            end.error = f"no terminal status {when}; the last one was {end.progress}"
+            job.seen |= STUCK_BIT
         else:
-            if outcome == "LOST":
-                self.lost += 1
-            else:
-                self.timed_out += 1
-            self._leave(job, outcome, error=reason)
+            end.error = f"no status at all {when}"
+            job.seen |= NEVER_STARTED_BIT
+        self.count_given_up(job.about.scenario, outcome, fate)
+        self._leave(job, end)
 
-    def _leave(
-        self,
-        job: LiveJob,
-        outcome: str,
-        *,
-        finished: float | None = None,
-        observed: float | None = None,
-        processing_s: float | None = None,
-        error: str | None = None,
-    ) -> None:
-        about = job.about
-        self.backlog_by_scenario[about.scenario] -= 1
-        self._remove(job, outcome)
-        self._sink.write(
-            Job(
-                t=self._clock(),
-                scenario=about.scenario,
-                job_id=job.id,
-                name=about.name,
-                due=job.due,
-                start=job.start,
-                accepted=job.accepted,
-                started=job.started,
-                finished=finished,
-                observed=observed,
-                status=outcome,
-                processing_s=processing_s,
-                size=about.size,
-                pixels=about.pixels,
-                duplicates=job.duplicates,
-                image=about.image,
-                message_id=job.message_id,
-                error=error,
-            )
-        )
+    def _leave(self, job: LiveJob, end: End) -> None:
+        self._remove(job, end.status)
+        self._sink.write(job.record(self._clock(), end))
 
     def _remove(self, job: LiveJob, outcome: str) -> None:
         """Let a job go that is over: keep what was seen of it, and wake who waits."""
         del self.live[job.id]
+        if self._dead:
+            self._dead.pop(job.id, None)
         number = int(job.id[len(self.prefix) :], 16)
         if number >= self._next - REMEMBERED:
             self._seen[number % REMEMBERED] = job.seen

@@ -37,3 +37,35 @@ class MessageQueue(Protocol):
     async def release(self, delays: Sequence[tuple[str, int]]) -> None:
         """Give messages back: each ``(receipt_handle, seconds until others may see it)``."""
         ...
+
+
+class DeadLetterQueue(Protocol):
+    """A queue of messages that a service has given up. They are read and left there."""
+
+    @property
+    def name(self) -> str:
+        """The queue's name, for messages to people."""
+        ...
+
+    async def receive(
+        self, wait: int = LONG_POLL, *, hidden_for: int | None = None
+    ) -> Sequence[Mapping[str, Any]]:
+        """Receive like :class:`MessageQueue`, and hide what comes for ``hidden_for`` seconds."""
+        ...
+
+    async def release(self, delays: Sequence[tuple[str, int]]) -> None:
+        """Give messages back: each ``(receipt_handle, seconds until others may see it)``."""
+        ...
+
+
+class RequestQueue(Protocol):
+    """A queue that jobs are sent to, and that has dead letters."""
+
+    @property
+    def name(self) -> str:
+        """The queue's name, for messages to people."""
+        ...
+
+    async def dead_letters(self) -> DeadLetterQueue | None:
+        """Find the queue where requests go that the service gives up; ``None``: there is none."""
+        ...

@@ -22,6 +22,8 @@ class About(msgspec.Struct):
     size: int | None = 1000
     pixels: int | None = 512 * 512
     timeout: float = 3600.0
+    attempt: int = 1
+    first_job_id: str | None = None
 
 
 ABOUT = About()

@@ -12,6 +12,7 @@ from job_bench import About, balance, make_ledger, until
 
 from asyncload.errors import TargetError
 from asyncload.jobs.consumer import StatusConsumer
+from asyncload.jobs.dead_letters import DeadLetters
 from asyncload.local.truth import ExtraTruth, JobTruth, read_truth
 from asyncload.testing import status_body
 from asyncload.transport.sqs import SqsQueue
@@ -98,6 +99,53 @@ async def test_the_dead_letter_limit_is_that_of_the_redrive_policy(aws, stack):
     assert await requests.dead_letter_limit() == 2
     statuses = await SqsQueue.find(aws, "ImageStatusQueue", "k")
     assert await statuses.dead_letter_limit() is None
+
+
+async def test_dead_letters_are_found_by_the_redrive_policy_else_by_their_name(aws):
+    plain = await make_queue(aws, "plain")
+    assert await plain.dead_letters() is None
+    await make_queue(aws, "plain-dlq")
+    assert (await plain.dead_letters()).name == "plain-dlq"
+    elsewhere = await make_queue(aws, "elsewhere")
+    client = await aws.client("sqs")
+    answer = await client.get_queue_attributes(QueueUrl=elsewhere.url, AttributeNames=["QueueArn"])
+    policy = {"deadLetterTargetArn": answer["Attributes"]["QueueArn"], "maxReceiveCount": 3}
+    await client.set_queue_attributes(
+        QueueUrl=plain.url, Attributes={"RedrivePolicy": json.dumps(policy)}
+    )
+    letters = await plain.dead_letters()
+    assert (letters.url, letters.name) == (elsewhere.url, "elsewhere")
+
+
+async def test_a_look_finds_the_jobs_among_the_dead_letters_and_leaves_all_of_them_there(aws):
+    requests = await make_queue(aws, "requests")
+    letters = await make_queue(aws, "requests-dlq")
+    notes = []
+    start = time.time()
+    ledger, records = make_ledger(lambda: time.time() - start, "d" * 12, start)
+    jobs = [ledger.open(About(), due=0.0, start=0.0) for _ in range(40)]
+    for job in jobs:
+        ledger.accept(job, "m")
+    strangers = [f"{number:032x}" for number in range(30)]
+    found = [job.id for job in jobs[:25]]
+    await in_parallel(letters.send, [f'{{"jobId": "{one}"}}' for one in found + strangers])
+    look = DeadLetters(
+        [requests],
+        ledger,
+        clock=lambda: time.time() - start,
+        note=lambda level, text: notes.append(text),
+    )
+    await look.look(last=True)
+    ledger.close()
+    assert sorted(r.job_id for r in records if r.dead_letter_age is not None) == sorted(found)
+    assert {r.error for r in records if r.job_id in found} == {
+        "rejected by the service: the request is in requests-dlq"
+    }
+    assert all(0 <= r.dead_letter_age < LIMIT for r in records if r.job_id in found)
+    assert (ledger.rejected, ledger.never_started) == (25, 15)
+    [text] = notes
+    assert text.startswith("the service rejected 25 jobs of this run: in requests-dlq, the oldest")
+    assert await messages_left(aws, letters) == (55, 0)
 
 
 async def test_messages_go_through_a_queue_with_their_ids_times_and_counts(aws):

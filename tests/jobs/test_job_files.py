@@ -11,6 +11,8 @@ import tracemalloc
 from contextlib import contextmanager
 
 import anyio
+import anyio.to_thread
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from job_bench import About, make_ledger
 from asyncload.jobs import artifacts
 from asyncload.jobs.artifacts import JobFiles
 from asyncload.jobs.status import Status
+from asyncload.testing import VirtualTimeLoop
 
 pytestmark = pytest.mark.anyio
 
@@ -29,10 +32,10 @@ MESSAGE_ID = "5b1b7b2e-0f7e-4b0e-9a53-0a4b0b8c0d11"
 class Bench:
     """Job files with the ledger they tell of, and a clock to be set."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, interval=30.0):
         self.t = 0.0
         self.ledger, self.records = make_ledger(lambda: self.t, epoch=EPOCH)
-        self.files = JobFiles(folder, self.ledger, epoch=EPOCH)
+        self.files = JobFiles(folder, self.ledger, epoch=EPOCH, interval=interval)
         self.ledger._sink = self
         self.folder = folder
 
@@ -298,7 +301,7 @@ async def test_a_full_disk_is_told_with_its_remedy(bench, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(bench.files, "_write_files", full)
+    monkeypatch.setattr(bench.files, "_write_statuses", full)
     await bench.files.rewrite()
     assert bench.files.error == (
         f"cannot write {bench.files.status_path}: {os.strerror(errno.ENOSPC)}; free some space"
@@ -312,16 +315,69 @@ async def test_the_spool_of_an_earlier_run_is_not_read(bench, tmp_path):
     assert statuses == {}
 
 
-async def test_the_files_are_rewritten_at_every_interval(bench, monkeypatch):
-    monkeypatch.setattr(artifacts, "INTERVAL", 0.01)
+async def test_the_files_are_rewritten_at_every_interval(tmp_path):
+    bench = Bench(tmp_path, interval=0.01)
     async with anyio.create_task_group() as group:
         group.start_soon(bench.files.keep_up_to_date)
         with anyio.fail_after(30):
             for count in range(1, 4):
                 bench.submit()
-                while not bench.files.summary_path.exists() or (
-                    bench.summary()["total_image_sent"] < count
-                ):
+                while not bench.files.status_path.exists() or len(bench.statuses()) < count:
                     await anyio.sleep(0.01)
+                assert bench.summary()["total_image_sent"] >= count
         group.cancel_scope.cancel()
-    assert len(bench.statuses()) == 3
+
+
+def rewrites(tmp_path, monkeypatch, *, took, hours=1):
+    """Run time of each rewrite of both files in so many hours, in which each job file costs time.
+
+    ``took`` are the seconds that writing ``job_status.json`` takes.
+    """
+    monkeypatch.setattr(artifacts, "DISK_SPEED", 1000.0)
+    times = {"statuses": [], "summary": []}
+
+    async def main():
+        bench = Bench(tmp_path, interval=30.0)
+
+        def statuses(live):
+            times["statuses"].append(anyio.current_time())
+            return 1000 * took
+
+        def summary(totals):
+            times["summary"].append(anyio.current_time())
+
+        async def at_once(function, *arguments):
+            return function(*arguments)
+
+        monkeypatch.setattr(bench.files, "_write_statuses", statuses)
+        monkeypatch.setattr(bench.files, "_write_summary", summary)
+        monkeypatch.setattr(anyio.to_thread, "run_sync", at_once)
+        with anyio.move_on_after(hours * 3600):
+            await bench.files.keep_up_to_date()
+
+    anyio.run(main, backend_options={"loop_factory": VirtualTimeLoop})
+    return times
+
+
+def test_a_small_status_file_is_rewritten_whenever_the_totals_are(tmp_path, monkeypatch):
+    times = rewrites(tmp_path, monkeypatch, took=0.5)
+    assert times["statuses"] == times["summary"]
+    assert len(times["summary"]) in {119, 120}
+
+
+def test_a_large_status_file_is_rewritten_less_often_and_the_totals_are_not(tmp_path, monkeypatch):
+    times = rewrites(tmp_path, monkeypatch, took=4.0)
+    # 4 s are 2 % of 200 s, and the next of the intervals of 30 s is at 210 s.
+    assert np.diff(times["statuses"]) == pytest.approx(210.0)
+    assert np.diff(times["summary"]) == pytest.approx(30.0)
+
+
+async def test_the_last_rewrite_is_complete_however_short_ago_the_one_before_was(
+    bench, monkeypatch
+):
+    monkeypatch.setattr(artifacts, "DISK_SPEED", 1.0)
+    bench.finish(bench.submit())
+    await bench.files.rewrite()
+    bench.finish(bench.submit())
+    statuses, _ = await bench.read()
+    assert len(statuses) == 2

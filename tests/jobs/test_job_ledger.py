@@ -251,8 +251,97 @@ def test_each_job_expires_by_its_own_timeout(bench, clock):
         ledger.expire()
     assert [record.t for record in records] == [11.0, 14.0, 22.0, 30.0]
     assert {record.error for record in records} == {
-        f"no terminal status within {timeout} s" for timeout in (10, 20, 30)
+        f"no status at all within {timeout} s" for timeout in (10, 20, 30)
     }
+
+
+@pytest.mark.parametrize(
+    ("statuses", "progress", "error"),
+    [
+        ([], "SUBMITTED", "no status at all before the drain ended"),
+        (
+            ["STARTED"],
+            "STARTED",
+            "no terminal status before the drain ended; the last one was STARTED",
+        ),
+        (
+            ["IN_PROGRESS", "STARTED"],
+            "IN_PROGRESS",
+            "no terminal status before the drain ended; the last one was IN_PROGRESS",
+        ),
+    ],
+)
+def test_the_record_of_a_job_given_up_says_how_far_it_got(bench, clock, statuses, progress, error):
+    ledger, records = bench
+    job = accepted(ledger, clock)
+    for status in statuses:
+        ledger.apply(Status(job.id, status), 1.0)
+    ledger.close()
+    [record] = records
+    assert (record.status, record.progress, record.error) == ("LOST", progress, error)
+    assert (ledger.stuck, ledger.never_started) == ((1, 0) if statuses else (0, 1))
+
+
+def test_a_job_whose_request_is_a_dead_letter_is_given_up_as_rejected(bench, clock):
+    ledger, records = bench
+    job = accepted(ledger, clock, About(timeout=60.0))
+    clock.t = 30.0
+    letter = ledger.bury(job.id, "requests-dlq", 12.0)
+    assert (letter.age, letter.too_late) == (18.0, False)
+    assert (ledger.rejected, ledger.backlog, ledger.missing) == (0, 1, 0)  # not given up yet
+    clock.t = 60.0
+    ledger.expire()
+    [record] = records
+    assert (record.status, record.progress) == ("TIMED_OUT", "SUBMITTED")
+    assert record.error == "rejected by the service: the request is in requests-dlq"
+    assert record.dead_letter_age == 18.0
+    assert (ledger.rejected, ledger.never_started) == (1, 0)
+
+
+def test_a_dead_letter_found_after_the_job_timed_out_corrects_the_counters(bench, clock):
+    ledger, records = bench
+    jobs = [accepted(ledger, clock, About(timeout=5.0)) for _ in range(2)]
+    ledger.apply(Status(jobs[1].id, "STARTED"), 1.0)
+    clock.t = 5.0
+    ledger.expire()
+    assert (ledger.rejected, ledger.stuck, ledger.never_started) == (0, 1, 1)
+    # A late STARTED does not change what the job was given up as.
+    ledger.apply(Status(jobs[0].id, "STARTED"), 6.0)
+    for job in jobs:
+        assert ledger.bury(job.id, "requests-dlq", None).too_late
+    assert (ledger.rejected, ledger.stuck, ledger.never_started) == (2, 0, 0)
+    assert ledger.timed_out == 2
+    assert {record.dead_letter_age for record in records} == {None}  # records are final
+
+
+def test_a_dead_letter_proves_that_a_doubted_send_was_accepted(bench, clock):
+    ledger, records = bench
+    job = opened(ledger, clock)
+    ledger.doubt(job)
+    ledger.bury(job.id, "requests-dlq", None)
+    ledger.close()
+    assert (ledger.submitted, ledger.lost, ledger.rejected) == (1, 1, 1)
+    assert [record.status for record in records] == ["LOST"]
+
+
+def test_a_dead_letter_of_a_job_that_ended_says_nothing(bench, clock):
+    ledger, _ = bench
+    job = accepted(ledger, clock)
+    ledger.apply(Status(job.id, "SUCCESS"), 1.0)
+    assert ledger.bury(job.id, "requests-dlq", 0.0) is None
+    assert ledger.rejected == 0
+
+
+def test_a_dead_letter_of_a_job_too_long_ago_says_nothing(clock, monkeypatch):
+    monkeypatch.setattr(ledger_module, "REMEMBERED", 8)
+    ledger, _ = make_ledger(clock)
+    old = accepted(ledger, clock, About(timeout=1.0))
+    clock.t = 1.0
+    ledger.expire()
+    for _ in range(8):
+        ledger.apply(Status(accepted(ledger, clock).id, "SUCCESS"), 2.0)
+    assert ledger.bury(old.id, "requests-dlq", 0.0) is None
+    assert (ledger.rejected, ledger.never_started) == (0, 1)
 
 
 def test_a_job_that_stays_open_while_a_million_others_pass_ends_by_its_status(clock, monkeypatch):

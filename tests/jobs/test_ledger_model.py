@@ -9,7 +9,7 @@ from collections import Counter
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from job_bench import About, balance, make_ledger
+from job_bench import RUN, About, balance, make_ledger
 
 from asyncload.jobs.status import Status
 
@@ -34,6 +34,10 @@ class Verdict:
         """How its record ends; ``None`` while it is open or when there is none."""
         self.gone = False
         self.started = None
+        self.progress = None
+        """How far a job that was given up had got."""
+        self.explained = False
+        """Its record says that it was rejected."""
         self.duplicates_in_record = 0
         answered = False
         terminal = None
@@ -47,6 +51,8 @@ class Verdict:
                 said.append(what)
                 if what in TERMINAL and terminal is None and not self.gone:
                     terminal = what
+            elif kind == "dead":
+                pass
             elif kind in {"accept", "reject", "doubt"}:
                 answered = True
                 if kind == "reject" and not self.gone and not self.heard_before(history, moment):
@@ -55,6 +61,8 @@ class Verdict:
                 self.gone = True
                 if self.submitted_before(history, moment):
                     self.outcome = what
+                    self.progress = max(said, key=STATUSES.index, default="SUBMITTED")
+                    self.explained = "dead" in history[:moment]
                 else:
                     self.counts["unconfirmed"] += 1
             elif not self.gone:
@@ -63,6 +71,10 @@ class Verdict:
                 self.gone, self.outcome = True, terminal
         if self.outcome:
             self.counts[COUNTED_AS[self.outcome]] += 1
+        if self.progress:
+            stuck = "never_started" if self.progress == "SUBMITTED" else "stuck"
+            # A dead letter that is found later still says so.
+            self.counts["rejected" if "dead" in history else stuck] += 1
         self.submitted = self.outcome is not None or (not self.gone and self.submitted)
 
     def hear(self, status, said, moment):
@@ -77,7 +89,7 @@ class Verdict:
 
     @staticmethod
     def heard_before(history, moment):
-        return any(event.startswith(("status", "region")) for event in history[:moment])
+        return any(event.startswith(("status", "region", "dead")) for event in history[:moment])
 
     @classmethod
     def submitted_before(cls, history, moment):
@@ -141,6 +153,24 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.ledger.apply(Status(job.id, "SUCCESS", region=True), self.t)
         history.append("region")
 
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data(), sent=st.booleans())
+    def find_among_the_dead_letters(self, data, sent):
+        job, history = self.pick(data)
+        verdict = Verdict(history)
+        news = "dead" not in history and (verdict.progress or not verdict.gone)
+        letter = self.ledger.bury(job.id, "dlq", job.start if sent else None)
+        assert (letter is not None) == bool(news)
+        if news:
+            assert (letter.job_id, letter.queue, letter.too_late) == (job.id, "dlq", verdict.gone)
+            if sent or not verdict.gone:
+                assert 0 <= letter.age <= self.t - job.start + 0.001
+        history.append("dead")
+
+    @rule(job_id=st.sampled_from(["f" * 32, "", f"{RUN}0000{10**9:016x}"]))
+    def find_a_stranger_among_the_dead_letters(self, job_id):
+        assert self.ledger.bury(job_id, "dlq", self.t) is None
+
     @rule(status=st.sampled_from(STATUSES), region=st.booleans())
     def hear_of_a_stranger(self, status, region):
         assert not self.ledger.apply(Status("f" * 32, status, region=region), self.t)
@@ -165,6 +195,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def the_account_balances(self):
         assert balance(self.ledger) == 0
+        t = self.ledger.totals()
+        assert t.rejected + t.stuck + t.never_started == t.timed_out + t.lost
 
     @invariant()
     def the_totals_are_those_of_the_model(self):
@@ -197,11 +229,26 @@ class LedgerMachine(RuleBasedStateMachine):
             if job.id in started:
                 assert started[job.id] == (Verdict(history).started is not None)
 
+    @invariant()
+    def the_record_of_a_job_given_up_says_how_far_it_got_and_whether_it_was_rejected(self):
+        records = {r.job_id: (r.progress, r.dead_letter_age is not None) for r in self.records}
+        verdicts = [Verdict(history) for history in self.histories]
+        assert records == {
+            job.id: (verdict.progress, verdict.explained)
+            for job, verdict in zip(self.jobs, verdicts, strict=True)
+            if verdict.outcome
+        }
+        assert self.ledger.missing == sum(
+            ("dead" not in history) and (not verdict.gone or bool(verdict.progress))
+            for history, verdict in zip(self.histories, verdicts, strict=True)
+        )
+
     def teardown(self):
         self.close()
         self.the_account_balances()
         self.the_totals_are_those_of_the_model()
         self.every_job_that_is_over_has_exactly_one_record()
+        self.the_record_of_a_job_given_up_says_how_far_it_got_and_whether_it_was_rejected()
 
 
 TestAnyMixtureOfEvents = LedgerMachine.TestCase

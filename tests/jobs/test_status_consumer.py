@@ -1,6 +1,7 @@
 """The status consumer on virtual time."""
 
 import itertools
+import re
 
 import anyio
 import pytest
@@ -17,6 +18,7 @@ from job_bench import (
 )
 
 from asyncload.jobs.consumer import LONGEST_BACKOFF, StatusConsumer
+from asyncload.stats.units import clocks
 from asyncload.testing import FakeModelRunner, FakeQueue, status_body
 
 
@@ -88,8 +90,11 @@ def test_it_survives_a_queue_that_cannot_be_read_and_tells_it_once(problem):
         assert str(problem) in first[1]
         assert "ImageStatusQueue" in first[1]
         assert last == (
-            "info",
-            f"receiving from ImageStatusQueue works again after {len(attempts)} failures",
+            "warning",
+            (
+                "receiving from ImageStatusQueue works again, after failing "
+                f"{len(attempts)} times ({clocks(attempts[0], attempts[-1])})"
+            ),
         )
 
     run_virtual(main)
@@ -112,8 +117,31 @@ def test_a_throttle_that_comes_and_goes_is_told_once():
                 await anyio.sleep(0.5)
             await until(lambda: not ledger.live)
             await anyio.sleep(60)
-            assert [level for level, _ in consumer.notes] == ["warning", "info"]
+            [_, (_, text)] = consumer.notes
+            assert "works again, after failing" in text
         assert (ledger.succeeded, ledger.duplicates) == (240, 0)
+
+    run_virtual(main)
+
+
+def test_a_trouble_that_lasts_until_the_end_is_told_with_its_times():
+    async def main():
+        queue = TroubledQueue()
+        ledger, _ = make_ledger(now)
+
+        def fail():
+            if now() >= 60:
+                raise OSError("gone")
+
+        queue.on_receive = fail
+        async with consuming(queue, ledger) as consumer:
+            await anyio.sleep(180)
+        (_, first), (level, last) = consumer.notes
+        assert first == "receiving from ImageStatusQueue fails, going on: OSError: gone"
+        assert level == "warning"
+        assert re.fullmatch(
+            r"receiving from ImageStatusQueue failed \d\d times \(1:00–2:5\d\)", last
+        )
 
     run_virtual(main)
 
@@ -155,7 +183,10 @@ def test_a_message_that_cannot_be_deleted_is_given_up_told_and_counted_when_it_c
             assert queue.deletes == 3
             await anyio.sleep(60)
             assert len(queue) == 0
-            assert [level for level, _ in consumer.notes] == ["warning", "info"]
+            [_, (_, text)] = consumer.notes
+            assert text.startswith(
+                "deleting from ImageStatusQueue works again, after failing once (0:"
+            )
         assert (ledger.succeeded, ledger.duplicates) == (3, 1)
 
     run_virtual(main)
