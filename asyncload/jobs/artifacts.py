@@ -4,18 +4,18 @@ Their format is the one of OversightML's unified load tests. They are
 rewritten while the run goes on, each time as a whole and atomically, so a
 reader never sees half a file. Finished jobs are kept in a spool file beside
 them, not in memory.
+
+A million jobs make 400 MB of ``job_status.json``. So that rewriting it keeps
+neither the disk nor the interpreter busy, a large one is rewritten less often.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import errno
-import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import anyio.to_thread
 import msgspec
@@ -23,10 +23,13 @@ import msgspec
 from asyncload.jobs.job import LiveJob
 from asyncload.jobs.ledger import JobLedger
 from asyncload.jobs.status import TERMINAL
+from asyncload.records.files import Appended, cannot_write, replacing
 from asyncload.records.record import Job, Record
 
-INTERVAL: Final = 30.0
-"""Seconds between two rewrites."""
+BUSY: Final = 0.02
+"""Share of its time that a disk may be busy with rewriting ``job_status.json``."""
+DISK_SPEED: Final = 100e6
+"""Bytes per second that it is taken to write at most: what a cache takes at once is written too."""
 STATUS_FILE: Final = "job_status.json"
 SUMMARY_FILE: Final = "job_summary.json"
 _GIB: Final = 1 << 30
@@ -35,25 +38,34 @@ _GIB: Final = 1 << 30
 class JobFiles:
     """A sink that keeps the two job files in ``directory`` up to date.
 
-    ``epoch`` is the wall clock at t = 0, epoch seconds; ``prefix`` stands
-    before the files' names. Files of an earlier run should have been moved aside.
+    ``epoch`` is the wall clock at t = 0, epoch seconds; ``interval`` seconds
+    lie between two rewrites; ``prefix`` stands before the files' names. Files
+    of an earlier run should have been moved aside. The ledger is asked for
+    the jobs that are not over, of which there are no records.
     """
 
     def __init__(
-        self, directory: Path, ledger: JobLedger, *, epoch: float, prefix: str = ""
+        self,
+        directory: Path,
+        ledger: JobLedger,
+        *,
+        epoch: float,
+        interval: float,
+        prefix: str = "",
     ) -> None:
         self.status_path = directory / f"{prefix}{STATUS_FILE}"
         self.summary_path = directory / f"{prefix}{SUMMARY_FILE}"
         self.error: str | None = None
         """What was wrong with the last rewrite, in one sentence."""
-        self._spool = directory / f".{self.status_path.name}.spool"
+        self._spool = Appended(directory / f".{self.status_path.name}.spool")
         self._ledger = ledger
         self._epoch = epoch
-        self._spooled = 0
+        self._interval = interval
+        self._due = 0.0
+        """When ``job_status.json`` may be rewritten again, on the loop's clock."""
         self._finished: list[Job] = []
         self._bytes = 0
         self._pixels = 0
-        self._spool.unlink(missing_ok=True)
 
     def write(self, record: Record) -> None:
         """Take in a job that is over."""
@@ -64,26 +76,34 @@ class JobFiles:
                 self._pixels += record.pixels or 0
 
     async def keep_up_to_date(self) -> None:
-        """Rewrite the files every :data:`INTERVAL` until cancelled."""
+        """Rewrite the files again and again until cancelled, each as often as it may be."""
         while True:
-            await anyio.sleep(INTERVAL)
-            await self.rewrite()
+            await anyio.sleep(self._interval)
+            await self._write(statuses=anyio.current_time() >= self._due)
 
     async def rewrite(self) -> None:
         """Write both files as of now. A full disk is told in :attr:`error`, not raised."""
+        await self._write(statuses=True)
+
+    async def _write(self, *, statuses: bool) -> None:
         # Taken at one instant, on the loop, so that no job is in both lists or
         # in neither; the threads do all that takes long.
         finished = self._finished.copy()
-        live = [job for job in self._ledger.live.values() if job.confirmed]
+        live = [job for job in self._ledger.live.values() if job.confirmed] if statuses else None
         summary = self._summary()
         try:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._append_to_spool, finished)
+                entries = map(self._finished_entry, finished)
+                await anyio.to_thread.run_sync(self._spool.add, entries)
                 del self._finished[: len(finished)]
-                await anyio.to_thread.run_sync(self._write_files, live, summary)
+                await anyio.to_thread.run_sync(self._write_summary, summary)
+                if live is not None:
+                    began = anyio.current_time()
+                    size = await anyio.to_thread.run_sync(self._write_statuses, live)
+                    took = max(anyio.current_time() - began, size / DISK_SPEED)
+                    self._due = began + took / BUSY
         except OSError as problem:
-            reason = problem.strerror or problem
-            self.error = f"cannot write {self.status_path}: {reason}; {_remedy(problem)}"
+            self.error = cannot_write(self.status_path, problem)
         except (TypeError, ValueError) as problem:  # what a user class gave a job cannot be JSON
             self.error = f"cannot write {self.status_path}: {problem}; mend the job's attributes"
         else:
@@ -91,8 +111,7 @@ class JobFiles:
 
     def close(self) -> None:
         """Remove the spool."""
-        with contextlib.suppress(OSError):
-            self._spool.unlink(missing_ok=True)
+        self._spool.remove()
 
     def _summary(self) -> dict[str, Any]:
         totals = self._ledger.totals()
@@ -115,23 +134,20 @@ class JobFiles:
     def _moment(self, t: float) -> dt.datetime:
         return dt.datetime.fromtimestamp(self._epoch + t, dt.UTC)
 
-    def _append_to_spool(self, finished: Iterable[Job]) -> None:
-        with self._spool.open("ab") as spool:
-            if spool.tell() > self._spooled:  # a full disk cut an entry short
-                spool.truncate(self._spooled)
-            spool.writelines(map(self._finished_entry, finished))
-        self._spooled = self._spool.stat().st_size
-
-    def _write_files(self, live: Iterable[LiveJob], summary: dict[str, Any]) -> None:
+    def _write_statuses(self, live: Iterable[LiveJob]) -> int:
+        """Write ``job_status.json``; return how many bytes it has."""
         entries = map(self._live_entry, live)
-        with _replacing(self.status_path) as file, self._spool.open("rb") as spool:
+        with replacing(self.status_path) as file, self._spool.path.open("rb") as spool:
             file.write(b"{")
             if not spool.read(1):  # the comma, which the very first entry goes without
                 file.write(next(entries, b"")[1:])
             shutil.copyfileobj(spool, file, 1 << 20)
             file.writelines(entries)
             file.write(b"\n}\n")
-        with _replacing(self.summary_path) as file:
+            return file.tell()
+
+    def _write_summary(self, summary: dict[str, Any]) -> None:
+        with replacing(self.summary_path) as file:
             file.write(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
 
     def _finished_entry(self, job: Job) -> bytes:
@@ -185,21 +201,3 @@ def _entry(
     }
     key = msgspec.json.encode(f"{job_id}:{image}")
     return b",\n" + key + b": " + msgspec.json.encode(fields)
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of ``path`` when it is complete."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-        os.replace(temporary, path)  # noqa: PTH105 - the atomic one, said by its name
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _remedy(problem: OSError) -> str:
-    if problem.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return "free some space"
-    return "make sure that its folder exists and can be written to"

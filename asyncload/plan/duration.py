@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, Self
+from typing import Any, Final, Self
+
+UNLIMITED: Final = "unlimited"
 
 _NUMBER = r"(\d+\.?\d*|\.\d+)"
 _UNITS = re.compile(
@@ -60,8 +62,28 @@ class Duration(float):
         return super().__new__(cls, parse_duration(value))
 
 
+class Drain(float):
+    """How long to wait for what is open, in seconds: a duration, or ``unlimited`` (infinite)."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: object) -> Self:
+        """Make one of ``value``; raises ``ValueError`` for what is neither."""
+        if value == UNLIMITED:
+            return super().__new__(cls, math.inf)
+        try:
+            return super().__new__(cls, parse_duration(value))
+        except ValueError as problem:
+            raise ValueError(f"{problem}, or {UNLIMITED} to wait for every job") from None
+
+
 def dec_hook(type_: type, obj: Any) -> Any:
-    """Let ``msgspec.convert(…, dec_hook=dec_hook)`` fill fields of type :class:`Duration`."""
-    if type_ is Duration:
-        return Duration(obj)
+    """Let ``msgspec.convert(…, dec_hook=dec_hook)`` fill :class:`Duration` and :class:`Drain`."""
+    if type_ is Duration or type_ is Drain:
+        return type_(obj)
     raise NotImplementedError(f"no conversion to {type_}")
+
+
+def enc_hook(seconds: float) -> float | str:
+    """Let ``msgspec.to_builtins(…, enc_hook=enc_hook)`` write both as a config says them."""
+    return UNLIMITED if seconds == math.inf else float(seconds)
