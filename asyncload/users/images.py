@@ -6,20 +6,22 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
 import anyio
 import anyio.from_thread
 import anyio.to_thread
 import msgspec
+from anyio.abc import TaskGroup
 
 from asyncload.errors import ConfigError, TargetError
 from asyncload.transport.aws import Aws
-from asyncload.transport.describe import hide_secrets
+from asyncload.transport.describe import hide_secrets, never_connected
 from asyncload.users.user import Setup
 
-SUFFIXES: Final = (".ntf", ".nitf", ".tif", ".tiff", ".png", ".jpg", ".jpeg")
+TIFF_AND_NITF: Final = (".ntf", ".nitf", ".tif", ".tiff")
+SUFFIXES: Final = (*TIFF_AND_NITF, ".png", ".jpg", ".jpeg")
 READERS: Final = 16
 """Headers read at the same time."""
 BLOCK: Final = 64 * 1024
@@ -57,7 +59,9 @@ def parse_s3_url(url: str, *, key: str) -> tuple[str, str]:
     return bucket, prefix.lstrip("/")
 
 
-async def find_images(setup: Setup, url: str, *, key: str) -> list[Image]:
+async def find_images(
+    setup: Setup, url: str, *, key: str, suffixes: tuple[str, ...] = SUFFIXES
+) -> list[Image]:
     """Find all readable images in the folder ``url``, in order of their names.
 
     ``url`` may be a single image, too. A corrupt image is skipped and named in a note. Raises
@@ -65,11 +69,11 @@ async def find_images(setup: Setup, url: str, *, key: str) -> list[Image]:
     """
     bucket, prefix = parse_s3_url(url, key=key)
     setup.progress(f"listing {url}")
-    found = await _list(setup.aws, bucket, prefix, key)
+    found = await _list(setup.aws, bucket, prefix, key, suffixes)
     if not found:
         raise TargetError(
             f"{key}: there is no image under {url}; put files ending in "
-            f"{' '.join(SUFFIXES)} there, or point {key} elsewhere"
+            f"{' '.join(suffixes)} there, or point {key} elsewhere"
         )
     images: list[Image | None] = [None] * len(found)
     done = 0
@@ -102,6 +106,46 @@ async def find_images(setup: Setup, url: str, *, key: str) -> list[Image]:
     return usable
 
 
+async def look_at_images(setup: Setup, urls: Collection[str]) -> dict[str, Image]:
+    """Read the headers of single images, as far as they can be read.
+
+    A note names those that cannot: their sizes stay unknown. Raises nothing.
+    """
+    known: dict[str, Image] = {}
+    unknown: dict[str, str] = {}
+    aws = setup.aws
+    looks = anyio.CapacityLimiter(READERS)
+    limiter = anyio.CapacityLimiter(READERS)
+
+    async def look(url: str, group: TaskGroup) -> None:
+        try:
+            bucket, name = parse_s3_url(url, key="imageUrls")
+            async with looks:
+                s3 = await aws.client("s3", retries=True)
+                size = (await s3.head_object(Bucket=bucket, Key=name))["ContentLength"]
+            known[url] = Image(url, size, await _pixels(aws, bucket, name, size, limiter))
+        except ConfigError:
+            unknown[url] = "it is not in S3"
+        except Exception as problem:
+            unknown[url] = _reason(problem)
+            if never_connected(problem):
+                group.cancel_scope.cancel()  # nor will the others be found
+        setup.progress(f"read the headers of {len(known)} of {len(urls)} images")
+
+    with _no_place_needed():
+        async with anyio.create_task_group() as group:
+            for url in urls:
+                group.start_soon(look, url, group)
+    if missing := len(urls) - len(known):
+        url, reason = next(iter(unknown.items()))
+        setup.note(
+            "warning",
+            f"size and pixels of {missing} of {len(urls)} images are not known, "
+            f"such as those of {url}: {reason}",
+        )
+    return known
+
+
 @contextlib.contextmanager
 def _no_place_needed() -> Iterator[None]:
     """Silence rasterio about photographs and masks, which have no place on Earth.
@@ -120,13 +164,16 @@ def _reason(problem: Exception) -> str:
     return hide_secrets(_GDAL_PATH.sub("", " ".join(str(problem).split()))[:160])
 
 
-async def _list(aws: Aws, bucket: str, prefix: str, key: str) -> list[tuple[str, int]]:
+async def _list(
+    aws: Aws, bucket: str, prefix: str, key: str, suffixes: tuple[str, ...]
+) -> list[tuple[str, int]]:
     missing = (
-        f"{key}: there is no bucket {bucket!r} at {aws.target}; "
+        f"{key}: there is no bucket {bucket!r} at {aws.target_of('s3')}; "
         f"create it or set {key} to one that exists"
     )
     found = []
-    async with aws.explained(f"listing s3://{bucket}/{prefix}", NoSuchBucket=missing):
+    doing = f"listing s3://{bucket}/{prefix}"
+    async with aws.explained(doing, service="s3", NoSuchBucket=missing):
         s3 = await aws.client("s3", retries=True)
         async for page in s3.get_paginator("list_objects_v2").paginate(
             Bucket=bucket, Prefix=prefix
@@ -134,7 +181,7 @@ async def _list(aws: Aws, bucket: str, prefix: str, key: str) -> list[tuple[str,
             found += [
                 (entry["Key"], entry["Size"])
                 for entry in page.get("Contents", ())
-                if entry["Key"].lower().endswith(SUFFIXES) and _is_in(entry["Key"], prefix)
+                if entry["Key"].lower().endswith(suffixes) and _is_in(entry["Key"], prefix)
             ]
     return sorted(found)
 
@@ -148,11 +195,11 @@ async def check_bucket(aws: Aws, url: str, *, key: str) -> tuple[str, str]:
     """Make sure of the bucket in ``url``; give it and the prefix. Raises :class:`TargetError`."""
     bucket, prefix = parse_s3_url(url, key=key)
     missing = (
-        f"{key}: there is no bucket {bucket!r} at {aws.target}; "
+        f"{key}: there is no bucket {bucket!r} at {aws.target_of('s3')}; "
         f"create it or set {key} to one that exists"
     )
     remedies = {"404": missing, "NoSuchBucket": missing}
-    async with aws.explained(f"checking the bucket {bucket!r}", **remedies):
+    async with aws.explained(f"checking the bucket {bucket!r}", service="s3", **remedies):
         s3 = await aws.client("s3", retries=True)
         await s3.head_bucket(Bucket=bucket)
     return bucket, prefix

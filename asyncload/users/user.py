@@ -5,19 +5,23 @@ from __future__ import annotations
 import inspect
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
 
 from asyncload.jobs.ledger import JobLedger
+from asyncload.plan.plan import Scenario
 from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
 from asyncload.transport.measure import Measurement, Recorder
-from asyncload.transport.queue import MessageQueue
+from asyncload.transport.queue import MessageQueue, RequestQueue
 from asyncload.users.calls import UserHttp
+from asyncload.users.expected import ExpectedCalls, ExpectedLoad
+from asyncload.users.surroundings import Setting, Surroundings
 from asyncload.users.wait import NO_WAIT
 
 Task = Callable[[Any], Awaitable[Any]]
@@ -65,8 +69,20 @@ class Setup(Protocol):
         """Name of the scenario."""
         ...
 
+    @property
+    def load(self) -> Scenario:
+        """The scenario's load; of a split plan, this part's share of it."""
+        ...
+
     def key(self, option: str) -> str:
         """Give the config key of an option, for messages: ``scenarios.0.user.images``."""
+        ...
+
+    def find(self, name: str) -> Path:
+        """Give the path of a file that the config names: beside the config file, or else here.
+
+        It need not exist. Blocks for the time of a look at the disk.
+        """
         ...
 
     def note(self, level: str, text: str) -> None:
@@ -83,6 +99,10 @@ class Setup(Protocol):
 
     def consume(self, queue: MessageQueue, *, foreign: Literal["leave", "delete"]) -> None:
         """Have the status consumer read ``queue`` during the run."""
+        ...
+
+    def dead_letters(self, requests: RequestQueue) -> None:
+        """Have jobs that are missing looked for among the dead letters of ``requests``."""
         ...
 
 
@@ -207,6 +227,27 @@ class User:
     @classmethod
     async def prepare(cls, setup: Setup, options: Any) -> Any:  # noqa: ARG003 - for subclasses
         """Discover what the scenario needs, once, before the clock starts."""
+        return None
+
+    @classmethod
+    async def describe_settings(
+        cls,
+        options: Any,  # noqa: ARG003 - for subclasses
+        surroundings: Surroundings,  # noqa: ARG003
+        key: Callable[[str], str],  # noqa: ARG003
+    ) -> Sequence[Setting]:
+        """Tell what will be used and where it comes from, for ``asyncload check``.
+
+        Only ``surroundings`` are asked; ``key`` gives the config key of an option.
+        """
+        return ()
+
+    @classmethod
+    def expected_calls(cls, options: Any, load: ExpectedLoad) -> ExpectedCalls | None:  # noqa: ARG003 - for subclasses
+        """Tell which requests to AWS a scenario will send, for an estimate of its cost.
+
+        ``None``: that is not known.
+        """
         return None
 
     async def on_start(self) -> None:

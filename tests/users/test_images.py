@@ -1,18 +1,18 @@
 """Images are found once, before the clock starts, in a real S3, from their headers alone."""
 
-import contextlib
 import io
 import random
+import socket
 import warnings
 
 import anyio
 import pytest
 import rasterio
+from desk import Desk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.errors import NotGeoreferencedWarning
 
-from asyncload.engine.setup import ScenarioSetup
 from asyncload.errors import ConfigError, TargetError
 from asyncload.local.imagery import make_images
 from asyncload.local.settings import LocalSettings
@@ -22,10 +22,12 @@ from asyncload.users.images import (
     BLOCK,
     LARGEST_READ,
     SUFFIXES,
+    TIFF_AND_NITF,
     Image,
     _RemoteFile,
     check_bucket,
     find_images,
+    look_at_images,
     parse_s3_url,
 )
 
@@ -121,20 +123,8 @@ async def aws(stack):
         yield aws
 
 
-class Desk:
-    """A setup for one scenario, with the notes and the progress that it was told."""
-
-    def __init__(self, aws):
-        self.notes = []
-        self.told = []
-        self.setup = ScenarioSetup(
-            aws, "jobs", "scenarios.0.user",
-            http=None, resources=contextlib.AsyncExitStack(),  # images need neither
-            note=lambda level, text: self.notes.append((level, text)), progress=self.told.append,
-        )  # fmt: skip
-
-    async def find(self, url):
-        return await find_images(self.setup, url, key="scenarios.0.user.images")
+async def find(desk, url):
+    return await find_images(desk, url, key="scenarios.0.user.images")
 
 
 @pytest.fixture
@@ -165,7 +155,7 @@ async def test_sample_images_have_the_size_and_pixels_that_their_files_have(stac
             with rasterio.MemoryFile(content) as memory, memory.open() as dataset:
                 truth[name] = (len(content), dataset.width * dataset.height)
     bucket = stack.resources.image_bucket
-    found = await desk.find(f"s3://{bucket}")
+    found = await find(desk, f"s3://{bucket}")
     assert {one.file_name: (one.size, one.pixels) for one in found} == truth
     assert [one.url for one in found] == sorted(f"s3://{bucket}/{name}" for name in truth)
     assert desk.notes == []
@@ -189,19 +179,19 @@ async def test_only_images_in_the_folder_itself_are_found_whatever_the_case_of_t
         "a/4.tif.aux.xml": b"x", "ab/5.tif": tif, "a.tif": tif, "b/6.tif": tif,
     })  # fmt: skip
     for url in ("s3://folders/a", "s3://folders/a/"):
-        found = await desk.find(url)
+        found = await find(desk, url)
         assert [one.url for one in found] == [
             "s3://folders/a/1.tif", "s3://folders/a/2.TIFF", "s3://folders/a/deep/er/3.TiF",
         ]  # fmt: skip
-    assert len(await desk.find("s3://folders")) == 6
-    assert [one.url for one in await desk.find("s3://folders/a.tif")] == ["s3://folders/a.tif"]
+    assert len(await find(desk, "s3://folders")) == 6
+    assert [one.url for one in await find(desk, "s3://folders/a.tif")] == ["s3://folders/a.tif"]
 
 
 @pytest.mark.anyio
 async def test_names_with_odd_characters_are_found(aws, desk, sample):
     names = ["a b.png", "ü#?&+%20.png", "x=1.png"]
     await put(aws, "odd", **dict.fromkeys(names, sample["png"]))
-    found = await desk.find("s3://odd")
+    found = await find(desk, "s3://odd")
     assert sorted(one.file_name for one in found) == sorted(names)
     assert len({one.pixels for one in found}) == 1
 
@@ -212,7 +202,7 @@ async def test_a_corrupt_image_is_skipped_and_named_and_the_others_are_used(aws,
         "good.tif": sample["tif"], "text.tif": b"this is no image", "empty.png": b"",
         "cut.ntf": sample["ntf"][:50], "good.jpg": sample["jpg"],
     })  # fmt: skip
-    found = await desk.find("s3://mixed")
+    found = await find(desk, "s3://mixed")
     assert [one.file_name for one in found] == ["good.jpg", "good.tif"]
     assert sorted(level for level, _ in desk.notes) == ["warning"] * 3
     for name in ("text.tif", "empty.png", "cut.ntf"):
@@ -226,7 +216,7 @@ async def test_a_corrupt_image_is_skipped_and_named_and_the_others_are_used(aws,
 async def test_without_a_good_image_there_is_nothing_to_send(aws, desk):
     await put(aws, "broken", **{"1.tif": b"x", "2.png": b"y"})
     with pytest.raises(TargetError) as caught:
-        await desk.find("s3://broken")
+        await find(desk, "s3://broken")
     assert str(caught.value) == (
         "scenarios.0.user.images: none of the 2 images under s3://broken can be read; "
         "mend them, or point scenarios.0.user.images elsewhere"
@@ -237,7 +227,7 @@ async def test_without_a_good_image_there_is_nothing_to_send(aws, desk):
 async def test_a_place_without_images_and_a_missing_bucket_are_named(stack, aws, desk):
     await put(aws, "bare", **{"readme.txt": b"x"})
     with pytest.raises(TargetError) as caught:
-        await desk.find("s3://bare")
+        await find(desk, "s3://bare")
     assert str(caught.value) == (
         "scenarios.0.user.images: there is no image under s3://bare; put files ending in "
         f"{' '.join(SUFFIXES)} there, or point scenarios.0.user.images elsewhere"
@@ -247,7 +237,7 @@ async def test_a_place_without_images_and_a_missing_bucket_are_named(stack, aws,
         "create it or set scenarios.0.user.images to one that exists"
     )
     with pytest.raises(TargetError) as caught:
-        await desk.find("s3://nowhere/x")
+        await find(desk, "s3://nowhere/x")
     assert str(caught.value) == missing
     with pytest.raises(TargetError) as caught:
         await check_bucket(aws, "s3://nowhere", key="scenarios.0.user.images")
@@ -259,8 +249,47 @@ async def test_a_place_without_images_and_a_missing_bucket_are_named(stack, aws,
 async def test_images_on_the_second_page_of_the_listing_are_found(aws, desk, sample):
     others = {f"{number:04}.txt": b"" for number in range(1_000)}
     await put(aws, "many", **others, **{"1000.png": sample["png"], "1001.png": sample["png"]})
-    found = await desk.find("s3://many")
+    found = await find(desk, "s3://many")
     assert [one.file_name for one in found] == ["1000.png", "1001.png"]
+
+
+@pytest.mark.anyio
+async def test_other_kinds_of_images_are_passed_over_where_they_are_not_wanted(aws, desk, sample):
+    await put(aws, "kinds", **{f"a.{kind}": content for kind, content in sample.items()})
+    found = await find_images(desk, "s3://kinds", key="x", suffixes=TIFF_AND_NITF)
+    assert [one.file_name for one in found] == ["a.ntf", "a.tif"]
+
+
+@pytest.mark.anyio
+async def test_single_images_are_looked_at_and_those_that_cannot_be_read_are_noted_together(
+    stack, aws, desk, sample
+):
+    await put(aws, "single", **{"good.tif": sample["tif"], "bad.tif": b"x"})
+    good, bad, gone = (f"s3://single/{name}.tif" for name in ("good", "bad", "gone"))
+    known = await look_at_images(desk, [good, bad, gone, "http://images/a.tif", "s3://single/"])
+    assert known.keys() == {good}
+    assert (known[good].size, known[good].file_name) == (len(sample["tif"]), "good.tif")
+    [(level, text)] = desk.notes
+    assert level == "warning"
+    assert text.startswith("size and pixels of 4 of 5 images are not known, such as those of ")
+    assert await look_at_images(desk, [good]) == known
+    assert len(desk.notes) == 1
+
+
+def test_where_nobody_can_be_asked_the_first_image_tells_of_all():
+    async def look():
+        with socket.socket() as closed:  # bound, so that nobody else takes it, but not listening
+            closed.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+            async with Aws(endpoint_url=url, region=REGION, credentials=("a", "b")) as aws:
+                desk = Desk(aws)
+                urls = [f"s3://images/{number}.tif" for number in range(500)]
+                assert await look_at_images(desk, urls) == {}
+        return desk.notes
+
+    [(_, text)] = anyio.run(look)
+    assert text.startswith("size and pixels of 500 of 500 images are not known, such as those of ")
+    assert "Could not connect to the endpoint URL" in text
 
 
 def test_the_name_of_an_image_is_the_last_part_of_its_url():

@@ -73,7 +73,7 @@ def test_a_class_may_be_given_as_it_is():
     [
         ("model_runer", ("'model_runer' is not a kind of user; did you mean 'model_runner'? "
                         "A class of your own is written package.module:Class")),
-        ("zzz", ("'zzz' is not a kind of user; the kinds are: http, model_runner. "
+        ("zzz", (f"'zzz' is not a kind of user; the kinds are: {', '.join(KINDS)}. "
                 "A class of your own is written package.module:Class")),
         ("", "'' is not a kind of user; "),
         (":Good", "':Good' names no class; write package.module:Class"),

@@ -1,0 +1,88 @@
+"""What is sent to ModelRunner: request bodies made once, into which the ids of jobs are spliced."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from asyncload.users.images import Image
+from asyncload.users.job_options import RequestForm
+
+Body = tuple[str, str, str]
+"""A request without the two places that carry its job's id."""
+
+
+class Order(msgspec.Struct, gc=False):
+    """What is the same for every job of one kind: made once, shared by its jobs."""
+
+    scenario: str
+    name: str
+    image: str
+    size: int | None
+    """Bytes; ``None`` where the image could not be read."""
+    pixels: int | None
+    timeout: float
+    body: Body
+    attempt: int = 1
+    first_job_id: str | None = None
+
+    def request(self, job_id: str) -> str:
+        """Write the request body of one job: 450 bytes that are not encoded anew."""
+        head, middle, tail = self.body
+        return f"{head}{job_id}{middle}{job_id}{tail}"
+
+    def again(self, attempt: int, first_job_id: str) -> Order:
+        """The same for a job that repeats the job ``first_job_id``; ``attempt`` is 2 or more."""
+        return msgspec.structs.replace(self, attempt=attempt, first_job_id=first_job_id)
+
+
+def encoded(job_name: str, request: Mapping[str, Any]) -> Body:
+    """Encode ``request``, which has no id yet; its job is called ``job_name`` and the id."""
+    # Two places of the body carry the job's id; a word that nothing else in it
+    # can be by accident marks them.
+    place = secrets.token_hex(16)
+    body = {"jobName": f"{job_name}-{place}", "jobId": place, **request}
+    head, middle, tail = msgspec.json.encode(body).decode().split(place)
+    return head, middle, tail
+
+
+def order_for(
+    scenario: str,
+    form: RequestForm,
+    image: Image,
+    *,
+    model: str,
+    model_type: str,
+    outputs: Sequence[Mapping[str, Any]],
+) -> Order:
+    """What is sent for ``image`` to be processed by ``model``, but for the job's id."""
+    request = {
+        "imageUrls": [image.url],
+        "outputs": outputs,
+        "imageProcessor": {"name": model, "type": model_type},
+        "imageProcessorParameters": form.model_parameters,
+        "imageProcessorTileSize": form.tile_size,
+        "imageProcessorTileOverlap": form.tile_overlap,
+        "imageProcessorTileFormat": form.tile_format,
+        "imageProcessorTileCompression": form.tile_compression,
+        "postProcessing": [
+            {
+                "step": "FEATURE_DISTILLATION",
+                "algorithm": {"algorithmType": "NMS", "iouThreshold": 0.75},
+            }
+        ],
+        "regionOfInterest": form.region_of_interest,
+        "featureProperties": [],
+    }
+    return Order(
+        scenario=scenario,
+        name=f"{image.file_name}:{model}",
+        image=image.url,
+        size=image.size,
+        pixels=image.pixels,
+        timeout=form.job_timeout,
+        body=encoded(f"asyncload-{scenario}", request),
+    )

@@ -1,0 +1,87 @@
+"""``kind: model_runner_random``: random pairs of image and model, each job waited for."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final
+
+import msgspec
+
+from asyncload.users.deployment import Deployment
+from asyncload.users.endpoints import endpoints_in_service
+from asyncload.users.images import TIFF_AND_NITF, Image, find_images
+from asyncload.users.job_options import Attempts, RequestForm
+from asyncload.users.job_user import JobUser, Supply, find_outputs, open_queues
+from asyncload.users.orders import Order, order_for
+from asyncload.users.user import Context, Setup, task
+from asyncload.users.wait import NO_WAIT
+
+ORDERS: Final = 10_000
+"""Pairs of image and model whose orders are kept, about 1.3 KB each."""
+
+
+class RandomOptions(RequestForm, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The ``user`` section of a scenario with ``kind: model_runner_random``."""
+
+    models: list[str] | None = None
+    """SageMaker endpoints; left out, all that are in service."""
+    attempts: Attempts = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.models is not None and not self.models:
+            raise ValueError("models is empty; name an endpoint, or leave the key out")
+        if "" in (self.models or ()):
+            raise ValueError("models: a name in it is empty; write the endpoint's name")
+
+
+class Pairs(Supply):
+    """Images and models, and the order for any pair of them."""
+
+    images: Sequence[Image]
+    models: Sequence[str]
+    order: Callable[[Image, str], Order]
+
+
+class RandomUser(JobUser):
+    """Sends a random image to a random model and waits for the job; PARTIAL is sent again."""
+
+    Options: ClassVar[type[msgspec.Struct]] = RandomOptions
+    wait = NO_WAIT
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._pairs: Pairs = context.shared
+
+    @classmethod
+    async def prepare(cls, setup: Setup, options: RandomOptions) -> Pairs:
+        """Find the queues, the endpoints in service and the images, once."""
+        deployment = Deployment.of(setup, options)
+        requests = await open_queues(setup, options, deployment)
+        models = options.models
+        if models is None:
+            models = await endpoints_in_service(setup, key=setup.key("models"))
+        outputs = await find_outputs(setup, options, deployment)
+        place = await deployment.images()
+        images = await find_images(setup, place.value, key=place.key, suffixes=TIFF_AND_NITF)
+
+        @functools.lru_cache(maxsize=ORDERS)
+        def order(image: Image, model: str) -> Order:
+            return order_for(
+                setup.scenario,
+                options,
+                image,
+                model=model,
+                model_type="SM_ENDPOINT",
+                outputs=outputs,
+            )
+
+        return Pairs(requests, images, models, order)
+
+    @task()
+    async def run_job(self) -> None:
+        """Send one random pair and wait for its job."""
+        pairs, rng = self._pairs, self.rng
+        order = pairs.order(rng.choice(pairs.images), rng.choice(pairs.models))
+        await self.see_through(order, self.options.attempts)
