@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from forkserver import ForkServer
+
 ROOT = Path(__file__).parent.parent.parent
 CONFIG = """
 scenarios:
@@ -35,8 +37,9 @@ class Ended(subprocess.CompletedProcess[str]):
 class Shell:
     """Runs asyncload in a folder of its own, where ``test.yaml`` is a config that works."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, server: ForkServer, **environment: str) -> None:
         self.folder = folder
+        self._server = server
         self.config = folder / "test.yaml"
         self.config.write_text(CONFIG)
         self.environment = {
@@ -61,12 +64,15 @@ class Shell:
 
     def __call__(self, *arguments: object, **environment: str) -> Ended:
         """Run a command to its end."""
-        with self.start(*arguments, **environment) as process:
-            try:
-                out, err = process.communicate(timeout=60)
-            finally:
-                process.kill()
-        return Ended(process.args, process.returncode, out, err)
+        words = [str(argument) for argument in arguments]
+        variables = {**self.environment, **environment}
+        code, out, err = self._server.run(
+            words,
+            self.folder,
+            {name: value for name, value in variables.items() if value},
+            limit=60,
+        )
+        return Ended(words, code, out, err)
 
     def check(self, text: str = CONFIG, *overrides: str, **environment: str) -> Ended:
         """Check a config, given as text."""

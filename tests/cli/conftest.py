@@ -7,19 +7,28 @@ import threading
 from typing import Any
 
 import pytest
-from command_line import CONFIG, FakeAws, Shell
-
-
-@pytest.fixture
-def asyncload(tmp_path):
-    """A shell without credentials."""
-    return Shell(tmp_path)
+from command_line import CONFIG, ROOT, FakeAws, Shell
+from forkserver import ForkServer
 
 
 @pytest.fixture(scope="session")
-def stack_environment(tmp_path_factory):
+def fork_server():
+    """What commands are started from."""
+    server = ForkServer(ROOT)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def asyncload(tmp_path, fork_server):
+    """A shell without credentials."""
+    return Shell(tmp_path, fork_server)
+
+
+@pytest.fixture(scope="session")
+def stack_environment(tmp_path_factory, fork_server):
     """The embedded stack on its own, as `asyncload local` gives it: what it says to export."""
-    shell = Shell(tmp_path_factory.mktemp("stack"))
+    shell = Shell(tmp_path_factory.mktemp("stack"), fork_server)
     shell.config.write_text(f"{CONFIG}local: {{service_time: {{mean: 20ms}}, workers: 20}}\n")
     process = shell.start("local", "--config", "test.yaml")
     assert process.stdout is not None
@@ -37,9 +46,9 @@ def stack_environment(tmp_path_factory):
 
 
 @pytest.fixture
-def on_stack(tmp_path, stack_environment):
+def on_stack(tmp_path, fork_server, stack_environment):
     """A shell in which AWS is the embedded stack."""
-    return Shell(tmp_path, **stack_environment)
+    return Shell(tmp_path, fork_server, **stack_environment)
 
 
 @pytest.fixture

@@ -237,8 +237,11 @@ def test_a_config_that_is_no_file_is_named(asyncload, command):
     ended = asyncload(command, "nowhere.yaml")
     assert ended.sentence == "nowhere.yaml: there is no such file; check the path"
     assert ended.returncode == 2
-    ended = asyncload(command, asyncload.folder)
-    assert ended.sentence.startswith(f"{asyncload.folder}: is a folder; ")
+    (asyncload.folder / "nothing").mkdir()
+    ended = asyncload(command, "nothing")
+    assert ended.sentence == (
+        "the folder nothing has no configs; put files that end in .yaml or .yml into it"
+    )
     assert ended.returncode == 2
 
 
