@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import msgspec
@@ -20,24 +21,32 @@ import msgspec
 from asyncload.config.load import load_config
 from asyncload.config.model import AwsConfig, Config
 from asyncload.config.redact import hide_texts, redact
+from asyncload.cost.estimate import Estimate, estimate
+from asyncload.cost.meter import Meter
 from asyncload.engine.header import resolved_plan, run_header, set_start
 from asyncload.engine.run import Engine
+from asyncload.engine.settings import describe_settings, region_setting
 from asyncload.engine.setup import resolve_user
-from asyncload.errors import AsyncloadError, ConfigError, TargetError, first_of, own_error
-from asyncload.jobs.artifacts import STATUS_FILE, SUMMARY_FILE, JobFiles
+from asyncload.errors import AsyncloadError, TargetError, first_of, own_error
 from asyncload.live.progress import Progress
 from asyncload.local.settings import LocalSettings
 from asyncload.plan.plan import Plan
-from asyncload.records.log import LogWriter, archive, check_log, log_stamp
-from asyncload.records.record import SummaryRecord
+from asyncload.records.record import Sink, SummaryRecord
 from asyncload.records.sinks import Tee
+from asyncload.report.run_files import RunFiles
 from asyncload.stats.live import LiveStats
 from asyncload.stats.summary import Summary
 from asyncload.stats.thresholds import Threshold, ThresholdResult, evaluate
+from asyncload.target import LOCAL_REGION, aws_of, embedded_stack, embedded_surroundings
 from asyncload.transport.aws import Aws
 from asyncload.transport.describe import describe
+from asyncload.users.surroundings import Asking, NotAsking, Setting, Surroundings
 
-LOCAL_REGION: Final = "us-west-2"
+if TYPE_CHECKING:
+    from asyncload.local.stack import LocalStack
+
+Watch = Callable[[], Awaitable[None]]
+"""Waits for as long as the embedded stack lives; raises TargetError when it dies."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,12 +56,14 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     thresholds: list[ThresholdResult]
     log: Path | None
     files: tuple[Path, ...]
-    """Job files, where there were jobs."""
+    """Job files, where there were jobs, and CSV files, where they were asked for."""
     interrupted: bool
     problems: tuple[str, ...]
     """What kept the run from going as planned, a sentence each."""
     target_lost: bool = False
     """The service under test went away for good."""
+    calls: dict[str, int] = {}
+    """Calls to status queues by name, such as ``sqs.ReceiveMessage``: no user's requests."""
 
     @property
     def passed(self) -> bool:
@@ -79,12 +90,14 @@ async def run(
     local: LocalSettings | None = None,
     thresholds: Sequence[str] | None = None,
     log: str | Path | None = None,
+    csv: str | None = None,
 ) -> Result:
     """Carry out a plan, a config, or the config file at a path, and return its result.
 
     ``overrides`` are ``KEY=VALUE`` texts for a config file, as ``--set``
     takes them. The other arguments win over what a config says; a plan that
-    is given without ``log`` writes none. Raises
+    is given without ``log`` writes none. ``csv`` is how the paths of CSV files
+    in Locust's form begin. Raises
     :class:`~asyncload.errors.ConfigError` and
     :class:`~asyncload.errors.TargetError` when the run cannot start; what goes
     wrong later is in the result.
@@ -92,7 +105,7 @@ async def run(
     config = make_config(
         target, overrides=overrides, aws=aws, local=local, thresholds=thresholds, log=log
     )
-    return await LoadTest(config).run()
+    return await LoadTest(config, csv=csv).run()
 
 
 def make_config(
@@ -123,28 +136,61 @@ class LoadTest:
     """One run, with handles to watch and stop it.
 
     ``stats`` holds live statistics and answers at any moment. User classes and
-    their options, thresholds and the log's place are checked here, so that a
-    mistake in them costs nothing: raises :class:`ConfigError`.
+    their options, thresholds and the places of files are checked here, so that a
+    mistake in them costs nothing: raises :class:`ConfigError`. ``csv`` is as in :func:`run`.
+    ``sink`` gets every record, too. ``stack`` is an embedded stack that is up already
+    (:func:`embedded_stack`), for the run to use instead of one of its own.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        csv: str | None = None,
+        sink: Sink | None = None,
+        stack: LocalStack | None = None,
+    ) -> None:
         self.config = config
+        self._sinks = () if sink is None else (sink,)
+        self._stack = stack
         self.stats = LiveStats()
         self.interrupted = False
         self.problems: list[str] = []
         with _naming(config):
-            for index, scenario in enumerate(config.plan.scenarios):
+            self._users = [
                 resolve_user(scenario, index)
+                for index, scenario in enumerate(config.plan.scenarios)
+            ]
             self._thresholds = [Threshold.parse(text) for text in config.thresholds]
-        self._log_path = Path(config.log) if config.log else None
-        if self._log_path is not None:
-            check_log(self._log_path)
+        self._files = RunFiles(Path(config.log) if config.log else None, csv, self.stats.fold)
         self._doing = "starting"
         self._engine: Engine | None = None
-        self._log: LogWriter | None = None
         self._setup: anyio.CancelScope | None = None
         """Around all that comes before the load, while that is under way."""
         self._target_lost = False
+
+    def estimate(self) -> Estimate:
+        """What the run is expected to send to AWS, and to cost; sends nothing."""
+        return estimate(self.config.plan, self._users, self.config.prices)
+
+    async def describe_settings(self, *, discover: bool = False) -> list[Sequence[Setting]]:
+        """Where each scenario's settings come from; AWS is asked only to ``discover`` them.
+
+        Raises what :func:`run` raises.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            surroundings: Surroundings = (
+                embedded_surroundings() if self.config.aws.is_local else NotAsking()
+            )
+            aws = None
+            if discover:
+                aws, _ = await self._connect(stack)
+                surroundings = Asking(aws)
+            with _naming(self.config):
+                region = functools.partial(
+                    region_setting, self.config.aws, local=LOCAL_REGION, asked=aws
+                )
+                return await describe_settings(self._users, surroundings, region)
 
     def progress(self) -> Progress:
         """Where the run stands."""
@@ -159,12 +205,21 @@ class LoadTest:
             has_jobs=engine is not None and engine.has_jobs,
             doing=engine.doing if engine and engine.phase == "setup" else self._doing,
             stopping=self.interrupted,
+            load_end=engine.load_end if engine else None,
+            in_doubt=engine.in_doubt if engine else 0,
+            given_up=engine is not None and engine.given_up,
         )
 
     def stop(self) -> None:
         """End the load, let what is in flight finish, drain, and report."""
         if not self._cancel_setup() and self._engine is not None:
             self._engine.stop()
+
+    def give_up(self) -> None:
+        """End the drain, if the load is over: what is still open is given up. Then report."""
+        if self._engine is not None and self._engine.phase == "drain":
+            self.interrupted = True
+            self._engine.give_up()
 
     def abort(self) -> None:
         """End now, and still report."""
@@ -195,8 +250,8 @@ class LoadTest:
 
     async def _run(self, run_id: str) -> Result:
         async with contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(self._close_log)
-            sinks = Tee(self.stats)
+            stack.push_async_callback(self._files.close)
+            sinks = Tee(self.stats, *self._sinks)
             with anyio.CancelScope() as self._setup:
                 aws, watch = await self._connect(stack)
                 engine = Engine(
@@ -204,7 +259,11 @@ class LoadTest:
                     sink=sinks,
                     aws=aws,
                     run_id=run_id,
-                    log_backlog=lambda: self._log.backlog if self._log else 0,
+                    log_backlog=lambda: self._files.backlog,
+                    meter=Meter.up_to(
+                        self.config.max_requests, self.config.max_cost, self.config.prices
+                    ),
+                    monitor=self.config.monitor,
                 )
                 self._engine = engine
                 with _naming(self.config):
@@ -214,31 +273,18 @@ class LoadTest:
             self._setup = None
             return await self._carry_out(engine, sinks, run_id, watch)
 
-    async def _connect(self, stack: contextlib.AsyncExitStack) -> tuple[Aws, Any]:
+    async def _connect(self, resources: contextlib.AsyncExitStack) -> tuple[Aws, Watch | None]:
         """Open the AWS session, and start the embedded stack first where it is asked for."""
-        settings = self.config.aws
-        if not settings.is_local:
-            aws = Aws(
-                endpoint_url=settings.endpoint_url,
-                region=settings.region,
-                profile=settings.profile,
-                endpoints=settings.endpoints,
-            )
-            return await stack.enter_async_context(aws), None
-        from asyncload.local.stack import LocalStack
+        stack = self._stack if self.config.aws.is_local else None
+        if self.config.aws.is_local and stack is None:
+            self._doing = "starting the embedded stack"
+            stack = await resources.enter_async_context(embedded_stack(self.config))
+        aws = await resources.enter_async_context(aws_of(self.config.aws, stack))
+        return aws, None if stack is None else stack.watch
 
-        self._doing = "starting the embedded stack"
-        region = settings.region or LOCAL_REGION
-        local = await stack.enter_async_context(LocalStack(self.config.local, region=region))
-        aws = Aws(
-            endpoint_url=local.endpoint_url,
-            region=region,
-            credentials=(local.access_key, local.secret_key),
-            endpoints=settings.endpoints,
-        )
-        return await stack.enter_async_context(aws), local.watch
-
-    async def _carry_out(self, engine: Engine, sinks: Tee, run_id: str, watch: Any) -> Result:
+    async def _carry_out(
+        self, engine: Engine, sinks: Tee, run_id: str, watch: Watch | None
+    ) -> Result:
         loop = asyncio.get_running_loop()
 
         def log_failed(sentence: str) -> None:  # from the log's thread
@@ -249,11 +295,10 @@ class LoadTest:
         # not look at it: one of them would stop the loop for 20 ms.
         gc.collect()
         gc.freeze()
-        files = await self._open(engine, sinks, run_id, log_failed)
+        self._open(engine, sinks, run_id, log_failed)
         try:
             async with anyio.create_task_group() as group:
-                if files is not None:
-                    group.start_soon(files.keep_up_to_date)
+                group.start_soon(self._files.keep_up_to_date)
                 if watch is not None:
                     group.start_soon(self._watch, watch, engine)
                 await engine.run()
@@ -265,35 +310,18 @@ class LoadTest:
             engine.note("error", self.problems[-1])
         finally:
             gc.unfreeze()
-        return await self._conclude(engine, sinks, files)
+        return await self._conclude(engine, sinks)
 
-    async def _open(
-        self, engine: Engine, sinks: Tee, run_id: str, log_failed: Any
-    ) -> JobFiles | None:
-        """Open log and job files, start the clock, and write the header."""
-        files = folder = None
-        prefix = ""
-        path = self._log_path
-        if path is not None:
-            stamp = log_stamp(path) if path.is_file() else None
-            self._log = LogWriter(path, on_error=log_failed)
-            sinks.add(self._log)
-            # With a log like /dev/null there is no folder for other files.
-            if engine.has_jobs and path.is_file():
-                folder = path.parent
-                # Each log has job files of its own; those of run.jsonl need no prefix.
-                prefix = "" if path.stem == "run" else f"{path.stem}."
-                _make_way(folder, prefix, stamp)
+    def _open(self, engine: Engine, sinks: Tee, run_id: str, log_failed: Any) -> None:
+        """Open the files, start the clock, and write the header."""
+        self._files.open(sinks, has_jobs=engine.has_jobs, on_error=log_failed)
         header = run_header(self.config, run_id)
         epoch = engine.begin()
         set_start(header, epoch)
-        if folder is not None:
-            files = JobFiles(folder, engine.ledger, epoch=epoch, prefix=prefix)
-            sinks.add(files)
+        self._files.begin(engine.ledger, epoch=epoch, interval=self.config.stats_interval)
         sinks.write(header)
-        return files
 
-    async def _watch(self, watch: Any, engine: Engine) -> None:
+    async def _watch(self, watch: Watch, engine: Engine) -> None:
         """End the run when the embedded stack dies: there is nothing left to send to."""
         try:
             await watch()
@@ -303,55 +331,29 @@ class LoadTest:
             engine.note("error", str(problem))
             engine.abort()
 
-    async def _close_log(self) -> None:
-        if self._log is not None:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._log.close)
-
-    async def _conclude(self, engine: Engine, sinks: Tee, files: JobFiles | None) -> Result:
+    async def _conclude(self, engine: Engine, sinks: Tee) -> Result:
         summary = self.stats.fold.summary()
         results = evaluate(self._thresholds, self.stats.fold)
+        if engine.cut_short is not None:
+            self.problems.append(engine.cut_short)
         sinks.write(
             SummaryRecord(
                 t=engine.clock(),
                 summary={**summary.to_dict(), "thresholds": msgspec.to_builtins(results)},
             )
         )
-        paths: tuple[Path, ...] = ()
-        if files is not None:
-            await files.rewrite()
-            files.close()
-            if files.error:
-                self.problems.append(files.error)
-            else:
-                paths = (files.status_path, files.summary_path)
-        await self._close_log()
-        if self._log is not None and self._log.unwritten:
-            self.problems.append(
-                f"{self._log.unwritten} records are not in {self._log_path}; "
-                "graphs of it will lack them"
-            )
+        await self._files.finish()
+        self.problems += self._files.problems
         return Result(
             summary=summary,
             thresholds=results,
-            log=self._log_path,
-            files=paths,
+            log=self._files.log_path,
+            files=self._files.paths,
             interrupted=self.interrupted,
             problems=tuple(dict.fromkeys(self.problems)),
             target_lost=self._target_lost,
+            calls=dict(engine.calls),
         )
-
-
-def _make_way(folder: Path, prefix: str, stamp: str | None) -> None:
-    """Move the job files of an earlier run aside, under the same ``stamp`` as its log."""
-    try:
-        archive(folder / f"{prefix}{STATUS_FILE}", stamp)
-        archive(folder / f"{prefix}{SUMMARY_FILE}", stamp)
-    except OSError as problem:
-        raise ConfigError(
-            f"log: cannot write job files to {folder}: {problem.strerror}; "
-            "choose another place with --log"
-        ) from None
 
 
 @contextlib.contextmanager

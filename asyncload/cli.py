@@ -40,24 +40,30 @@ def main() -> None:
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
               help="Override a key of the config; repeatable.")  # fmt: skip
-@click.option("--log", type=click.Path(path_type=Path), help="Where the log goes.")
+@click.option("--log", type=click.Path(path_type=Path),
+              help="Where the log goes; for a folder of configs, a folder.")  # fmt: skip
+@click.option("--csv", metavar="PREFIX", help="Write CSV files as Locust does, too.")
+@click.option("--baseline", type=click.Path(path_type=Path), metavar="FILE|FOLDER",
+              help="Compare with an earlier log or _stats.csv: the file, or a folder that has it.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No live view; only the final table.")
-def run(config: Path, overrides: tuple[str, ...], log: Path | None, quiet: bool) -> None:
-    """Run the test that CONFIG describes."""
-    from asyncload.commands.run import run_command
+def run(config: Path, **options: Any) -> None:
+    """Run the test that CONFIG describes; of a folder, all of them, one after the other."""
+    from asyncload.commands.suite import run_path
 
-    sys.exit(run_command(config, overrides=overrides, log=log, quiet=quiet))
+    sys.exit(run_path(config, **options))
 
 
 @main.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
               help="Override a key of the config; repeatable.")  # fmt: skip
-def check(config: Path, overrides: tuple[str, ...]) -> None:
-    """Check CONFIG and show its plan, without sending anything."""
-    from asyncload.commands.check import check_command
+@click.option("--discover", is_flag=True,
+              help="Ask AWS for the settings that the config leaves open; only looks.")  # fmt: skip
+def check(config: Path, overrides: tuple[str, ...], discover: bool) -> None:
+    """Check CONFIG, or all of a folder, and show the plan, without sending anything."""
+    from asyncload.commands.suite import check_path
 
-    check_command(config, overrides=overrides)
+    sys.exit(check_path(config, overrides=overrides, discover=discover))
 
 
 @main.command()
@@ -76,11 +82,121 @@ def plot(log: Path, output: Path, form: str) -> None:
 @main.command()
 @click.argument("log", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def summary(log: Path, as_json: bool) -> None:
+@click.option("--csv", metavar="PREFIX", help="Write CSV files as Locust does, too.")
+def summary(log: Path, as_json: bool, csv: str | None) -> None:
     """Show the final table of a LOG again."""
     from asyncload.commands.summary import summary_command
 
-    summary_command(log, as_json=as_json)
+    summary_command(log, as_json=as_json, csv=csv)
+
+
+@main.command()
+@click.argument("summary", type=click.Path(path_type=Path), required=False)
+@click.option("--start", metavar="TIME", help="In place of a summary: when the run began.")
+@click.option("--end", metavar="TIME", help="In place of a summary: when it ended.")
+@click.option("--granularity", type=click.Choice(["daily", "hourly"]), default="daily",
+              show_default=True, help="Hours are kept for 14 days, and only where enabled.")  # fmt: skip
+@click.option("--metric", default="UnblendedCost", show_default=True, help="Which cost to tell.")
+@click.option("--service", "services", metavar="NAME", multiple=True,
+              help="Only the costs of this service; repeatable.")  # fmt: skip
+@click.option("--profile", help="AWS profile to ask with.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write the report as JSON, too.")
+def cost(
+    *,
+    summary: Path | None,
+    start: str | None,
+    end: str | None,
+    granularity: str,
+    metric: str,
+    services: tuple[str, ...],
+    profile: str | None,
+    output: Path | None,
+) -> None:
+    """Ask AWS Cost Explorer what a run cost, by its SUMMARY (job_summary.json)."""
+    from asyncload.commands.cost import cost_command
+
+    cost_command(
+        summary,
+        start=start,
+        end=end,
+        granularity=granularity,
+        metric=metric,
+        services=services,
+        profile=profile,
+        output=output,
+    )
+
+
+@main.command()
+@click.argument("baseline", type=click.Path(path_type=Path))
+@click.argument("candidate", type=click.Path(path_type=Path))
+@click.option("--threshold", "thresholds", metavar="METRIC=PERCENT", multiple=True,
+              help="How much worse a metric may get: average, median, p95, p99, rate (10% each) "
+                   "or failures (1% of the requests); repeatable.")  # fmt: skip
+@click.option("--markdown", type=click.Path(path_type=Path),
+              help="Write the comparison as Markdown, too.")  # fmt: skip
+@click.option("--json", type=click.Path(path_type=Path), help="Write it as JSON, too.")
+def compare(
+    baseline: Path,
+    candidate: Path,
+    thresholds: tuple[str, ...],
+    markdown: Path | None,
+    json: Path | None,
+) -> None:
+    """Say what got worse from BASELINE to CANDIDATE: logs, Locust CSVs, or folders of them."""
+    from asyncload.commands.compare import compare_command
+
+    sys.exit(
+        compare_command(baseline, candidate, thresholds=thresholds, markdown=markdown, json=json)
+    )
+
+
+@main.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--start", type=float, metavar="RATE",
+              help="First rate, arrivals a second; the mean rate of the config if left out.")  # fmt: skip
+@click.option("--max", "most", type=float, metavar="RATE",
+              help="Highest rate to try; 1000 times the first one if left out.")  # fmt: skip
+@click.option("--step", "factor", type=float, default=2.0, show_default=True, metavar="FACTOR",
+              help="The rate rises by this factor until a step fails.")  # fmt: skip
+@click.option("--precision", default="5%", show_default=True, metavar="PERCENT",
+              help="How close the rates that pass and fail are at the end.")  # fmt: skip
+@click.option("--step-duration", default="30s", show_default=True, metavar="TIME",
+              help="Of a step, at least; percentiles and slow answers make it longer.")  # fmt: skip
+@click.option("--safety-factor", type=float, default=0.5, show_default=True,
+              help="Of the auto scaling target for SageMaker.")  # fmt: skip
+@click.option("--instances", type=int, metavar="N",
+              help="Of the SageMaker variant under load; 1 if left out.")  # fmt: skip
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
+              help="Override a key of the config; repeatable.")  # fmt: skip
+@click.option("--log", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Logs of the steps and state of the search; NAME.capacity beside the config's "
+                   "log if left out.")  # fmt: skip
+@click.option("--fresh", is_flag=True, help="Start anew where a search was interrupted.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("plots"),
+              show_default=True, help="Folder for the graph.")  # fmt: skip
+@click.option("--json", type=click.Path(path_type=Path), help="Write the result as JSON, too.")
+def capacity(config: Path, **options: Any) -> None:
+    """Find the highest rate at which CONFIG's thresholds hold."""
+    from asyncload.commands.capacity import capacity_command
+
+    sys.exit(capacity_command(config, **options))
+
+
+@main.command()
+@click.option("--duration", metavar="TIME", required=True, help="How long, such as 60s or 10m.")
+@click.option("--url", help="Of a service that tells its own figures: Groundlight's "
+              "/status/resources.json, or a Prometheus endpoint; this host if left out.")  # fmt: skip
+@click.option("--interval", metavar="TIME", default="1s", show_default=True,
+              help="Between two samples.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("plots"),
+              show_default=True, help="Folder for the graphs.")  # fmt: skip
+@click.option("--log", type=click.Path(path_type=Path), help="Write a log, too.")
+def monitor(duration: str, url: str | None, interval: str, output: Path, log: Path | None) -> None:
+    """Watch CPU, memory, GPUs and network of this host, or of a service."""
+    from asyncload.commands.monitor import monitor_command
+
+    sys.exit(monitor_command(duration=duration, url=url, interval=interval, output=output, log=log))
 
 
 @main.command()

@@ -68,11 +68,19 @@ class FakeQueue:
     """A :class:`~asyncload.transport.queue.MessageQueue` in memory, on the loop's time.
 
     Delivers in order, long-polls for 20 s, hides what was received for 30 s.
-    ``on_send`` is called with ``(message_id, body)`` of every message sent.
+    ``on_send`` is called with ``(message_id, body)`` of every message sent;
+    ``letters`` are its dead letters, if it has any.
     """
 
-    def __init__(self, name: str, *, on_send: Callable[[str, str], None] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        on_send: Callable[[str, str], None] | None = None,
+        letters: FakeQueue | None = None,
+    ) -> None:
         self.name = name
+        self.letters = letters
         self.received = 0
         self.deleted = 0
         self._on_send = on_send
@@ -100,7 +108,9 @@ class FakeQueue:
         self._on_send(message_id, body)
         return message_id
 
-    async def receive(self, wait: int = LONG_POLL) -> Sequence[Mapping[str, Any]]:
+    async def receive(
+        self, wait: int = LONG_POLL, *, hidden_for: float | None = None
+    ) -> Sequence[Mapping[str, Any]]:
         """Up to ten messages; waits up to ``wait`` seconds for the first."""
         loop = asyncio.get_running_loop()
         end = loop.time() + wait
@@ -117,7 +127,8 @@ class FakeQueue:
             finally:
                 timer.cancel()
                 poller.cancel()
-        return [self._hand_out() for _ in range(min(10, len(self._waiting)))]
+        hidden_for = VISIBILITY_TIMEOUT if hidden_for is None else hidden_for
+        return [self._hand_out(hidden_for) for _ in range(min(10, len(self._waiting)))]
 
     async def delete(self, receipt_handles: Sequence[str]) -> list[str]:
         """Delete messages; return the handles that are not known."""
@@ -140,14 +151,18 @@ class FakeQueue:
                 timer.cancel()
                 self._hidden[handle] = (message, loop.call_later(delay, self._return, handle))
 
-    def _hand_out(self) -> dict[str, Any]:
+    async def dead_letters(self) -> FakeQueue | None:
+        """Give its dead letters."""
+        return self.letters
+
+    def _hand_out(self, hidden_for: float) -> dict[str, Any]:
         message = self._waiting.popleft()
         self.received += 1
         count = int(message["Attributes"]["ApproximateReceiveCount"]) + 1
         attributes = {**message["Attributes"], "ApproximateReceiveCount": str(count)}
         message = {**message, "Attributes": attributes}
         handle = f"{message['MessageId']}#{count}"
-        timer = asyncio.get_running_loop().call_later(VISIBILITY_TIMEOUT, self._return, handle)
+        timer = asyncio.get_running_loop().call_later(hidden_for, self._return, handle)
         self._hidden[handle] = (message, timer)
         return {**message, "ReceiptHandle": handle}
 

@@ -19,7 +19,10 @@ def local_command(*, port: int | None, region: str, config: Path | None) -> None
     settings = load_config(config).local if config else LocalSettings()
 
     def ready(stack: LocalStack) -> None:
-        console.print("the embedded stack is up: SQS, SNS, S3, STS and a simulated ModelRunner")
+        console.print(
+            "the embedded stack is up: SQS, SNS, S3, STS, ECS, SageMaker's list of endpoints "
+            "and a simulated ModelRunner"
+        )
         console.print("point any AWS client at it:\n")
         for name, value in stack.environment().items():
             console.print(f"    export {name}={value}", soft_wrap=True)

@@ -12,27 +12,40 @@ from rich.console import Console
 
 from asyncload.commands.loop import Output
 from asyncload.commands.reading import reading
-from asyncload.errors import LogError
+from asyncload.errors import ConfigError, LogError
 from asyncload.records.log import LogReader
-from asyncload.records.record import SummaryRecord
+from asyncload.records.record import RunHeader, SummaryRecord
+from asyncload.records.sinks import Tee
+from asyncload.report.csv_files import CsvFiles
 from asyncload.report.table import print_summary
+from asyncload.report.table_hosts import print_hosts
 from asyncload.stats import units
 from asyncload.stats.live import LiveStats
 from asyncload.stats.thresholds import ThresholdResult
 
 
-def summary_command(log: Path, *, as_json: bool) -> None:
-    """Fold ``log`` again, and print the table or JSON. Works on the log of a killed run."""
+def summary_command(log: Path, *, as_json: bool, csv: str | None = None) -> None:
+    """Fold ``log`` again, and print the table or JSON. Works on the log of a killed run.
+
+    With ``csv``, the beginning of their paths, CSV files are written too.
+    """
     stats = LiveStats()
+    sinks = Tee(stats)
+    files = None if csv is None else CsvFiles(csv, stats.fold)
+    if files is not None:
+        sinks.add(files)
     thresholds: list[ThresholdResult] | None = None  # a killed run has not told
     number = 0
+    monitored = False  # it is a log of ``asyncload monitor``: there was no load
     with reading(str(log), Console(stderr=True)) as progress:
         reader = LogReader(log, progress=progress)
         for record in reader:
             number += 1
-            stats.write(record)
+            sinks.write(record)
             if isinstance(record, SummaryRecord):
                 thresholds = _thresholds(record)
+            elif isinstance(record, RunHeader):
+                monitored = "scenarios" not in record.config and "monitor" in record.config
     if not number and not reader.skipped:
         raise LogError(f"the log {log} is empty; it has a first line once a run has started")
     if not number:
@@ -40,6 +53,11 @@ def summary_command(log: Path, *, as_json: bool) -> None:
             f"{log} is not an asyncload log: no line of it is a record; "
             "name a .jsonl file that a run has written"
         )
+    if files is not None:
+        files.open()
+        files.finish()
+        if files.error:
+            raise ConfigError(files.error)
     skipped = f"left out {units.counted(reader.skipped, 'line')} that could not be read"
     summary = stats.fold.summary()
     if as_json:
@@ -49,14 +67,19 @@ def summary_command(log: Path, *, as_json: bool) -> None:
             click.echo(f"asyncload: {skipped}", err=True)
         return
     console = Output()
-    print_summary(
-        summary,
-        thresholds,
-        console,
-        log_path=log,
-        artifacts=(),
-        notes=stats.snapshot(summary.t).notes,
-    )
+    if monitored and summary.hosts:
+        print_hosts(summary.hosts, console)
+    else:
+        end = stats.snapshot(summary.t)
+        print_summary(
+            summary,
+            thresholds,
+            console,
+            log_path=log,
+            artifacts=() if files is None else files.paths,
+            notes=end.notes,
+            found=end.found,
+        )
     if reader.skipped:
         console.print(skipped)
 

@@ -113,7 +113,7 @@ def _type_sentence(message: str, value: Any, *, required: bool) -> str:
     hint = ""
     if names == ["str"] and isinstance(value, bool | float):
         hint = "; put it in quotes"
-    elif names == ["array"] and isinstance(value, str):
+    elif names == ["array"] and isinstance(value, str) and value.isprintable():
         hint = f"; write [{value}]"
     elif names in (["int"], ["float"]) and isinstance(value, str) and _is_number(value):
         hint = "; take the quotes away"

@@ -16,8 +16,9 @@ import yaml
 from asyncload.config.convert import below, convert, explain
 from asyncload.config.model import Config, FileConfig, ScenarioConfig
 from asyncload.config.reader import parse_scalar, parse_yaml, read_yaml
-from asyncload.config.redact import hide_texts, is_secret_name, redact
+from asyncload.config.redact import HIDDEN, hide_texts, is_secret_name, redact
 from asyncload.errors import ConfigError
+from asyncload.plan.duration import enc_hook
 from asyncload.plan.plan import Plan, Scenario, UserSpec
 from asyncload.plan.shapes import SHAPES, Shape, end_of, shape_from
 
@@ -70,7 +71,7 @@ def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
         seed=file.seed,
         drain=float(file.drain),
         scenarios=tuple(
-            _scenario(scenario, index) for index, scenario in enumerate(file.scenarios)
+            _scenario(scenario, index, folder) for index, scenario in enumerate(file.scenarios)
         ),
     )
     return Config(
@@ -79,6 +80,11 @@ def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
         local=file.local,
         thresholds=tuple(file.thresholds),
         log=file.log,
+        stats_interval=float(file.stats_interval),
+        prices=file.prices,
+        max_requests=file.max_requests,
+        max_cost=file.max_cost,
+        monitor=tuple(file.monitor),
         resolved=_resolved(file, plan, secrets),
         secrets=secrets,
     )
@@ -107,10 +113,12 @@ def _check_plain(value: Any, where: str) -> None:
 
 def _resolved(file: FileConfig, plan: Plan, secrets: frozenset[str]) -> dict[str, Any]:
     """Give what the log's header keeps: the file's content with defaults, without secrets."""
-    resolved: dict[str, Any] = msgspec.to_builtins(file, enc_hook=float)
+    resolved: dict[str, Any] = msgspec.to_builtins(file, enc_hook=enc_hook)
     for entry, scenario in zip(resolved["scenarios"], plan.scenarios, strict=True):
         entry["name"] = scenario.name
         entry["load"]["duration"] = scenario.end
+    for source in resolved["monitor"]:  # whatever they are called, most headers are credentials
+        source["headers"] = dict.fromkeys(source["headers"], HIDDEN)
     cleaned: dict[str, Any] = redact(resolved, secrets=secrets)
     return cleaned
 
@@ -125,12 +133,12 @@ def _importable(folder: str) -> None:
             sys.path.append(place)
 
 
-def _scenario(scenario: ScenarioConfig, index: int) -> Scenario:
+def _scenario(scenario: ScenarioConfig, index: int, folder: str) -> Scenario:
     where = f"scenarios.{index}"
     load = scenario.load
     name = f"scenario-{index}" if scenario.name is None else scenario.name
     duration = None if load.duration is None else float(load.duration)
-    user = _user(scenario.user, f"{where}.user")
+    user = _user(scenario.user, f"{where}.user", folder)
     try:
         # Levels near the limits of floats overflow to infinity, which is refused in words.
         with np.errstate(all="ignore"):
@@ -173,14 +181,15 @@ def _shape(spec: dict[str, Any] | str, duration: float | None, where: str) -> Sh
         raise ConfigError(f"{where}: {problem}") from None
 
 
-def _user(spec: dict[str, Any] | str, where: str) -> UserSpec:
+def _user(spec: dict[str, Any] | str, where: str, folder: str) -> UserSpec:
     if isinstance(spec, str):
-        return UserSpec(spec)
+        return UserSpec(spec, folder=folder)
     if not isinstance(spec.get("kind"), str):
         raise ConfigError(
             f"{where}.kind: is missing; name a kind such as model_runner, or package.module:Class"
         )
-    return UserSpec(spec["kind"], {key: spec[key] for key in spec if key != "kind"})
+    options = {key: spec[key] for key in spec if key != "kind"}
+    return UserSpec(spec["kind"], options, folder)
 
 
 # -- the environment --------------------------------------------------------------

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from asyncload.config.prices import Prices
 from asyncload.local.settings import LocalSettings
-from asyncload.plan.duration import Duration
+from asyncload.monitor.settings import MonitorSource
+from asyncload.plan.duration import Drain, Duration
 from asyncload.plan.plan import Plan
 from asyncload.transport.describe import hide_secrets
 
@@ -81,15 +84,36 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     seed: int = 0
     aws: AwsConfig = AwsConfig()
     local: LocalSettings = LocalSettings()
-    drain: Duration = Duration(30)
+    drain: Drain = Drain(30)
+    stats_interval: Duration = Duration(30)
+    """Between two rewrites of the job files, and two reports where no live view is drawn."""
     thresholds: list[str] = []
     log: str = "logs/run.jsonl"
+    prices: Prices = Prices()
+    max_requests: int | None = None
+    """After so many requests of users the load ends."""
+    max_cost: float | None = None
+    """When the requests of the run have cost so much by the prices, the load ends."""
+    monitor: list[MonitorSource] = []
+    """What is sampled during the run, beside the generator's own host."""
 
     def __post_init__(self) -> None:
         if not self.scenarios:
             raise ValueError("scenarios is empty; give at least one scenario")
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}; give a whole number of 0 or more")
+        if self.stats_interval <= 0:
+            raise ValueError("stats_interval is 0; give a time over 0, such as 30s")
+        if self.max_requests is not None and self.max_requests < 1:
+            raise ValueError(
+                f"max_requests is {self.max_requests}; give a whole number of 1 or more"
+            )
+        if self.max_cost is not None and not 0 < self.max_cost < math.inf:
+            raise ValueError(f"max_cost is {self.max_cost}; give an amount of money over 0")
+        labels = [source.label for source in self.monitor]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"monitor: two sources are called {label!r}; give each a name")
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +124,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     local: LocalSettings = LocalSettings()
     thresholds: tuple[str, ...] = ()
     log: str = "logs/run.jsonl"
+    stats_interval: float = 30.0
+    """Seconds."""
+    prices: Prices = Prices()
+    max_requests: int | None = None
+    max_cost: float | None = None
+    monitor: tuple[MonitorSource, ...] = ()
     resolved: dict[str, Any] = {}
     """The file's content after ``--set`` and the environment, secrets removed."""
     source: str = ""

@@ -138,7 +138,7 @@ def _remedy(problem: yaml.MarkedYAMLError, text: str) -> str:
     if "cannot start any token" in what:
         return "put the text in quotes"
     if "is not a text" in what:
-        return "put it in quotes"
+        return 'put "{{ … }}" in quotes' if "{{" in "".join(line) else "put it in quotes"
     if "but got '{'" in what and "${" in "".join(line):
         return "inside { } and [ ] put ${…} in quotes"
     if "is given twice" in what:

@@ -15,6 +15,7 @@ import msgspec
 
 from asyncload.config.model import Config
 from asyncload.config.redact import redact
+from asyncload.plan.duration import enc_hook
 from asyncload.plan.plan import Plan, UserSpec
 from asyncload.records.record import SCHEMA, RunHeader
 
@@ -26,13 +27,18 @@ def run_header(config: Config, run_id: str) -> RunHeader:
 
     It takes milliseconds, so it is made before the clock starts; then :func:`set_start`.
     """
+    return make_header(run_id, config.plan.name, seed=config.plan.seed, config=config.resolved)
+
+
+def make_header(run_id: str, name: str, *, seed: int, config: dict[str, Any]) -> RunHeader:
+    """Make a header as :func:`run_header` does; ``config`` is without secrets."""
     return RunHeader(
         schema=SCHEMA,
         run_id=run_id,
-        name=config.plan.name,
+        name=name,
         started_at="",
-        seed=config.plan.seed,
-        config=config.resolved,
+        seed=seed,
+        config=config,
         host={
             "name": platform.node(),
             "system": platform.system(),
@@ -78,7 +84,12 @@ def resolved_plan(plan: Plan) -> dict[str, Any]:
             }
         )
     cleaned: dict[str, Any] = redact(
-        {"name": plan.name, "seed": plan.seed, "drain": plan.drain, "scenarios": scenarios}
+        {
+            "name": plan.name,
+            "seed": plan.seed,
+            "drain": enc_hook(plan.drain),
+            "scenarios": scenarios,
+        }
     )
     return cleaned
 

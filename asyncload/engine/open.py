@@ -42,6 +42,7 @@ class OpenRun(ScenarioRun):
         async with asyncio.TaskGroup() as group:
             with self._load:
                 await self._dispatch(group)
+                self.has_more = False
                 await self.clock.sleep_until(self.scenario.end)
             self._dismiss()
 

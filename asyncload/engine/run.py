@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import anyio
+from anyio.abc import TaskGroup
 
+from asyncload.cost.meter import Meter
 from asyncload.engine.clock import RunClock
 from asyncload.engine.closed import ClosedRun
 from asyncload.engine.health import Health
@@ -16,12 +20,15 @@ from asyncload.engine.scenario import ScenarioRun
 from asyncload.engine.setup import Consumption, Prepared, prepare
 from asyncload.jobs.clock import ServiceClock
 from asyncload.jobs.consumer import StatusConsumer
+from asyncload.jobs.dead_letters import DeadLetters
 from asyncload.jobs.ledger import JobLedger
 from asyncload.live.progress import Phase
+from asyncload.monitor.settings import MonitorSource
 from asyncload.plan.plan import Plan
 from asyncload.records.record import Level, Note, Sink
 from asyncload.transport.aws import CONNECTIONS, Aws
 from asyncload.transport.client import HttpClient
+from asyncload.transport.queue import RequestQueue
 
 SAMPLE_INTERVAL: Final = 1.0
 LAST_POLLS: Final = 2.5
@@ -31,8 +38,8 @@ LAST_POLLS: Final = 2.5
 class Engine:
     """Carries out ``plan``: :meth:`prepare`, :meth:`begin`, :meth:`run`, in this order.
 
-    :meth:`stop` ends the load and drains; :meth:`abort` ends everything now.
-    Both may be called at any moment, from the loop.
+    :meth:`stop` ends the load and drains, :meth:`give_up` ends the drain, and
+    :meth:`abort` ends everything now. They may be called at any moment, from the loop.
     """
 
     def __init__(
@@ -43,14 +50,23 @@ class Engine:
         aws: Aws,
         run_id: str,
         log_backlog: Callable[[], int] = lambda: 0,
+        meter: Meter | None = None,
+        monitor: Sequence[MonitorSource] = (),
     ) -> None:
         self.plan = plan
         self.phase: Phase = "setup"
         self.doing = "starting"
         """What the set-up is busy with, in words."""
         self.clock = RunClock()
+        self.load_end: float | None = None
+        """When the load ended; ``None`` before that."""
         self.drain_end: float | None = None
+        """When the drain will be given up; ``None`` before it begins, and when it has no limit."""
+        self.given_up = False
+        """Whether the drain was ended by :meth:`give_up`."""
         self.runs: list[ScenarioRun] = []
+        self.calls: Counter[str] = Counter()
+        """Calls to status queues by name: requests to AWS that are no user's."""
         self._sink = sink
         self._aws = aws
         self._http = HttpClient(clock=self.clock.now, limit=CONNECTIONS)
@@ -59,12 +75,24 @@ class Engine:
         self.ledger = JobLedger(
             run_id, sink=sink, clock=self.clock.now, service_clock=self._service_clock
         )
-        self._log_backlog = log_backlog
+        self._health = None
+        if not self.clock.virtual:
+            self._health = Health(
+                self.clock, log_backlog=log_backlog, sources=monitor, sink=sink, note=self.note
+            )
+        self.cut_short: str | None = None
+        """Why a limit ended the load before its time, in one sentence."""
+        self._meter = meter
+        if meter is not None:
+            meter.guard(has_more=lambda: self.has_more, end_load=self._end_at_limit)
         self._notes: list[Note] = []
         self._prepared: list[Prepared] = []
         self._consumptions: list[Consumption] = []
         self._consumers: list[StatusConsumer] = []
+        self._dead_letters = self._dead_letters_of([])
         self._ended = anyio.Event()
+        self._work = anyio.CancelScope()
+        """Around the load and the drain."""
         self._everything = anyio.CancelScope()
 
     @property
@@ -72,11 +100,23 @@ class Engine:
         """Whether a status queue is read, so that there is a ledger to report."""
         return bool(self._consumptions)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether iterations are still to start."""
+        return any(run.has_more for run in self.runs)
+
+    @property
+    def in_doubt(self) -> int:
+        """After the load: jobs sent without an answer, of which nothing has been heard."""
+        return len(self.ledger.live) - self.ledger.backlog if self.phase == "drain" else 0
+
     async def prepare(self) -> None:
         """Discover everything; raises what the user classes raise."""
         async with contextlib.AsyncExitStack() as resources:
             await resources.enter_async_context(self._http)
-            self._prepared, self._consumptions = await prepare(
+            if self._health is not None:
+                await self._health.open(resources)
+            self._prepared, self._consumptions, request_queues = await prepare(
                 self.plan,
                 self._aws,
                 self._http,
@@ -84,6 +124,7 @@ class Engine:
                 note=self.note,
                 progress=self._progress,
             )
+            self._dead_letters = self._dead_letters_of(request_queues)
             self._resources = resources.pop_all()
 
     def begin(self) -> float:
@@ -107,6 +148,7 @@ class Engine:
                 epoch=self.clock.epoch,
                 note=self.note,
                 foreign=foreign,
+                calling=self._calling,
             )
             for queue, foreign in self._consumptions
         ]
@@ -128,6 +170,7 @@ class Engine:
             for consumer in self._consumers:
                 readers.start_soon(consumer.run)
             await self._load_and_drain()
+            await self._dead_letters.look(last=True)
             for consumer in self._consumers:
                 consumer.close()
             readers.cancel_scope.deadline = anyio.current_time() + LAST_POLLS
@@ -148,6 +191,12 @@ class Engine:
         """Start no more work, let what is in flight finish, drain, and end."""
         self._ended.set()
 
+    def give_up(self) -> None:
+        """Wait no longer for what is open; before the drain this does nothing."""
+        if self.phase == "drain":
+            self.given_up = True
+            self._work.cancel()
+
     def abort(self) -> None:
         """End now. Open jobs are given up as lost."""
         self._ended.set()
@@ -161,8 +210,34 @@ class Engine:
         else:
             self._sink.write(note)
 
+    def _dead_letters_of(self, queues: Sequence[RequestQueue]) -> DeadLetters:
+        return DeadLetters(
+            queues, self.ledger, clock=self.clock.now, note=self.note, calling=self._calling
+        )
+
+    def _expire(self, group: TaskGroup) -> None:
+        """Give up jobs past their timeout, but look among the dead letters for them before."""
+        if self._dead_letters.looking:
+            return
+        if self._dead_letters.due and self.ledger.overdue:
+            group.start_soon(self._dead_letters.look)
+        else:
+            self.ledger.expire()
+
     def _progress(self, text: str) -> None:
         self.doing = text
+
+    def _end_at_limit(self) -> None:
+        assert self._meter is not None
+        self.cut_short = self._meter.sentence(self.clock(), self.plan.end)
+        self.note("warning", self.cut_short)
+        self.stop()
+
+    def _calling(self, operation: str) -> None:
+        name = f"sqs.{operation}"
+        self.calls[name] += 1
+        if self._meter is not None:
+            self._meter.beside(name)
 
     def _scenario_run(self, prepared: Prepared) -> ScenarioRun:
         shared = {
@@ -174,21 +249,22 @@ class Engine:
             "aws": self._aws,
             "http": self._http,
             "jobs": self.ledger,
+            "meter": self._meter,
         }
         if prepared.due_times is None:
             return ClosedRun(prepared.scenario, prepared.kind, **shared)
         return OpenRun(prepared.scenario, prepared.kind, due_times=prepared.due_times, **shared)
 
     async def _load_and_drain(self) -> None:
-        with anyio.CancelScope() as work:
+        with self._work:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._end_load, work)
+                group.start_soon(self._end_load)
                 for run in self.runs:
                     group.start_soon(run.run)
             if self.has_jobs:
                 await self.ledger.settle()
 
-    async def _end_load(self, work: anyio.CancelScope) -> None:
+    async def _end_load(self) -> None:
         """At the end of the plan, or when stopped: no new work, and a limit to the old."""
         with anyio.move_on_after(self.plan.end - self.clock()):
             await self._ended.wait()
@@ -197,23 +273,23 @@ class Engine:
         for consumer in self._consumers:
             consumer.quiet_at = self.clock()
         self.phase = "drain"
-        self.drain_end = self.clock() + self.plan.drain
-        work.deadline = anyio.current_time() + self.plan.drain
+        self.load_end = self.clock()
+        if self.plan.drain < math.inf:
+            self.drain_end = self.load_end + self.plan.drain
+            self._work.deadline = anyio.current_time() + self.plan.drain
 
     async def _sample(self) -> None:
         async with anyio.create_task_group() as group:
-            health = None
-            if not self.clock.virtual:
-                health = Health(self._log_backlog)
-                group.start_soon(health.watch)
+            if self._health is not None:
+                self._health.start(group)
             tick = 0
             while True:
                 self._write_levels()
-                if health is not None:
-                    self._sink.write(health.sample(self.clock()))
+                if self._health is not None:
+                    self._sink.write(self._health.sample(self.clock()))
                 tick = max(tick + 1, int(self.clock() / SAMPLE_INTERVAL) + 1)
                 await self.clock.sleep_until(tick * SAMPLE_INTERVAL)
-                self.ledger.expire()
+                self._expire(group)
 
     def _write_levels(self) -> None:
         now = self.clock()

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import anyio
 
+from asyncload.cost.meter import Meter
 from asyncload.engine.clock import RunClock
 from asyncload.jobs.ledger import JobLedger
 from asyncload.plan.plan import Scenario
@@ -47,11 +48,14 @@ class ScenarioRun:
         aws: Aws,
         http: HttpClient,
         jobs: JobLedger,
+        meter: Meter | None = None,
     ) -> None:
         self.scenario = scenario
         self.kind = kind
         self.users = 0
         self.in_flight = 0
+        self.has_more = True
+        """Whether iterations are still to start."""
         self.clock = clock
         self.sink = sink
         self._options = options
@@ -60,6 +64,7 @@ class ScenarioRun:
         self._aws = aws
         self._http = http
         self._jobs = jobs
+        self._meter = meter
         self._made = 0
         self._load = anyio.CancelScope()
 
@@ -69,13 +74,15 @@ class ScenarioRun:
 
     def stop(self) -> None:
         """Start no more work; what is in flight goes on."""
+        self.has_more = False
         self._load.cancel()
 
     async def new_user(self) -> User | None:
         """A user that has started, bound to this task; ``None`` when its ``on_start`` crashed."""
         number = self._made
         self._made = number + 1
-        recorder = Recorder(self.sink, self.clock.now, self.scenario.name, number)
+        begun = None if self._meter is None else self._meter.begun
+        recorder = Recorder(self.sink, self.clock.now, self.scenario.name, number, begun=begun)
         CURRENT.set(recorder)
         self.users += 1
         try:
@@ -107,8 +114,11 @@ class ScenarioRun:
     async def iterate(self, user: User, due: float) -> bool:
         """One iteration of ``user`` due at ``due``; whether it went without a crash.
 
-        A crash is a failed record.
+        A crash is a failed record. Once a limit of the run is reached, nothing is done.
         """
+        if self._meter is not None and self._meter.full:
+            self._meter.refuse()
+            return True
         self.in_flight += 1
         recorder = user.recorder
         recorder.begin(due)

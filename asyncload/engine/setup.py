@@ -19,8 +19,9 @@ from asyncload.plan.plan import Plan, Scenario, UserSpec
 from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
 from asyncload.transport.describe import describe
-from asyncload.transport.queue import MessageQueue
+from asyncload.transport.queue import MessageQueue, RequestQueue
 from asyncload.users.registry import user_class
+from asyncload.users.tables import is_pattern
 from asyncload.users.user import User
 
 Entered = TypeVar("Entered")
@@ -46,13 +47,21 @@ class Prepared(NamedTuple):
     """Of the open model; ``None`` in the closed one."""
 
 
+class Discovered(NamedTuple):
+    """What a run needs to start."""
+
+    prepared: list[Prepared]
+    consumptions: list[Consumption]
+    request_queues: list[RequestQueue]
+
+
 class ScenarioSetup:
     """What ``User.prepare`` is given (:class:`asyncload.users.user.Setup`)."""
 
     def __init__(
         self,
         aws: Aws,
-        scenario: str,
+        load: Scenario,
         prefix: str,
         *,
         http: HttpClient,
@@ -62,16 +71,25 @@ class ScenarioSetup:
     ) -> None:
         self.aws = aws
         self.http = http
-        self.scenario = scenario
+        self.load = load
+        self.scenario = load.name
         self.note = note
         self.progress = progress
         self.consumptions: list[Consumption] = []
+        self.request_queues: list[RequestQueue] = []
         self._prefix = prefix
         self._resources = resources
 
     def key(self, option: str) -> str:
         """Give the config key of an option of the user."""
         return f"{self._prefix}.{option}"
+
+    def find(self, name: str) -> Path:
+        """Give the path of a file that the config names."""
+        user = self.load.user
+        beside = Path(user.folder if isinstance(user, UserSpec) else "", name)
+        there = beside.parent.is_dir() if is_pattern(name) else beside.exists()
+        return beside if there else Path(name)
 
     async def enter(self, resource: AbstractAsyncContextManager[Entered]) -> Entered:
         """Enter ``resource``; it is left at the end of the run."""
@@ -80,6 +98,10 @@ class ScenarioSetup:
     def consume(self, queue: MessageQueue, *, foreign: Foreign) -> None:
         """Have the status consumer read ``queue``."""
         self.consumptions.append(Consumption(queue, foreign))
+
+    def dead_letters(self, requests: RequestQueue) -> None:
+        """Have jobs that are missing looked for among the dead letters of ``requests``."""
+        self.request_queues.append(requests)
 
 
 async def _prepared(kind: type[User], setup: ScenarioSetup, options: Any, index: int) -> Any:
@@ -118,15 +140,16 @@ async def prepare(
     *,
     note: NoteFunction,
     progress: Callable[[str], None],
-) -> tuple[list[Prepared], list[Consumption]]:
+) -> Discovered:
     """Discover everything, once: classes, options, targets, due times."""
     resolved = [resolve_user(scenario, index) for index, scenario in enumerate(plan.scenarios)]
     prepared: list[Prepared] = []
     consumptions: dict[str, Consumption] = {}
+    requests: dict[str, RequestQueue] = {}
     for index, (scenario, (kind, options)) in enumerate(zip(plan.scenarios, resolved, strict=True)):
         setup = ScenarioSetup(
             aws,
-            scenario.name,
+            scenario,
             f"scenarios.{index}.user",
             http=http,
             resources=resources,
@@ -143,12 +166,17 @@ async def prepare(
             # A day of load is millions of numbers; the live view goes on meanwhile.
             due_times = await anyio.to_thread.run_sync(scenario.due_times, plan.seed)
         prepared.append(Prepared(scenario, kind, options, shared, due_times))
+        for queue in setup.request_queues:
+            requests.setdefault(_identity(queue), queue)
         for wanted in setup.consumptions:
-            name = getattr(wanted.queue, "url", wanted.queue.name)
-            known = consumptions.setdefault(name, wanted)
+            known = consumptions.setdefault(_identity(wanted.queue), wanted)
             if known.foreign != wanted.foreign:
                 raise ConfigError(
                     f"{setup.key('foreign')}: {wanted.foreign!r}, but another scenario reads "
                     f"{wanted.queue.name} with {known.foreign!r}; use one of them for both"
                 )
-    return prepared, list(consumptions.values())
+    return Discovered(prepared, list(consumptions.values()), list(requests.values()))
+
+
+def _identity(queue: MessageQueue | RequestQueue) -> str:
+    return str(getattr(queue, "url", queue.name))

@@ -14,7 +14,10 @@ from typing import Final, NamedTuple
 from rich.cells import cell_len, set_cell_size
 
 from asyncload.live.progress import Progress
+from asyncload.live.sources import source_figures
 from asyncload.live.sparkline import sparkline, squeeze
+from asyncload.live.waiting import stopping, time_left, waiting
+from asyncload.records.record import Ledger
 from asyncload.stats import units
 from asyncload.stats.snapshot import ScenarioNow, Snapshot
 
@@ -43,8 +46,9 @@ def frame(snapshot: Snapshot, progress: Progress, width: int, height: int) -> li
     Where that is too low, the graphs are left out first, then the end.
     """
     above = [_head(snapshot, progress, width), []]
-    if progress.stopping:
-        above[1] = [(_cut(stopping(progress), width), "bold yellow")]
+    if progress.stopping or progress.phase == "drain":
+        ends = stopping if progress.stopping else _waiting
+        above[1] = [(_cut(ends(snapshot, progress), width), "bold yellow")]
         above.append([])
     graphs: list[Line] = []
     below: list[Line] = []
@@ -67,21 +71,8 @@ def target(scenario: ScenarioNow) -> str:
     return units.rate(scenario.target) if scenario.model else units.digits(scenario.target)
 
 
-def time_left(progress: Progress) -> str:
-    """Say how long the phase will still take."""
-    end = progress.drain_end if progress.phase == "drain" else progress.end
-    if progress.phase not in {"load", "drain"} or end is None:
-        return ""
-    left = units.clock(max(end - progress.t, 0.0) + 0.999)  # rounded up: 0:00 is the end
-    return f"at most {left} left" if progress.phase == "drain" else f"{left} left"
-
-
-def stopping(progress: Progress) -> str:
-    """Say what a run that was asked to stop waits for."""
-    if progress.phase == "setup":
-        return "stopping"
-    what = "jobs" if progress.has_jobs else "requests"
-    return f"stopping: waiting for open {what}; Ctrl-C again stops now"
+def _waiting(snapshot: Snapshot, progress: Progress) -> str:
+    return f"{waiting(snapshot, progress)}; Ctrl-C ends the wait"
 
 
 def _head(snapshot: Snapshot, progress: Progress, width: int) -> Line:
@@ -230,6 +221,7 @@ def _accounts(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
                 _item(ledger.failed, "failed", "red"),
                 _item(ledger.timed_out, "timed out", "red"),
                 _item(ledger.lost, "lost", "red"),
+                (_fates(ledger), "red"),
                 _item(ledger.backlog, "open"),
                 _item(ledger.duplicates, "duplicate", "yellow", noun=True),
                 _item(ledger.late, "late", "yellow"),
@@ -239,16 +231,21 @@ def _accounts(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
             width,
         )
     if (system := snapshot.system) is not None:
-        cpu_style = "bold red" if system.cpu >= _BUSY else ""
+        cpu = system.cpu or 0.0
+        cpu_style = "bold red" if cpu >= _BUSY else ""
         lag_style = "bold red" if (system.loop_lag or 0.0) >= _LATE else ""
         lines.append(
             [
                 (f"{'generator':<{_LABEL}}", "dim"),
-                (f"cpu {system.cpu:.0f} %", cpu_style),
+                (f"cpu {cpu:.0f} %", cpu_style),
                 (", ", "dim"),
                 (f"loop late by {units.seconds(system.loop_lag)}", lag_style),
             ]
         )
+    for source in snapshot.sources:
+        name = _cut(units.one_line(source.host), _LABEL - 1)
+        text = _cut(source_figures(source, snapshot.t), max(width - _LABEL, 8))
+        lines.append([(_fit(name, _LABEL), "dim"), (text, "")])
     return lines
 
 
@@ -257,6 +254,17 @@ def _item(number: int, what: str, style: str = "", *, noun: bool = False) -> tup
     if not number:
         return "", style
     return units.counted(number, what, None if noun else what), style
+
+
+def _fates(ledger: Ledger) -> str:
+    """Write what is known of the jobs timed out and lost: ``of them 2 rejected + 1 stuck``."""
+    parts = [
+        (ledger.rejected, "rejected"),
+        (ledger.stuck, "stuck"),
+        (ledger.never_started, "never started"),
+    ]
+    known = " + ".join(f"{units.count(number)} {what}" for number, what in parts if number)
+    return f"of them {known}" if known else ""
 
 
 def _tally(label: str, items: Sequence[tuple[str, str]], width: int) -> list[Line]:

@@ -19,10 +19,16 @@ class Progress:
     end: float
     """Planned end of the load."""
     drain_end: float | None
-    """When the drain will be given up; ``None`` while that is not known."""
+    """When the drain will be given up; ``None`` before it begins, and when it has no limit."""
     has_jobs: bool
     """Whether the run submits jobs, which end later than their requests."""
     doing: str = ""
     """What the set-up is busy with, in words; only in the phase ``setup``."""
     stopping: bool = False
     """Whether the run was asked to stop, and waits for what is open."""
+    load_end: float | None = None
+    """When the load did end; ``None`` before that."""
+    in_doubt: int = 0
+    """Jobs that were sent without an answer: whether the service has them is not known yet."""
+    given_up: bool = False
+    """Whether the run was asked to wait no longer, and reads its last messages."""

@@ -16,12 +16,14 @@ from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
 
-from asyncload.live.frame import frame, stopping, target
+from asyncload.live.frame import frame, target
 from asyncload.live.progress import Progress
+from asyncload.live.waiting import stopping, time_left, waiting
 from asyncload.stats import units
 from asyncload.stats.live import LiveStats
 from asyncload.stats.snapshot import ScenarioNow, Snapshot
 
+_LOOK: Final = 0.5  # seconds between two looks at the phase, where lines are printed
 _SHORTEST: Final = 0.25  # at most four frames a second: more is not seen, and costs
 
 
@@ -79,19 +81,21 @@ def _keyboard() -> int | None:
 
 
 async def run_plain(
-    stats: LiveStats, progress: Callable[[], Progress], *, console: Console, interval: float = 5.0
+    stats: LiveStats, progress: Callable[[], Progress], *, console: Console, interval: float = 30.0
 ) -> None:
-    """Print a line for each scenario every ``interval`` seconds, until cancelled."""
-    told = False
+    """Print how it stands every ``interval`` seconds and when a phase begins, until cancelled."""
+    told: tuple[str, bool] | None = None
+    due = 0.0
     while True:
-        await anyio.sleep(interval)
         now = progress()
-        if now.stopping and not told:
-            told = True
-            line = f"{units.clock(now.t):>6} {stopping(now)}"
-            console.print(Text(line), soft_wrap=True)
-        for line in plain_lines(stats.snapshot(now.t), now):
-            console.print(Text(line), soft_wrap=True)
+        clock = anyio.current_time()
+        phase = now.phase, now.stopping
+        if phase != told or clock >= due:
+            due = clock + interval if phase != told else max(due + interval, clock)
+            told = phase
+            for line in plain_lines(stats.snapshot(now.t), now):
+                console.print(Text(line), soft_wrap=True)
+        await anyio.sleep(min(interval, _LOOK))
 
 
 class Picture:
@@ -111,15 +115,52 @@ class Picture:
 
 
 def plain_lines(snapshot: Snapshot, progress: Progress) -> Iterable[str]:
-    """Write the moment as lines of text, one for each scenario; in the setup, what it does."""
-    if progress.phase == "setup":
-        yield f"{units.clock(progress.t):>6} setup  {progress.doing}".rstrip()
+    """Write the moment as lines of text.
+
+    In the setup, what it does; during the load a line for each scenario;
+    after it what is waited for; and in both the totals of the jobs. Nothing
+    when the run is over: then there is a table.
+    """
+    if progress.phase == "done":
         return
-    for scenario in snapshot.scenarios:
-        parts = _plain_parts(scenario, progress.has_jobs)
-        if len(snapshot.scenarios) > 1:
-            parts.insert(0, units.one_line(scenario.name))
-        yield f"{units.clock(progress.t):>6} {progress.phase:<5}  " + "  ".join(parts)
+    start = f"{units.clock(progress.t):>6} {progress.phase:<5}  "
+    if progress.phase == "setup":
+        yield f"{start}{units.one_line(progress.doing)}".rstrip()
+        return
+    if progress.stopping:
+        yield start + stopping(snapshot, progress)
+    elif progress.phase == "drain":
+        yield f"{start}{waiting(snapshot, progress)}, {time_left(progress)}"
+    if progress.phase == "load":
+        for scenario in snapshot.scenarios:
+            parts = _plain_parts(scenario, progress.has_jobs)
+            if len(snapshot.scenarios) > 1:
+                parts.insert(0, units.one_line(scenario.name))
+            yield start + "  ".join(parts)
+    if progress.has_jobs and snapshot.ledger is not None:
+        yield job_totals(snapshot)
+
+
+def job_totals(snapshot: Snapshot) -> str:
+    """Write the totals of the jobs as one line: the seven of OversightML's load test.
+
+    Beside them stand those that make the account balance, where there are any.
+    """
+    ledger = snapshot.ledger
+    assert ledger is not None
+    counts = [
+        (ledger.submitted, "sent", True),
+        (ledger.backlog, "in progress", True),
+        (ledger.succeeded + ledger.partial + ledger.failed, "processed", True),
+        (ledger.succeeded, "succeeded", True),
+        (ledger.failed, "failed", True),
+        (ledger.partial, "partial", False),
+        (ledger.timed_out, "timed out", False),
+        (ledger.lost, "lost", False),
+    ]
+    parts = [f"{units.count(number)} {what}" for number, what, always in counts if number or always]
+    parts += [units.amount(snapshot.size, "B"), units.amount(snapshot.pixels, "px")]
+    return f"{units.clock(snapshot.t):>6} jobs   " + "  ".join(parts)
 
 
 def _plain_parts(scenario: ScenarioNow, has_jobs: bool) -> list[str]:

@@ -28,6 +28,8 @@ class UserSpec:
 
     kind: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    folder: str = field(default="", compare=False)
+    """Of the config file it stands in: files it names may lie beside that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +178,7 @@ class Plan:
 
     ``seed``: 0 or more; each scenario's random numbers come from it and the
     scenario's name. ``drain``: seconds to wait, after the load, for what is
-    not finished. Raises :class:`ConfigError`.
+    not finished; ``math.inf`` waits for all of it. Raises :class:`ConfigError`.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -193,9 +195,9 @@ class Plan:
             raise ConfigError(f"{count} scenarios have the name {name!r}; names must differ")
         if not _is_whole(self.seed) or self.seed < 0:
             raise ConfigError(f"seed must be a whole number of 0 or more, not {self.seed!r}")
-        if not _is_number(self.drain) or self.drain < 0:
+        if self.drain != math.inf and (not _is_number(self.drain) or self.drain < 0):
             raise ConfigError(
-                f"drain must be a finite number of seconds, 0 or more, not {self.drain!r}"
+                f"drain must be a number of seconds, 0 or more, or math.inf, not {self.drain!r}"
             )
         if not self.name:
             raise ConfigError("the name of the plan is empty; give it one")

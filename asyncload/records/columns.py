@@ -87,6 +87,12 @@ SYSTEMS: Final[Schema] = {
     "host_cpu": _F,
     "loop_lag": _F,
     "log_backlog": _I,
+    "gpu": pl.List(pl.Struct(dict.fromkeys(("id", "utilisation", "memory", "memory_total"), _F))),
+    "host_memory": _I,
+    "memory_total": _I,
+    "network_in": _F,
+    "network_out": _F,
+    "metrics": pl.List(pl.Struct({"name": pl.String, "value": _F})),
 }
 
 # A line without one of these is unreadable; the same fields are required below.
@@ -155,7 +161,7 @@ class LogColumns:
     ledgers: pl.DataFrame
     """Columns :data:`LEDGERS`."""
     systems: pl.DataFrame
-    """Columns :data:`SYSTEMS`."""
+    """Columns :data:`SYSTEMS`; ``gpu`` and ``metrics`` hold a list of structs in each row."""
     notes: list[Note]
     summary: dict[str, Any] | None
     """Of the last line; ``None`` when the run did not end in order, or has not ended."""
@@ -337,5 +343,12 @@ class _Columns:
 
 
 def _frame(rows: list[Record], schema: Schema) -> pl.DataFrame:
-    values = {name: [getattr(row, name) for row in rows] for name in schema}
+    values = {name: [_plain(getattr(row, name)) for row in rows] for name in schema}
     return pl.DataFrame(values, schema=schema, strict=False)
+
+
+def _plain(value: Any) -> Any:
+    """Give a mapping of names of the user's choice as a list of structs, which a column can hold."""
+    if isinstance(value, dict):
+        return [{"name": name, "value": inner} for name, inner in value.items()]
+    return value

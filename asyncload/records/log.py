@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import errno
 import fcntl
 import os
 import stat
@@ -23,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 from asyncload.errors import ConfigError, LogError
+from asyncload.records.files import check_place
 from asyncload.records.record import AnyRecord, Record, RunHeader
 
 FLUSH_INTERVAL = 0.25
@@ -149,16 +149,9 @@ def check_log(path: Path) -> None:
     Raises :class:`ConfigError`.
     """
     try:
-        folder = next(one for one in path.absolute().parents if one.exists())
-        if not folder.is_dir():
-            raise ConfigError(
-                f"log: cannot write {path}: {folder} is not a folder; "
-                "choose another place with --log"
-            )
         if path.is_dir():
             raise ConfigError(f"log: {path} is a folder; give the name of a file")
-        if not os.access(path if path.exists() else folder, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        check_place(path)
         if _is_regular(path):
             os.close(_locked(path, os.open(path, os.O_RDONLY), fcntl.LOCK_SH))
     except (OSError, ValueError) as problem:  # ValueError: a name with a null character

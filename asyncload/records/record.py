@@ -45,6 +45,22 @@ class RunHeader(Record, tag="run", kw_only=True):
     versions: dict[str, str]
 
 
+class Stream(msgspec.Struct, omit_defaults=True, gc=False):
+    """How the answer to a request came in, where it was a stream of chunks.
+
+    What a chunk is depends on the request: an event, a line, a piece of the
+    body, or for completions an event with content.
+    """
+
+    chunks: int
+    first_token: float | None = None
+    """When the first chunk was there."""
+    tokens: int | None = None
+    """Of completions: as the service counted them, or else the chunks."""
+    gaps: list[float] | None = None
+    """Seconds from each chunk to the next."""
+
+
 class Request(Record, tag="request"):
     """One call and its answer. A dropped one was never sent: it has no ``start``."""
 
@@ -66,6 +82,7 @@ class Request(Record, tag="request"):
     bytes_out: int | None = None
     bytes_in: int | None = None
     error: str | None = None
+    stream: Stream | None = None
 
 
 class Job(Record, tag="job", kw_only=True):
@@ -100,6 +117,16 @@ class Job(Record, tag="job", kw_only=True):
     image: str | None = None
     message_id: str | None = None
     error: str | None = None
+    attempt: int = 1
+    """2 or more: a repetition of a job that ended in PARTIAL."""
+    first_job_id: str | None = None
+    """Of a repetition: the id of the first attempt."""
+    progress: str | None = None
+    """Of a job that was given up, how far it had got: ``SUBMITTED``, ``STARTED`` or
+    ``IN_PROGRESS``."""
+    dead_letter_age: float | None = None
+    """Of a job that was given up and whose request was found among the dead letters: seconds
+    from its sending until it was found."""
 
 
 class Level(Record, tag="level"):
@@ -120,7 +147,8 @@ class Ledger(Record, tag="ledger", kw_only=True):
     """Cumulative totals of the job ledger, once a second and at the end.
 
     ``submitted = succeeded + partial + failed + timed_out + lost + backlog``,
-    at every moment; at the end ``backlog`` is 0.
+    at every moment; at the end ``backlog`` is 0. And
+    ``rejected + stuck + never_started = timed_out + lost``.
     """
 
     t: float
@@ -145,24 +173,46 @@ class Ledger(Record, tag="ledger", kw_only=True):
     """Status messages about a region of one of our jobs, not the job itself."""
     unconfirmed: int = 0
     """Sends whose answer was lost and of which nothing was heard again; not in ``submitted``."""
+    rejected: int = 0
+    """Given up, and their request was found among the dead letters."""
+    stuck: int = 0
+    """Given up after STARTED or IN_PROGRESS."""
+    never_started: int = 0
+    """Given up without any status."""
 
 
 class System(Record, tag="system"):
-    """Health of the host and of the generator itself, once a second."""
+    """A look at a host, once a second; of the generator's own it is the health of both.
+
+    A figure that its host or source does not tell is ``None``.
+    """
 
     t: float
     host: str
-    cpu: float
-    """Percent of one core used by the generator's process."""
-    memory: int
-    """Resident bytes of the generator's process."""
+    """The generator's host, or the name of a source of ``monitor:``."""
+    cpu: float | None = None
+    """Percent of one core used by the generator's process; ``None`` for other hosts."""
+    memory: int | None = None
+    """Resident bytes of the generator's process; ``None`` for other hosts."""
     host_cpu: float | None = None
     """Percent of all cores of the host."""
     loop_lag: float | None = None
-    """Longest time in this second that the event loop was late to wake, s."""
+    """Longest time in this second that the event loop was late to wake, s; in each record of
+    the generator's own host, and in no other."""
     log_backlog: int | None = None
     """Records waiting for the log thread."""
     gpu: list[dict[str, float]] | None = None
+    """For each GPU its ``id``, and as far as known its ``utilisation`` (percent), ``memory``
+    (bytes in use) and ``memory_total``."""
+    host_memory: int | None = None
+    """Bytes in use on the host: all but what programs could still get."""
+    memory_total: int | None = None
+    """Bytes of memory of the host."""
+    network_in: float | None = None
+    """Bytes received per second since the previous look, loopback left out."""
+    network_out: float | None = None
+    metrics: dict[str, float] | None = None
+    """Series of the user's choice, by the name they were given."""
 
 
 class Note(Record, tag="note"):

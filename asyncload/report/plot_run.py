@@ -48,12 +48,25 @@ class Run:
     bins: Bins
     """For counts of events."""
     parts: tuple[Part, ...]
-    """One for each scenario, or one of all when there are more than six."""
+    """One for each scenario, or one of all when there are more than six; none when nothing was
+    sent."""
+    systems: pl.DataFrame
+    """Samples of hosts: the columns of :data:`~asyncload.records.columns.SYSTEMS`."""
+
+    @property
+    def sent(self) -> bool:
+        """Whether it was a run of a load, and not of ``asyncload monitor``."""
+        return bool(self.parts)
 
 
 def run_of(columns: LogColumns) -> Run:
-    """Prepare ``columns`` for drawing. Raises :class:`LogError` when nothing was sent."""
-    if columns.requests.is_empty() and columns.jobs.is_empty():
+    """Prepare ``columns`` for drawing. Raises :class:`LogError` when nothing was sent.
+
+    The log of ``asyncload monitor``, which has no level of a load, may do with samples of hosts.
+    """
+    sent = not (columns.requests.is_empty() and columns.jobs.is_empty())
+    monitored = columns.levels.is_empty() and not columns.systems.is_empty()
+    if not sent and not monitored:
         raise LogError(
             f"there is nothing to plot in {columns.path}: it holds no request and no job; "
             "let the run go on for longer, or name another log"
@@ -63,6 +76,7 @@ def run_of(columns: LogColumns) -> Run:
         columns.jobs["t"].max(),
         columns.jobs["observed"].max(),
         columns.levels["t"].max(),
+        None if sent else columns.systems["t"].max(),
     )
     span = max(0.0, *(float(end) for end in ends if isinstance(end, float)))
     # 60 bins or more, as far as there are some three events for each.
@@ -75,7 +89,8 @@ def run_of(columns: LogColumns) -> Run:
         skipped=columns.skipped,
         span=span,
         bins=Bins.over(span, min(MAX_BINS, max(60, events // 3))),
-        parts=_parts(columns),
+        parts=_parts(columns) if sent else (),
+        systems=columns.systems,
     )
 
 

@@ -51,7 +51,7 @@ _HEIGHT: Final = 5.6
 _PANEL: Final = 2.6  # inches of height of each panel when there are several
 _HEAD: Final = 0.66  # inches of height for title and subtitle
 _SMALL: Final = 9.0
-_PLAIN_NUMBER: Final = FuncFormatter(lambda value, _: f"{value:,.10g}")
+PLAIN_NUMBER: Final = FuncFormatter(lambda value, _: f"{value:,.10g}")
 _FONT: Final = "DejaVu Sans"  # comes with matplotlib, so it looks the same everywhere
 
 
@@ -69,15 +69,28 @@ class Stroke:
     """Moves the markers along, so that those of lines that coincide do not."""
 
 
-def figure(run: Run, title: str, panels: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return a figure with a heading and ``panels`` axes, one above the other."""
-    height = _HEIGHT if panels == 1 else 1.4 + _PANEL * panels
+def figure(
+    run: Run, title: str, panels: int = 1, *, each: float = _PANEL
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with a heading and ``panels`` axes, one above the other.
+
+    ``each``: inches of height of a panel, where there are several.
+    """
+    heading = f"{printable(run.name, 74 - len(title))}: {title}"
+    return headed(heading, _subtitle(run), panels, each=each)
+
+
+def headed(
+    title: str, subtitle: str, panels: int = 1, *, each: float = _PANEL
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure as :func:`figure` does, of something that is no run."""
+    height = _HEIGHT if panels == 1 else 1.4 + each * panels
     room = (0.008, 0.01, 0.984, 0.99 - _HEAD / height)
     fig = Figure(figsize=(_WIDTH, height), layout=ConstrainedLayoutEngine(rect=room, hspace=0.04))
     FigureCanvasAgg(fig)
     for text, size, weight, colour, inches in (
-        (f"{printable(run.name, 74 - len(title))}: {title}", 14, "bold", BLACK, 0.12),
-        (_subtitle(run), _SMALL + 0.5, "normal", GREY, 0.42),
+        (title, 14, "bold", BLACK, 0.12),
+        (subtitle, _SMALL + 0.5, "normal", GREY, 0.42),
     ):
         fig.text(
             0.014,
@@ -114,7 +127,7 @@ def _subtitle(run: Run) -> str:
         except ValueError:
             words.append(printable(header.started_at, 30))
     words.append(duration(run.span))
-    if header is not None:
+    if header is not None and run.sent:
         words.append(f"seed {header.seed}")
     if not run.finished:
         words.append("run not finished")
@@ -231,7 +244,7 @@ def time_axis(axes: Sequence[Axes], run: Run, widths: Sequence[float]) -> float:
     for ax in axes:
         ax.set_xlim(0, end)
         ax.xaxis.set_major_locator(MultipleLocator(step))
-        ax.xaxis.set_major_formatter(_PLAIN_NUMBER)
+        ax.xaxis.set_major_formatter(PLAIN_NUMBER)
     label = f"time since the start of the run ({name})"
     if widths:
         label += f", in steps of {duration(min(widths))}"
@@ -301,7 +314,7 @@ def count_axis(ax: Axes, name: str) -> None:
     )
     ax.set_ylim(0, highest * 1.08 or 1.0)
     ax.yaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
-    ax.yaxis.set_major_formatter(_PLAIN_NUMBER)
+    ax.yaxis.set_major_formatter(PLAIN_NUMBER)
     ax.set_ylabel(name, fontsize=_SMALL + 1)
 
 

@@ -9,7 +9,7 @@ from :mod:`asyncload.report.plot_series` and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,8 @@ from asyncload.report.bins import Array, Bins
 from asyncload.report.plot_run import Part, Run, run_of
 from asyncload.report.plot_series import UNSPLIT, JobLatency, Percentiles, Points
 from asyncload.report.plot_style import Stroke
+from asyncload.report.plot_system import MONITORING, monitoring, system
+from asyncload.report.steps_plot import step_latency, step_throughput
 
 FORMATS: Final = ("png", "svg")
 
@@ -62,10 +64,11 @@ def plot_log(
 
     Where ``out_dir`` has a graph of ours, by its name in :data:`PLOTS` and in
     either format, that this log has no data for, it is of another run and is
-    deleted. ``progress`` is called with bytes read and bytes in all.
+    deleted. The log of ``asyncload monitor`` has graphs of its own, and leaves
+    those of a run alone. ``progress`` is called with bytes read and bytes in all.
 
-    Raises :class:`LogError` when the log cannot be read or holds no request
-    and no job, and :class:`ConfigError` for an unknown format or a folder
+    Raises :class:`LogError` when the log cannot be read or holds no request,
+    no job and no sample of a host, and :class:`ConfigError` for an unknown format or a folder
     that cannot be written.
     """
     if format not in FORMATS:
@@ -75,19 +78,37 @@ def plot_log(
     written = []
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
-        for name, plot in PLOTS:
-            fig = plot(run)
-            if fig is not None:
-                written.append(out_dir / f"{name}.{format}")
-                fig.savefig(written[-1], format=format, dpi=style.DPI)
-            else:
-                for form in FORMATS:
-                    (out_dir / f"{name}.{form}").unlink(missing_ok=True)
+        for name, fig in _graphs(run):
+            written.append(out_dir / f"{name}.{format}")
+            fig.savefig(written[-1], format=format, dpi=style.DPI)
+        drawn = {path.stem for path in written}
+        for older in _ours(out_dir, run):
+            if older.stem not in drawn:
+                older.unlink(missing_ok=True)
     except OSError as problem:
         raise ConfigError(
             f"cannot write graphs to {out_dir}: {problem.strerror}; choose another folder"
         ) from None
     return written
+
+
+def _graphs(run: Run) -> Iterator[tuple[str, Figure]]:
+    """Draw one graph after the other, so that only one is held at a time."""
+    if not run.sent:
+        yield from monitoring(run)
+        return
+    for name, plot in PLOTS:
+        fig = plot(run)
+        if fig is not None:
+            yield name, fig
+
+
+def _ours(out_dir: Path, run: Run) -> list[Path]:
+    """Find the graphs in ``out_dir`` that a log like that of ``run`` may have."""
+    if run.sent:
+        return [out_dir / f"{name}.{form}" for name, _ in PLOTS for form in FORMATS]
+    found = [path for form in FORMATS for path in out_dir.glob(f"*.{form}")]
+    return [path for path in found if MONITORING.fullmatch(path.stem)]
 
 
 def throughput(run: Run) -> Figure:
@@ -321,4 +342,7 @@ PLOTS: Final[tuple[tuple[str, Callable[[Run], Figure | None]], ...]] = (
     ("job_latency", job_latency),
     ("backlog", backlog),
     ("latency_distribution", latency_distribution),
+    ("step_throughput", step_throughput),
+    ("step_latency", step_latency),
+    ("system", system),
 )

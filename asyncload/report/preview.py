@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -10,10 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from asyncload.config.model import AwsConfig, Config
+from asyncload.config.redact import hide_texts
 from asyncload.plan.plan import Scenario, UserSpec
+from asyncload.report.table_rows import indented, plain_table
 from asyncload.stats import units
 from asyncload.transport.aws import environment_endpoint
 from asyncload.transport.describe import hide_secrets
+from asyncload.users.surroundings import Setting
 
 HEIGHT: Final = 5
 """Lines of a shape's graph."""
@@ -21,25 +26,43 @@ WIDEST: Final = 100
 """Columns of a graph, at most; wider is not clearer."""
 _LOOKS: Final = 100_000
 """Times at which a level is looked at: a burst of a second within a day is seen."""
+_SOURCE: Final = 26
+"""Columns for where a setting comes from, if it is to stand beside its value."""
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 
 
-def print_plan(config: Config, console: Console) -> None:
-    """Print each scenario's shape as a graph, with arrivals, peak and end."""
+def print_plan(
+    config: Config, console: Console, settings: Sequence[Sequence[Setting]] = ()
+) -> None:
+    """Print each scenario's shape as a graph, with arrivals, peak and end.
+
+    ``settings`` are those of each scenario, in order, where there are any to tell of.
+    """
     plan = config.plan
     facts = _facts()
     facts.add_row("against", _target(config.aws))
     facts.add_row("load", _clock(plan.end))
-    facts.add_row("drain", f"up to {_clock(plan.drain)} more, for what is still open then")
+    facts.add_row("drain", _drain(plan.drain))
     facts.add_row("seed", str(plan.seed))
     facts.add_row("log", config.log or "none")
     for index, threshold in enumerate(config.thresholds):
         facts.add_row("" if index else "thresholds", Text(threshold))
     console.print(Text(plan.name, "bold"))
     console.print(facts)
-    for scenario in plan.scenarios:
+    for index, scenario in enumerate(plan.scenarios):
         console.print()
         _print_scenario(scenario, console)
+        if index < len(settings) and settings[index]:
+            console.print()
+            indented(_settings_table(settings[index], config.secrets, console.width), console)
+
+
+def _drain(seconds: float) -> str:
+    if seconds == math.inf:
+        return "until no job is open; a job's own timeout holds"
+    if not seconds:
+        return "none; what is still open then is given up"
+    return f"up to {_clock(seconds)} more, for what is still open then"
 
 
 def _target(aws: AwsConfig) -> Text:
@@ -49,6 +72,34 @@ def _target(aws: AwsConfig) -> Text:
         return Text(hide_secrets(aws.endpoint_url))
     endpoint = environment_endpoint()
     return Text(f"{hide_secrets(endpoint)} (AWS_ENDPOINT_URL)" if endpoint else "AWS")
+
+
+def _settings_table(settings: Sequence[Setting], secrets: frozenset[str], width: int) -> Table:
+    """What will be used and where it comes from: beside each other, or below where that is wide."""
+    rows = [
+        (
+            Text(setting.name),
+            Text(
+                hide_texts(hide_secrets(setting.value), secrets) or "not known yet",
+                "" if setting.known else "yellow",
+            ),
+            Text(units.one_line(setting.source), "dim"),
+        )
+        for setting in settings
+    ]
+    name, value, source = (
+        max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)
+    )
+    if name + value + min(source, _SOURCE) + 8 <= width:
+        table = plain_table([("setting", "left"), ("value", "left"), ("from", "left")], header=True)
+        table.columns[1].no_wrap = True
+        for row in rows:
+            table.add_row(*row)
+        return table
+    table = plain_table([("setting", "left"), ("value, and where it is from", "left")], header=True)
+    for row in rows:
+        table.add_row(row[0], Text("\n").join(row[1:]))
+    return table
 
 
 def _print_scenario(scenario: Scenario, console: Console) -> None:

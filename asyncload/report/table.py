@@ -13,13 +13,16 @@ from rich.console import Console
 from rich.text import Text
 
 from asyncload.report.conclusion import conclusion
+from asyncload.report.steps import print_steps
+from asyncload.report.table_hosts import print_hosts
+from asyncload.report.table_jobs import beside, equation, fates
 from asyncload.report.table_rows import Row, fitted, indented, plain_table, print_rows, shortened
+from asyncload.report.table_streams import print_streams
 from asyncload.stats import units
 from asyncload.stats.metrics import (
     Distribution,
     JobMetrics,
     JobRow,
-    JobTotals,
     RequestMetrics,
     RequestRow,
 )
@@ -45,6 +48,7 @@ def print_summary(
     log_path: Path | str | None = None,
     artifacts: Sequence[Path | str] = (),
     notes: Sequence[NoteSeen] = (),
+    found: Sequence[str] = (),
     interrupted: bool = False,
     problems: Sequence[str] = (),
 ) -> None:
@@ -52,15 +56,21 @@ def print_summary(
 
     ``thresholds`` are ``None`` when it is not known how they came out,
     ``notes`` are the warnings and errors the reader of the numbers should
-    know of, ``problems`` is what kept the run from going as planned.
+    know of, ``found`` what set-up found out, ``problems`` is what kept the run from going as planned.
     """
     if summary.requests.count:
         _print_requests(summary, console)
+        print_streams(summary, console, label=_label, most=MAX_ROWS)
     else:
         console.print(Text("No request was sent.", "bold"))
+    print_steps(summary.steps, console)
     if summary.jobs.submitted:
         _print_jobs(summary, console)
+    if any(host.gpus or not host.generator for host in summary.hosts):
+        console.print()
+        print_hosts(summary.hosts, console)
     _print_failures(summary, console)
+    _print_found(found, console)
     _print_notes(notes, console)
     console.print()
     _print_thresholds(thresholds or (), console)
@@ -112,13 +122,15 @@ def _request_row(label: Text, metrics: RequestMetrics, summary: Summary) -> Row:
 def _print_jobs(summary: Summary, console: Console) -> None:
     jobs = summary.jobs
     console.print()
-    heading, beside = Text("Jobs", "bold"), _beside(jobs)
-    if heading.cell_len + 2 + beside.cell_len <= console.width:
-        console.print(Text.assemble(heading, "  ", beside))
+    heading, more = Text("Jobs", "bold"), beside(jobs)
+    if heading.cell_len + 2 + more.cell_len <= console.width:
+        console.print(Text.assemble(heading, "  ", more))
     else:
         console.print(heading)
-        indented(beside, console)
-    indented(_equation(jobs), console)
+        indented(more, console)
+    indented(equation(jobs), console)
+    if jobs.rejected + jobs.stuck + jobs.never_started:
+        indented(fates(jobs), console)
     if jobs.latency.count:
         _print_stages(jobs, console)
     given_up = jobs.latency.beyond
@@ -183,52 +195,6 @@ def _names_line(names: Sequence[JobRow], width: int) -> Text:
     return text.append_text(shortened(labels[1], room)).append(")")
 
 
-def _equation(jobs: JobMetrics) -> Text:
-    """Write the account of the jobs: submitted = succeeded + … ."""
-    text = Text()
-    text.append(units.count(jobs.submitted), "bold").append(" submitted = ", "dim")
-    parts = [
-        (jobs.succeeded, "succeeded", "green"),
-        (jobs.partial, "partial", "yellow"),
-        (jobs.failed, "failed", "red"),
-        (jobs.timed_out, "timed out", "red"),
-        (jobs.lost, "lost", "red"),
-    ]
-    if jobs.backlog:
-        parts.append((jobs.backlog, "still open", "yellow"))
-    for index, (number, what, style) in enumerate(parts):
-        text.append(" + " if index else "", "dim")
-        text.append(units.count(number), f"bold {style}" if number else "")
-        text.append(f" {what}", "dim")
-    return text
-
-
-def _beside(jobs: JobTotals) -> Text:
-    """Write what else there is to say of the jobs as a whole."""
-    parts = [
-        Text(f"{units.rate(jobs.rate)} finished"),
-        Text(f"{units.percent(jobs.success_rate)} succeeded"),
-    ]
-    amounts = [(jobs.size, "B"), (jobs.pixels, "px")]
-    if any(number for number, _ in amounts):
-        processed = ", ".join(units.amount(number, unit) for number, unit in amounts if number)
-        parts.append(Text(f"{processed} processed"))
-    for number, one, many in (
-        (jobs.duplicates, "duplicate status", "duplicate statuses"),
-        (jobs.late, "late status", "late statuses"),
-        (jobs.orphans, "orphan status", "orphan statuses"),
-        (jobs.unreadable, "unreadable message", "unreadable messages"),
-        (jobs.regions, "region message", "region messages"),
-        (jobs.unconfirmed, "unconfirmed send", "unconfirmed sends"),
-    ):
-        if number:
-            parts.append(Text(units.counted(number, one, many), "yellow"))
-    text = Text()
-    for index, part in enumerate(parts):
-        text.append(" · " if index else "", "dim").append_text(part)
-    return text
-
-
 def _print_stages(jobs: JobMetrics, console: Console) -> None:
     """Print where the time of a job goes: its stages, and the whole of it."""
     whole = (jobs.latency.mean or 0.0) * jobs.latency.count
@@ -264,16 +230,21 @@ def _job_row(label: Text, metrics: JobMetrics) -> Row:
 
 
 def _print_failures(summary: Summary, console: Console) -> None:
-    failures = [(number, "request", text) for text, number in summary.requests.failures.items()]
-    failures += [(number, "job", text) for text, number in summary.jobs.failures.items()]
+    failures = [
+        (number, what, text, metrics.failure_times[text])
+        for what, metrics in (("request", summary.requests), ("job", summary.jobs))
+        for text, number in metrics.failures.items()
+    ]
     if not failures:
         return
     failures.sort(key=lambda failure: -failure[0])
-    table = plain_table([("", "left"), ("", "right"), ("", "left"), ("", "left")], header=False)
-    for index, (number, what, text) in enumerate(failures[:_MAX_FAILURES]):
+    shown = failures[:_MAX_FAILURES]
+    table = plain_table([("", "left"), ("", "right"), *[("", "left")] * 3], header=False)
+    for index, (number, what, text, times) in enumerate(shown):
         title = Text("" if index else "Failures", "bold")
-        times = Text(f"{units.count(number)} ×", "red")
-        table.add_row(title, times, Text(what, "dim"), Text(units.one_line(text)))
+        number_of = Text(f"{units.count(number)} ×", "red")
+        when = Text(units.clocks(*times), "dim")
+        table.add_row(title, number_of, Text(what, "dim"), when, Text(units.one_line(text)))
     console.print()
     console.print(table)
     _print_hidden(len(failures) - _MAX_FAILURES, console)
@@ -289,6 +260,16 @@ def _print_thresholds(thresholds: Sequence[ThresholdResult], console: Console) -
         told = {"", result.measured, f"it is {result.measured}"}
         reason = Text("" if result.reason in told else result.reason, "red")
         table.add_row(mark, Text(result.text), Text(result.measured, style), reason)
+    console.print(table)
+
+
+def _print_found(found: Sequence[str], console: Console) -> None:
+    if not found:
+        return
+    table = plain_table([("", "left"), ("", "left")], header=False)
+    for index, text in enumerate(found):
+        table.add_row(Text("" if index else "Set-up", "bold"), Text(units.one_line(text)))
+    console.print()
     console.print(table)
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from asyncload.records.record import OK, TIMEOUT, Job, Ledger, Request
 from asyncload.stats.histogram import LatencyHistogram
-from asyncload.stats.metrics import Distribution
+from asyncload.stats.metrics import Distribution, StreamMetrics
+from asyncload.stats.streams import StreamGroup
 
 MAX_ERRORS: Final = 50
 """Different error texts kept for a group; the others are counted together."""
@@ -27,17 +28,46 @@ _COUNTED_AS: Final = {
 _LEDGER_FIELDS: Final = tuple(name for name in Ledger.__struct_fields__ if name != "t")
 
 
-class RequestGroup:
+Spans = dict[str, tuple[float, float]]
+"""First and last time of something, in seconds of the run, by its text."""
+
+
+class _Failing:
+    """What went wrong, how often, and from when to when."""
+
+    def __init__(self) -> None:
+        self.failures: dict[str, int] = {}
+        self.failure_times: Spans = {}
+
+    def _fail(self, text: str, t: float) -> None:
+        _widen(self.failure_times, add_failure(self.failures, text), t, t)
+
+    def _merge_failures(self, other: _Failing) -> None:
+        for text, number in other.failures.items():
+            kept = add_failure(self.failures, text, number)
+            _widen(self.failure_times, kept, *other.failure_times[text])
+
+    def _failure_fields(self) -> dict[str, Any]:
+        failures = most_frequent(self.failures)
+        return {
+            "failures": failures,
+            "failure_times": {text: self.failure_times[text] for text in failures},
+        }
+
+
+class RequestGroup(_Failing):
     """Requests folded; the attributes are those of ``RequestMetrics``."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.count = self.ok = self.failed = self.timeout = self.dropped = 0
         self.bytes_out = self.bytes_in = 0
         self.last_end = 0.0
         self.latency = LatencyHistogram()
         self.service_time = LatencyHistogram()
         self.lateness = LatencyHistogram()
-        self.failures: dict[str, int] = {}
+        self.stream: StreamGroup | None = None
+        """Made for the first answer that is a stream."""
 
     def drop(self, request: Request) -> None:
         """Fold one arrival that was dropped."""
@@ -58,7 +88,7 @@ class RequestGroup:
                 self.timeout += 1
             else:
                 self.failed += 1
-            add_failure(self.failures, request_failure(request))
+            self._fail(request_failure(request), request.t)
         due = request.due
         self.latency.record(end - due)
         start = request.start
@@ -69,6 +99,10 @@ class RequestGroup:
             self.bytes_out += request.bytes_out
         if request.bytes_in:
             self.bytes_in += request.bytes_in
+        if request.stream is not None:
+            if self.stream is None:
+                self.stream = StreamGroup()
+            self.stream.add(request, request.stream)
 
     def merge(self, other: RequestGroup) -> None:
         """Fold all that ``other`` has folded."""
@@ -83,8 +117,17 @@ class RequestGroup:
         self.latency.merge(other.latency)
         self.service_time.merge(other.service_time)
         self.lateness.merge(other.lateness)
-        for text, number in other.failures.items():
-            add_failure(self.failures, text, number)
+        self._merge_failures(other)
+        if other.stream is not None:
+            if self.stream is None:
+                self.stream = StreamGroup()
+            self.stream.merge(other.stream)
+
+    def token_rate(self, rate: float) -> float | None:
+        """Compute tokens per second, where requests come at ``rate`` per second."""
+        if self.stream is None:
+            return None
+        return self.stream.tokens * rate / self.count if self.count else 0.0
 
     @property
     def error_rate(self) -> float | None:
@@ -99,6 +142,9 @@ class RequestGroup:
 
     def fields(self, rate: float) -> dict[str, Any]:
         """Give the fields of ``RequestMetrics``."""
+        stream = None
+        if self.stream is not None:
+            stream = StreamMetrics(**self.stream.fields(self.token_rate(rate) or 0.0))
         return {
             "count": self.count,
             "ok": self.ok,
@@ -113,17 +159,20 @@ class RequestGroup:
             "latency": Distribution.of(self.latency),
             "service_time": Distribution.of(self.service_time),
             "lateness": Distribution.of(self.lateness),
-            "failures": most_frequent(self.failures),
+            **self._failure_fields(),
+            "stream": stream,
         }
 
 
-class JobGroup:
+class JobGroup(_Failing):
     """Jobs folded; the attributes are those of ``JobTotals``."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.submitted = self.succeeded = self.partial = self.failed = 0
         self.timed_out = self.lost = self.backlog = self.duplicates = 0
         self.late = self.orphans = self.unreadable = self.regions = self.unconfirmed = 0
+        self.rejected = self.stuck = self.never_started = 0
         self.observed = self.given_up = 0
         self.last_observed = 0.0
         self.size = self.pixels = 0
@@ -133,7 +182,6 @@ class JobGroup:
         self.queue_wait = LatencyHistogram()
         self.processing = LatencyHistogram()
         self.notification = LatencyHistogram()
-        self.failures: dict[str, int] = {}
 
     def add(self, job: Job) -> None:
         """Fold one job that is over."""
@@ -142,7 +190,7 @@ class JobGroup:
         counter = _COUNTED_AS.get(job.status, "failed")
         setattr(self, counter, getattr(self, counter) + 1)
         if counter not in {"succeeded", "partial"}:
-            add_failure(self.failures, job_failure(job))
+            self._fail(job_failure(job), job.t)
         observed = job.observed
         if observed is None:
             self.given_up += 1
@@ -174,8 +222,7 @@ class JobGroup:
         self.queue_wait.merge(other.queue_wait)
         self.processing.merge(other.processing)
         self.notification.merge(other.notification)
-        for text, number in other.failures.items():
-            add_failure(self.failures, text, number)
+        self._merge_failures(other)
 
     def take(self, ledger: Ledger) -> None:
         """Put the ledger's totals in the place of those counted from job records.
@@ -219,7 +266,7 @@ class JobGroup:
             "queue_wait": Distribution.of(self.queue_wait),
             "processing": Distribution.of(self.processing),
             "notification": Distribution.of(self.notification),
-            "failures": most_frequent(self.failures),
+            **self._failure_fields(),
         }
 
     def beside(self) -> dict[str, Any]:
@@ -230,6 +277,9 @@ class JobGroup:
             "unreadable": self.unreadable,
             "regions": self.regions,
             "unconfirmed": self.unconfirmed,
+            "rejected": self.rejected,
+            "stuck": self.stuck,
+            "never_started": self.never_started,
         }
 
 
@@ -252,11 +302,20 @@ def job_failure(job: Job) -> str:
     return f"{job.status}: {text}"[:_ERROR_LENGTH] if text else job.status
 
 
-def add_failure(failures: dict[str, int], text: str, number: int = 1) -> None:
-    """Count a failure; texts beyond the first ``MAX_ERRORS`` go under ``OTHER_ERRORS``."""
+def add_failure(failures: dict[str, int], text: str, number: int = 1) -> str:
+    """Count a failure; texts beyond the first ``MAX_ERRORS`` go under ``OTHER_ERRORS``.
+
+    Returns the text that it was counted under.
+    """
     if text not in failures and len(failures) >= MAX_ERRORS:
         text = OTHER_ERRORS
     failures[text] = failures.get(text, 0) + number
+    return text
+
+
+def _widen(spans: Spans, text: str, first: float, last: float) -> None:
+    known = spans.get(text, (first, last))
+    spans[text] = min(known[0], first), max(known[1], last)
 
 
 def most_frequent(failures: dict[str, int]) -> dict[str, int]:

@@ -22,6 +22,7 @@ from asyncload.records.record import (
 )
 from asyncload.stats.groups import JobGroup, RequestGroup, add_failure, most_frequent
 from asyncload.stats.histogram import LatencyHistogram
+from asyncload.stats.hosts import is_generator
 from asyncload.stats.snapshot import NoteSeen, RecentTimes, ScenarioNow, Series, Snapshot
 from asyncload.stats.summary import SummaryFold, loads
 
@@ -33,7 +34,7 @@ RATE_WINDOW: Final = 5
 """Whole seconds that recent rates are over."""
 LATEST: Final = 100
 """Where fewer values than this came within ``WINDOW``, percentiles are over this many."""
-MAX_NOTES: Final = 5
+MAX_NOTES: Final = 10
 
 
 class _Cell:
@@ -99,13 +100,14 @@ class _Totals:
     of the moment of its record: what is shown together then agrees.
     """
 
-    __slots__ = ("dropped", "failed", "failures", "jobs_failed", "sent")
+    __slots__ = ("dropped", "failed", "failures", "jobs_failed", "pixels", "sent", "size")
 
     def __init__(self) -> None:
         self.sent: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         self.jobs_failed: Counter[str] = Counter()
+        self.size = self.pixels = 0
         self.failures: dict[str, int] = {}
 
 
@@ -124,7 +126,9 @@ class LiveStats:
         self._seconds: dict[int, _Second] = {}
         self._newest = -1
         self._system: System | None = None
+        self._sources: dict[str, System] = {}
         self._notes: deque[NoteSeen] = deque(maxlen=MAX_NOTES)
+        self._found: list[str] = []
         self._with_ledger: _Totals | None = None
 
     def write(self, record: Record) -> None:
@@ -139,8 +143,10 @@ class LiveStats:
             if scenario.level is None or record.t >= scenario.level.t:
                 scenario.level = record
         elif isinstance(record, System):
-            if record.loop_lag is not None:
+            if is_generator(record):
                 self._system = record
+            else:
+                self._sources[record.host] = record
         elif isinstance(record, Ledger):
             if record is self.fold.ledger:
                 self._with_ledger = self._totals()
@@ -157,9 +163,13 @@ class LiveStats:
             t=now,
             scenarios=[self._now(name, now, totals) for name in self._scenarios],
             ledger=self.fold.ledger,
+            size=totals.size,
+            pixels=totals.pixels,
             system=self._system,
+            sources=list(self._sources.values()),
             failures=most_frequent(totals.failures),
             notes=list(self._notes),
+            found=list(self._found),
             series=self._series(int(now)),
         )
 
@@ -173,6 +183,8 @@ class LiveStats:
             totals.dropped[scenario] = drops.dropped
         for (scenario, _), jobs in self.fold.jobs.items():
             totals.jobs_failed[scenario] += jobs.failed + jobs.timed_out + jobs.lost
+            totals.size += jobs.size
+            totals.pixels += jobs.pixels
         groups: list[RequestGroup | JobGroup] = [*self.fold.requests.values()]
         groups += self.fold.jobs.values()
         for group in groups:
@@ -214,6 +226,8 @@ class LiveStats:
 
     def _note(self, note: Note) -> None:
         if note.level == "info":
+            if note.t == 0 and len(self._found) < MAX_NOTES:
+                self._found.append(note.text)
             return
         if self._notes and self._notes[-1].text == note.text:
             self._notes[-1].t = note.t

@@ -5,6 +5,7 @@
     request.error_rate                 all requests
     request.latency.p99.9              any percentile; also .mean .min .max
     request[NAME].service_time.p95     requests named NAME, or of the scenario NAME
+    request.first_token.p95            of answers that are streams
     job.latency.p95                    all jobs
     job[NAME].queue_wait.max           jobs named NAME, or of the scenario NAME
 """
@@ -32,6 +33,9 @@ _REQUEST_NUMBERS: Final[dict[str, Unit]] = {
     "drop_rate": "share",
     "bytes_out": "count",
     "bytes_in": "count",
+    "chunks": "count",
+    "tokens": "count",
+    "token_rate": "per second",
 }
 _JOB_NUMBERS: Final[dict[str, Unit]] = {
     "submitted": "count",
@@ -47,8 +51,25 @@ _JOB_NUMBERS: Final[dict[str, Unit]] = {
     "size": "count",
     "pixels": "count",
 }
-_WHOLE_RUN_NUMBERS: Final = ("backlog", "late", "orphans", "unreadable", "regions", "unconfirmed")
-_REQUEST_TIMES: Final = ("latency", "service_time", "lateness")
+_WHOLE_RUN_NUMBERS: Final = (
+    "backlog",
+    "late",
+    "orphans",
+    "unreadable",
+    "regions",
+    "unconfirmed",
+    "rejected",
+    "stuck",
+    "never_started",
+)
+_REQUEST_TIMES: Final = (
+    "latency",
+    "service_time",
+    "lateness",
+    "first_byte",
+    "first_token",
+    "token_gap",
+)
 _JOB_TIMES: Final = (
     "latency",
     "lateness",

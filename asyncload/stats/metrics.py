@@ -55,6 +55,22 @@ class Distribution(msgspec.Struct, frozen=True):
         )
 
 
+class StreamMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """Answers that came in as streams. What a chunk is, the request says (``docs/http.md``)."""
+
+    chunks: int
+    tokens: int
+    """Of completions."""
+    token_rate: float
+    """``tokens`` per second of the load's span."""
+    first_byte: Distribution
+    """First byte of the answer − due."""
+    first_token: Distribution
+    """First chunk − due; of one that timed out before it, end − due."""
+    token_gap: Distribution
+    """From a chunk to the next: of completions the inter-token latency."""
+
+
 class RequestMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """Requests of one name, of one scenario, or all."""
 
@@ -82,6 +98,10 @@ class RequestMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """start − due."""
     failures: dict[str, int]
     """Failed and timed out requests by error text, most frequent first."""
+    failure_times: dict[str, tuple[float, float]]
+    """When the first and the last of each of them was over, seconds of the run."""
+    stream: StreamMetrics | None = None
+    """Of those whose answers were streams, if any."""
 
 
 class RequestRow(RequestMetrics, frozen=True, kw_only=True):
@@ -133,6 +153,8 @@ class JobMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """observed − finished."""
     failures: dict[str, int]
     """Failed and given up jobs by status and error text, most frequent first."""
+    failure_times: dict[str, tuple[float, float]]
+    """When the first and the last of each of them was over, seconds of the run."""
 
 
 class JobRow(JobMetrics, frozen=True, kw_only=True):
@@ -155,3 +177,12 @@ class JobTotals(JobMetrics, frozen=True, kw_only=True):
     """Status messages about a region of a job."""
     unconfirmed: int
     """Sends whose answer was lost and of which nothing was heard again; not in ``submitted``."""
+    rejected: int
+    """Given up, and their request was found among the dead letters.
+
+    ``rejected + stuck + never_started = timed_out + lost``.
+    """
+    stuck: int
+    """Given up after STARTED or IN_PROGRESS."""
+    never_started: int
+    """Given up without any status."""

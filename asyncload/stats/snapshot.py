@@ -76,10 +76,17 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     t: float
     scenarios: list[ScenarioNow]
     ledger: Ledger | None
+    size: int
+    """Bytes of input of the jobs whose terminal status was observed; as of ``ledger``."""
+    pixels: int
     system: System | None
     """The latest health of the generator itself."""
+    sources: list[System] = []
+    """The latest figures of each source of ``monitor:``."""
     failures: dict[str, int]
     """Requests and jobs that went wrong, by error text, most frequent first."""
     notes: list[NoteSeen]
     """The latest warnings and errors, oldest first."""
+    found: list[str] = []
+    """What set-up found out and thought worth a note."""
     series: Series

@@ -26,8 +26,11 @@ from asyncload.records.record import (
     System,
 )
 from asyncload.stats.groups import JobGroup, RequestGroup
+from asyncload.stats.hosts import HostMetrics, Hosts
 from asyncload.stats.metric import Metric
 from asyncload.stats.metrics import JobRow, JobTotals, RequestMetrics, RequestRow
+from asyncload.stats.steps import StepMetrics, Steps
+from asyncload.stats.streams import STREAM_FIELDS, StreamGroup
 
 MAX_NAMES: Final = 500
 """Different names kept apart in a run; requests and jobs of others are counted together."""
@@ -51,6 +54,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Number of notes by level."""
     peak_loop_lag: float | None
     """Longest time the event loop was late to wake, seconds."""
+    hosts: list[HostMetrics] = []
+    """The generator's host, and what was monitored beside it."""
+    steps: list[StepMetrics] = []
+    """Of scenarios whose clients, each at a fixed rate, become more step by step."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as JSON types, as a ``SummaryRecord`` holds it."""
@@ -61,7 +68,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 class SummaryFold:
     """A sink that folds every record into the numbers of a :class:`Summary`.
 
-    The order of the records does not matter. Memory is bounded by the number
+    The order of the records does not matter, but that a header comes first. Memory is bounded by the number
     of names (``MAX_NAMES``), not by the number of records.
 
     The *span* of a scenario's load, which rates of requests are per, begins
@@ -83,12 +90,14 @@ class SummaryFold:
         """The latest totals of the job ledger."""
         self.notes: dict[str, int] = {}
         self.peak_loop_lag: float | None = None
+        self._hosts = Hosts()
+        self._steps = Steps()
         self._durations: dict[str, float] = {}
         self._handlers: dict[type[Record], Callable[[Any], None]] = {
             Request: self._request,
             Job: self._job,
             Ledger: self._ledger,
-            Level: self._moment,
+            Level: self._level,
             System: self._system,
             Note: self._note,
             RunHeader: self._header,
@@ -106,12 +115,12 @@ class SummaryFold:
         jobs = self.job_total()
         return Summary(
             t=self.t,
-            requests=RequestMetrics(**total.fields(self._rate(total, self._span()))),
+            requests=RequestMetrics(**total.fields(self._rate(total, self.span()))),
             requests_by_name=[
                 RequestRow(
                     scenario=scenario,
                     name=name,
-                    **group.fields(self._rate(group, self._span(scenario))),
+                    **group.fields(self._rate(group, self.span(scenario))),
                 )
                 for (scenario, name), group in sorted(self._rows().items())
             ],
@@ -127,6 +136,8 @@ class SummaryFold:
             ],
             notes=dict(sorted(self.notes.items())),
             peak_loop_lag=self.peak_loop_lag,
+            hosts=self._hosts.read(),
+            steps=self._steps.read(),
         )
 
     def metric(self, metric: str | Metric) -> float | None:
@@ -146,9 +157,10 @@ class SummaryFold:
             group = self.request_total(metric.name)
             if not group.count + group.dropped:
                 return None
-            if metric.field == "rate":
+            if metric.field in {"rate", "token_rate"}:
                 scenarios = _scenarios(_matching(self.requests, metric.name))
-                return self._rate(group, self._span(*scenarios))
+                rate = self._rate(group, self.span(*scenarios))
+                return rate if metric.field == "rate" else group.token_rate(rate)
             if metric.field in {"dropped", "drop_rate"} and self._shared_drops(metric.name):
                 return None
             return _value(group, metric)
@@ -200,6 +212,27 @@ class SummaryFold:
             total.take(self.ledger)
         return total
 
+    def span(self, *scenarios: str) -> float:
+        """Compute the span of the load of some scenarios (of all when none is named), seconds."""
+        spans: dict[str, float] = {}
+        groups = [(scenario, group) for (scenario, _), group in self.requests.items()]
+        for scenario, group in [*groups, *self.drops.items()]:
+            if not scenarios or scenario in scenarios:
+                planned = self._durations.get(scenario, float("inf"))
+                spans[scenario] = max(spans.get(scenario, 0.0), min(planned, group.last_end))
+        return max(spans.values(), default=0.0)
+
+    def job_span(self, *scenarios: str) -> float:
+        """Seconds until the last job of some scenarios (of all when none is named) was observed."""
+        return max(
+            (
+                group.last_observed
+                for (scenario, _), group in self.jobs.items()
+                if not scenarios or scenario in scenarios
+            ),
+            default=0.0,
+        )
+
     def _request(self, request: Request) -> None:
         if request.t > self.t:  # noqa: PLR1730 - a call to max() is most of this line's cost
             self.t = request.t
@@ -210,6 +243,8 @@ class SummaryFold:
         if group is None:
             group = _new_group(self.requests, request.scenario, request.name, RequestGroup)
         group.add(request)
+        if self._steps.known:
+            self._steps.request(request)
 
     def _job(self, job: Job) -> None:
         self._moment(job)
@@ -226,8 +261,13 @@ class SummaryFold:
     def _moment(self, record: Job | Ledger | Level | Note | System) -> None:
         self.t = max(self.t, record.t)
 
+    def _level(self, level: Level) -> None:
+        self._moment(level)
+        self._steps.level(level)
+
     def _system(self, system: System) -> None:
         self._moment(system)
+        self._hosts.add(system)
         if system.loop_lag is not None:
             self.peak_loop_lag = max(self.peak_loop_lag or 0.0, system.loop_lag)
 
@@ -236,6 +276,7 @@ class SummaryFold:
         self.notes[note.level] = self.notes.get(note.level, 0) + 1
 
     def _header(self, header: RunHeader) -> None:
+        self._steps.header(header)
         for name, load in loads(header).items():
             with contextlib.suppress(ValueError):  # a log of another version may say it otherwise
                 self._durations[name] = parse_duration(load.get("duration"))
@@ -263,29 +304,12 @@ class SummaryFold:
                 rows[key].merge(dropped)
         return rows
 
-    def _span(self, *scenarios: str) -> float:
-        """Compute the span of the load of some scenarios (of all when none is named), seconds."""
-        spans: dict[str, float] = {}
-        groups = [(scenario, group) for (scenario, _), group in self.requests.items()]
-        for scenario, group in [*groups, *self.drops.items()]:
-            if not scenarios or scenario in scenarios:
-                planned = self._durations.get(scenario, float("inf"))
-                spans[scenario] = max(spans.get(scenario, 0.0), min(planned, group.last_end))
-        return max(spans.values(), default=0.0)
-
     def _job_rate(self, jobs: JobGroup, *scenarios: str) -> float:
         """Jobs observed per second until the last of some scenarios (of all when none is named).
 
         Rates of names share that span, so that they add up to their scenario's.
         """
-        span = max(
-            (
-                group.last_observed
-                for (scenario, _), group in self.jobs.items()
-                if not scenarios or scenario in scenarios
-            ),
-            default=0.0,
-        )
+        span = self.job_span(*scenarios)
         return jobs.observed / span if span > 0 else 0.0
 
     @staticmethod
@@ -323,7 +347,12 @@ def _new_group(
 
 
 def _value(group: RequestGroup | JobGroup, metric: Metric) -> float | None:
-    value = getattr(group, metric.field)
+    held: RequestGroup | JobGroup | StreamGroup | None = group
+    if isinstance(group, RequestGroup) and metric.field in STREAM_FIELDS:
+        held = group.stream
+    if held is None:
+        return None
+    value = getattr(held, metric.field)
     if metric.statistic == "p":
         late = group.given_up if isinstance(group, JobGroup) and metric.field == "latency" else 0
         (value,) = value.percentiles([metric.percent], beyond=late)

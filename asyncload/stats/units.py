@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from typing import Final
 
 # (unit, seconds in it, first value in seconds that is too large for it); "999.5 µs" would
@@ -20,7 +22,7 @@ NO_VALUE: Final = "–"
 
 def digits(value: float) -> str:
     """Write three significant digits: ``0.0123``, ``1.23``, ``12.3``, ``123``, ``1,234``."""
-    size = abs(value)
+    size = abs(float(value))
     if size >= 99.95:
         return f"{value:,.0f}"
     if size >= 9.995:
@@ -52,6 +54,12 @@ def clock(value: float) -> str:
     return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"
 
 
+def clocks(first: float, last: float) -> str:
+    """Write a time span of the run by its two moments: ``0:15–0:42``, or ``0:15``."""
+    start, end = clock(first), clock(last)
+    return start if start == end else f"{start}–{end}"
+
+
 def rate(value: float | None) -> str:
     """Write events per second: ``12.3/s``."""
     return NO_VALUE if value is None else f"{digits(value)}/s"
@@ -80,6 +88,13 @@ def amount(value: float, unit: str) -> str:
         step += 1
     number = count(value) if step == 0 else digits(value)
     return f"{number} {_PREFIXES[step]}{unit}"
+
+
+def money(value: Decimal | float, currency: str) -> str:
+    """Write a sum: hundredths from 1 on, below that three significant digits: ``0.000405 USD``."""
+    size = abs(float(value))
+    places = 2 if size == 0 or size >= 0.9995 else 2 - math.floor(math.log10(size))
+    return f"{value:,.{places}f} {currency}"
 
 
 def one_line(text: str) -> str:

@@ -96,7 +96,11 @@ class Aws:
     @property
     def target(self) -> str:
         """Where calls go, in words."""
-        endpoint = self.endpoint
+        return self.target_of("")
+
+    def target_of(self, service: str) -> str:
+        """Where calls of ``service`` go, in words."""
+        endpoint = self._endpoints.get(service, self.endpoint)
         return hide_secrets(endpoint) if endpoint else f"AWS in {self.region}"
 
     @property
@@ -216,16 +220,19 @@ class Aws:
 
     async def account(self) -> str:
         """Ask STS for the account id. Raises :class:`TargetError`."""
-        async with self.explained("asking STS for the account id"):
+        async with self.explained("asking STS for the account id", service="sts"):
             sts = await self.client("sts", retries=True)
             return str((await sts.get_caller_identity())["Account"])
 
     @contextlib.asynccontextmanager
-    async def explained(self, doing: str, **remedies: str) -> AsyncIterator[None]:
+    async def explained(
+        self, doing: str, *, service: str = "", **remedies: str
+    ) -> AsyncIterator[None]:
         """Turn what botocore raises inside into one :class:`TargetError` sentence.
 
-        ``remedies`` maps error codes to sentences of their own (the code's
-        last dotted part, such as ``QueueDoesNotExist``).
+        ``service`` is the one that is called, which may have an endpoint of
+        its own. ``remedies`` maps error codes to sentences of their own (the
+        code's last dotted part, such as ``QueueDoesNotExist``).
         """
         try:
             yield
@@ -235,20 +242,24 @@ class Aws:
 
             if isinstance(problem, KeyError | ResponseParserError):
                 raise TargetError(
-                    f"{self.target} does not answer like AWS while {doing} "
-                    f"({describe(problem)}); {self._check_address}"
+                    f"{self.target_of(service)} does not answer like AWS while {doing} "
+                    f"({describe(problem)}); {self._check_address(service)}"
                 ) from None
             if not isinstance(problem, BotoCoreError | ClientError | OSError):
                 raise
-            raise TargetError(self._sentence(doing, problem, remedies)) from None
+            raise TargetError(self._sentence(doing, service, problem, remedies)) from None
 
-    @property
-    def _check_address(self) -> str:
+    def _check_address(self, service: str) -> str:
+        if service in self._endpoints:
+            return f"check aws.endpoints.{service}"
         if self.endpoint_url:
             return "check aws.endpoint_url"
         return "check AWS_ENDPOINT_URL" if self.endpoint else "check aws.region and the network"
 
-    def _sentence(self, doing: str, problem: Exception, remedies: dict[str, str]) -> str:
+    def _sentence(
+        self, doing: str, service: str, problem: Exception, remedies: dict[str, str]
+    ) -> str:
+        target, check_address = self.target_of(service), self._check_address(service)
         code = (error_code(problem) or type(problem).__name__).rpartition(".")[2]
         if code in remedies:
             return remedies[code]
@@ -259,29 +270,26 @@ class Aws:
             )
         if code in _BAD_CREDENTIALS:
             return (
-                f"{self.target} refused the credentials while {doing} ({code}); "
+                f"{target} refused the credentials while {doing} ({code}); "
                 "check AWS_PROFILE or the AWS_* variables, and that they have not expired"
             )
         if code.startswith("AccessDenied") or code in {"403", "Forbidden"}:
             return (
-                f"access denied by {self.target} while {doing}; "
+                f"access denied by {target} while {doing}; "
                 "give these credentials the permission, or use others"
             )
         if code in _UNREACHABLE:
             return (
-                f"cannot reach {self.target} while {doing}; "
-                f"{self._check_address}, and that the service is up"
+                f"cannot reach {target} while {doing}; {check_address}, and that the service is up"
             )
         if code in {"ReadTimeoutError", "TimeoutError"}:
             return (
-                f"{self.target} does not answer while {doing}; "
-                f"{self._check_address}, and that the service is up"
+                f"{target} does not answer while {doing}; "
+                f"{check_address}, and that the service is up"
             )
         if code.isdigit():  # an HTTP status without one of AWS's error codes
-            return (
-                f"{self.target} answered {describe(problem)!r} while {doing}; {self._check_address}"
-            )
-        return f"{doing} failed at {self.target}: {describe(problem)}"
+            return f"{target} answered {describe(problem)!r} while {doing}; {check_address}"
+        return f"{doing} failed at {target}: {describe(problem)}"
 
 
 def environment_endpoint() -> str | None:

@@ -20,7 +20,7 @@ import msgspec
 
 from asyncload.errors import TargetError
 
-Phase = Literal["connect", "first byte", "total", "pool wait"]
+Phase = Literal["connect", "first byte", "idle", "total", "pool wait"]
 
 
 class Timing(msgspec.Struct, gc=False):
@@ -48,7 +48,7 @@ class ConnectFailed(TransportError):  # noqa: N818 - it reads as what happened, 
 
 
 class RequestTimeout(TransportError):  # noqa: N818 - it reads as what happened, like asyncio's own
-    """A limit passed. ``phase`` is connect, first byte, total or pool wait."""
+    """A limit passed. ``phase`` is connect, first byte, idle, total or pool wait."""
 
     def __init__(self, message: str, phase: Phase) -> None:
         super().__init__(message)

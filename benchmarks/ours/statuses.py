@@ -42,6 +42,8 @@ class About(msgspec.Struct):
     size: int = 1 << 20
     pixels: int = 1 << 24
     timeout: float = 3600.0
+    attempt: int = 1
+    first_job_id: str | None = None
 
 
 class Queue(FastSqsQueue):

@@ -10,12 +10,9 @@ import msgspec
 from asyncload import User, task
 from asyncload.transport.fast_sqs import FastSqsQueue
 from asyncload.users.images import Image
-from asyncload.users.model_runner import (
-    Deployment,
-    ModelRunnerOptions,
-    ModelRunnerUser,
-    order_for,
-)
+from asyncload.users.job_user import Rotation
+from asyncload.users.model_runner import ModelRunnerOptions, ModelRunnerUser
+from asyncload.users.orders import order_for
 from asyncload.users.user import Setup
 from asyncload.users.wait import parse_wait
 from benchmarks.bodies import prediction
@@ -25,7 +22,7 @@ class Submit(ModelRunnerUser):
     """ModelRunner's user, hot path and all, without the discovery that needs S3 and STS."""
 
     @classmethod
-    async def prepare(cls, setup: Setup, options: ModelRunnerOptions) -> Deployment:
+    async def prepare(cls, setup: Setup, options: ModelRunnerOptions) -> Rotation:
         """Take the request queue as it is; statuses are another figure."""
         queue = await FastSqsQueue.of(
             setup.aws, setup.http, options.request_queue, batch_linger=options.batch_linger or None
@@ -35,10 +32,17 @@ class Submit(ModelRunnerUser):
             for n in range(4)
         ]
         orders = [
-            order_for(setup.scenario, options, image, result_bucket="results", result_prefix="load")
+            order_for(
+                setup.scenario,
+                options,
+                image,
+                model=options.model or "centerpoint",
+                model_type=options.model_type,
+                outputs=[{"type": "S3", "bucket": "results", "prefix": "load"}],
+            )
             for image in images
         ]
-        return Deployment(queue, orders, itertools.cycle(orders))
+        return Rotation(queue, itertools.cycle(orders))
 
 
 class CallerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -112,6 +112,7 @@ def test_defaults_are_those_of_the_docs(load):
     config = load()
     scenario = config.plan.scenarios[0]
     assert (config.plan.name, config.plan.seed, config.plan.drain) == ("run", 0, 30.0)
+    assert config.stats_interval == 30.0
     assert (scenario.model, scenario.arrivals, scenario.max_in_flight) == ("open", "even", 10_000)
     assert scenario.user == UserSpec("model_runner", {})
     assert config.aws.endpoint_url is None
@@ -156,7 +157,7 @@ REFUSALS = {
     # unknown keys, at every level
     "thresholdz=[]": "thresholdz: there is no such key; did you mean 'thresholds'?",
     "zzz=1": "zzz: there is no such key; allowed here: scenarios, name, seed, aws, local, drain, "
-             "thresholds, log",
+             "stats_interval, thresholds, log, prices, max_requests, max_cost, monitor",
     "aws.reigon=x": "aws.reigon: there is no such key; did you mean 'region'?",
     "scenarios.0.nme=x": "scenarios.0.nme: there is no such key; did you mean 'name'?",
     "scenarios.0.load.duratoin=3":
@@ -166,6 +167,8 @@ REFUSALS = {
     "local.wrkers=3": "local.wrkers: there is no such key; did you mean 'workers'?",
     "local.service_time.men=3":
         "local.service_time.men: there is no such key; did you mean 'mean'?",
+    # the interval of reports
+    "stats_interval=0": "stats_interval: is 0; give a time over 0, such as 30s",
     # missing keys
     "scenarios.0={}": "scenarios.0.load: is missing; add it",
     "scenarios.0.load={}": "scenarios.0.load.shape: is missing; add it",
@@ -190,6 +193,7 @@ REFUSALS = {
     "name=false": "name: expected a text, got false; put it in quotes",
     "aws=5": "aws: expected keys and values, got 5",
     "thresholds=a < 1": "thresholds: expected a list, got 'a < 1'; write [a < 1]",
+    "scenarios='a\n\nb'": "scenarios: expected a list, got 'a\\nb'",
     "scenarios=5": "scenarios: expected a list, got 5",
     "scenarios=[5]": "scenarios.0: expected keys and values, got 5",
     "scenarios.0.load.shape=5":
@@ -384,6 +388,8 @@ def test_the_environment_is_that_of_the_process_by_default(tmp_path, monkeypatch
         ("name=no", "name", "no"),
         ("name='5'", "name", "5"),
         ("drain=1m", "drain", 60.0),
+        ("drain=unlimited", "drain", "unlimited"),
+        ("stats_interval=5s", "stats_interval", 5.0),
         ("aws.region=eu-west-1", "aws.region", "eu-west-1"),
         ("aws={region: x}", "aws.region", "x"),
         ("aws.endpoint_url=", "aws.endpoint_url", None),
@@ -475,7 +481,8 @@ configs = st.fixed_dictionaries(
     {"scenarios": st.lists(scenarios, max_size=3) | junk},
     optional={
         "name": st.text() | junk, "seed": numbers | junk, "aws": junk, "local": junk,
-        "drain": numbers | junk, "thresholds": st.lists(st.text()) | junk, "log": junk,
+        "drain": numbers | junk, "stats_interval": numbers | junk,
+        "thresholds": st.lists(st.text()) | junk, "log": junk,
     },
 )  # fmt: skip
 
@@ -556,7 +563,7 @@ good_scenarios = st.fixed_dictionaries(
 @given(
     st.lists(good_scenarios, min_size=1, max_size=3, unique_by=lambda one: one["name"]),
     st.integers(0, 2**64),
-    st.floats(0, 1e6),
+    st.floats(0, 1e6) | st.just("unlimited"),
 )
 def test_what_is_resolved_is_the_same_config_again(parts, seed, drain):
     config = config_from({"scenarios": parts, "seed": seed, "drain": drain})

@@ -15,9 +15,11 @@ from rich.console import Console
 from asyncload.live.frame import frame
 from asyncload.live.progress import Progress
 from asyncload.live.sparkline import sparkline, squeeze
-from asyncload.live.terminal import Picture, plain_lines, run_plain, run_terminal
+from asyncload.live.terminal import Picture, job_totals, plain_lines, run_plain, run_terminal
+from asyncload.live.waiting import estimate
 from asyncload.records.record import Level, Note, System
 from asyncload.stats.live import LiveStats
+from asyncload.testing import VirtualTimeLoop
 from tests.stats.feeds import header, job, ledger, records, request
 
 LOADING = Progress("burst", "load", 15.0, 60.0, None, has_jobs=True)
@@ -68,6 +70,13 @@ def test_everything_that_matters_is_shown_at_every_width(width, scenarios):
         assert rows == (1 if width >= 120 else 2)
 
 
+def test_jobs_given_up_are_told_apart():
+    stats = busy("jobs")
+    stats.write(ledger(t=16.0, succeeded=9, timed_out=3, lost=2, rejected=2, stuck=3, backlog=4))
+    words = " ".join("\n".join(shown(stats.snapshot(16.0), LOADING, 100)).split())
+    assert "3 timed out, 2 lost, of them 2 rejected + 3 stuck, 4 open" in words
+
+
 def test_a_run_without_jobs_shows_no_job_figures():
     progress = replace(LOADING, has_jobs=False)
     text = "\n".join(shown(busy("http").snapshot(15.0), progress, 100))
@@ -84,13 +93,80 @@ def test_the_target_of_a_closed_load_is_a_number_of_users():
     assert row.split()[:2] == ["s", "30"]
 
 
+DRAINING = replace(LOADING, phase="drain", t=63.0, load_end=60.0, drain_end=90.0)
+
+
 def test_the_drain_shows_how_many_jobs_are_over_and_the_time_at_most_left():
-    draining = replace(LOADING, phase="drain", t=63.0, drain_end=90.0)
-    head = shown(busy("jobs").snapshot(63.0), draining, 80)[0]
+    head, waiting, *_ = shown(busy("jobs").snapshot(63.0), DRAINING, 80)
     assert "drain" in head
     assert "at most 0:27 left" in head
     bar = [char for char in head if char in "━─"]
     assert bar.count("━") / len(bar) == pytest.approx(15 / 32, abs=0.05)
+    # 15 jobs in the 63 s there have been: 17 take 71 s at that rate.
+    assert waiting == "waiting since 1:00 for 17 jobs, about 1:10 left; Ctrl-C ends the wait"
+
+
+def test_a_drain_without_limit_says_so_and_shows_the_same():
+    unlimited = replace(DRAINING, drain_end=None)
+    snapshot = busy("jobs").snapshot(63.0)
+    head, waiting, *_ = shown(snapshot, unlimited, 80)
+    assert head.rstrip().endswith("1:03  no limit")
+    assert waiting.startswith("waiting since 1:00 for 17 jobs, about 1:10 left")
+    assert list(plain_lines(snapshot, unlimited)) == [
+        "  1:03 drain  waiting since 1:00 for 17 jobs, about 1:10 left, no limit",
+        job_totals(snapshot),
+    ]
+
+
+def test_the_drain_of_a_run_without_jobs_waits_for_requests():
+    draining = replace(DRAINING, has_jobs=False)
+    lines = list(plain_lines(busy("http").snapshot(63.0), draining))
+    assert lines == [
+        "  1:03 drain  waiting since 1:00 for 3 requests, about 1:10 left, at most 0:27 left"
+    ]
+
+
+def test_a_send_without_an_answer_is_waited_for_too():
+    stats = LiveStats()
+    stats.write(ledger(t=60.0, succeeded=3))
+    doubtful = replace(DRAINING, in_doubt=1)
+    line = next(iter(plain_lines(stats.snapshot(63.0), doubtful)))
+    assert "waiting since 1:00 for 1 send without an answer, at most" in line
+    stats.write(ledger(t=61.0, succeeded=3, backlog=2))
+    line = next(iter(plain_lines(stats.snapshot(63.0), replace(doubtful, in_doubt=2))))
+    assert "for 2 jobs and 2 sends without an answer, at most" in line
+    stats.write(ledger(t=62.0, succeeded=5))
+    line = next(iter(plain_lines(stats.snapshot(63.0), DRAINING)))
+    assert "for the last answers, at most" in line
+
+
+@pytest.mark.parametrize(
+    ("ended", "backlog", "seconds"),
+    [
+        # Jobs that ended in each second before now; the shortest span with 20 of them counts.
+        ([2] * 60, 30, 15.0),
+        ([0] * 50 + [2] * 10, 30, 15.0),
+        ([9] * 30 + [1] * 30, 30, 30.0),
+        ([50, 50], 30, 0.6),
+        # Ten seconds at least, so that a good second does not promise too much.
+        ([0] * 20 + [40], 30, 7.5),
+        # The longer nothing ends, the longer it may take.
+        ([2] * 10 + [0] * 90, 30, 150.0),
+        # Too few to tell, and nothing to tell.
+        ([0] * 96 + [1] * 4, 30, None),
+        ([0] * 95 + [1] * 5, 30, 600.0),
+        ([], 30, None),
+        ([2] * 60, 0, None),
+    ],
+)
+def test_the_rest_of_the_drain_is_estimated_from_what_ended_lately(ended, backlog, seconds):
+    stats = LiveStats()
+    for second, number in enumerate(ended):
+        for _ in range(number):
+            stats.write(job(t=second + 0.5))
+    stats.write(ledger(t=float(len(ended)), succeeded=sum(ended), backlog=backlog))
+    found = estimate(stats.snapshot(float(len(ended))))
+    assert found is None if seconds is None else found == pytest.approx(seconds)
 
 
 def test_the_setup_says_what_it_is_doing():
@@ -101,13 +177,23 @@ def test_the_setup_says_what_it_is_doing():
     ]
 
 
-@pytest.mark.parametrize("phase", ["load", "drain"])
-@pytest.mark.parametrize(("has_jobs", "what"), [(True, "jobs"), (False, "requests")])
-def test_a_run_that_was_asked_to_stop_says_what_it_waits_for(phase, has_jobs, what):
-    progress = replace(LOADING, phase=phase, has_jobs=has_jobs, stopping=True)
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({}, "waiting for open jobs"),
+        ({"has_jobs": False}, "waiting for open requests"),
+        ({"phase": "drain", "load_end": 14.0}, "waiting since 0:14 for 17 jobs, about 0:18 left"),
+        ({"phase": "drain", "given_up": True}, "no longer waiting for 17 jobs"),
+        ({"phase": "done"}, "writing the report"),
+    ],
+)
+def test_a_run_that_was_asked_to_stop_says_what_it_waits_for(changes, what):
+    progress = replace(LOADING, stopping=True, **changes)
     snapshot = busy("tiles").snapshot(15.0)
-    lines = shown(snapshot, progress, 80)
-    assert lines[1] == f"stopping: waiting for open {what}; Ctrl-C again stops now"
+    lines = shown(snapshot, progress, 90)
+    head, _, told = lines[1].partition(": ")
+    assert told == what
+    assert head == ("stopping" if progress.phase == "done" else "stopping (Ctrl-C again stops now)")
     assert not any("stopping" in line for line in shown(snapshot, LOADING, 80))
     assert max(cell_len(line) for line in shown(snapshot, progress, 40)[:2]) <= 40
 
@@ -161,14 +247,30 @@ def test_no_line_is_wider_than_the_terminal_whatever_came(feed, width, now, has_
 
 
 def test_plain_lines_tell_each_scenario_in_one_line():
-    one, *others = plain_lines(busy("jobs").snapshot(15.0), LOADING)
-    assert not others
+    one, jobs = plain_lines(busy("jobs").snapshot(15.0), LOADING)
     assert one == (
         "  0:15 load   target 12.4/s  rate 10.0/s  in flight 3  backlog 17  submit p95 12.0 ms"
         "  job p50 400 ms p95 400 ms  failed 1  dropped 1"
     )
-    both = plain_lines(busy("x", "y").snapshot(15.0), LOADING)
+    assert jobs.startswith("  0:15 jobs   32 sent  17 in progress  15 processed")
+    *both, _ = plain_lines(busy("x", "y").snapshot(15.0), LOADING)
     assert [line[:22] for line in both] == ["  0:15 load   x  targe", "  0:15 load   y  targe"]
+
+
+def test_the_totals_of_the_jobs_are_the_seven_and_what_makes_them_balance():
+    stats = LiveStats()
+    for number in range(3):
+        stats.write(job(t=float(number), size=2_000_000_000, pixels=500_000_000))
+    stats.write(ledger(t=5.0, succeeded=1200, failed=2, backlog=17))
+    assert job_totals(stats.snapshot(90.0)) == (
+        "  1:30 jobs   1,219 sent  17 in progress  1,202 processed  1,200 succeeded  2 failed"
+        "  6.00 GB  1.50 Gpx"
+    )
+    stats.write(ledger(t=6.0, succeeded=3, partial=4, timed_out=5, lost=6))
+    assert job_totals(stats.snapshot(90.0)) == (
+        "  1:30 jobs   18 sent  0 in progress  7 processed  3 succeeded  0 failed"
+        "  4 partial  5 timed out  6 lost  6.00 GB  1.50 Gpx"
+    )
 
 
 def stopping_after(calls, scope):
@@ -266,36 +368,53 @@ def test_without_colour_the_view_has_none(monkeypatch):
     assert not re.search(r"\x1b\[[\d;]*3\dm", out.getvalue())  # foreground colours are 30 to 37
 
 
-def test_the_plain_view_prints_a_line_for_each_interval_without_escape_codes():
+def plain_view(phases, *, interval, seconds=400.0):
+    """What the plain view prints in some seconds; ``phases`` gives the progress at a time."""
     out = io.StringIO()
-    run_view(run_plain, Console(file=out, width=60), 3, 0.01)
-    lines = out.getvalue().splitlines()
-    assert len(lines) == 3
-    assert all(line.startswith("  0:15 load   target 12.4/s") for line in lines)
-    assert "\x1b" not in out.getvalue()
-
-
-def test_the_plain_view_says_once_that_the_run_is_stopping():
-    out = io.StringIO()
-    left = 4
 
     async def go():
-        with anyio.CancelScope() as scope:
+        def progress():
+            return replace(phases(anyio.current_time()), t=anyio.current_time())
 
-            def progress():
-                nonlocal left
-                left -= 1
-                if not left:
-                    scope.cancel()
-                return replace(LOADING, stopping=left < 3)
+        with anyio.move_on_after(seconds):
+            await run_plain(busy("jobs"), progress, console=Console(file=out), interval=interval)
 
-            await run_plain(
-                busy("jobs"), progress, console=Console(file=out, width=60), interval=0.01
-            )
+    anyio.run(go, backend_options={"loop_factory": VirtualTimeLoop})
+    assert "\x1b" not in out.getvalue()
+    return [line for line in out.getvalue().splitlines() if " jobs " not in line]
 
-    anyio.run(go)
-    told = [line for line in out.getvalue().splitlines() if "Ctrl-C" in line]
-    assert told == ["  0:15 stopping: waiting for open jobs; Ctrl-C again stops now"]
+
+def test_the_plain_view_prints_at_each_interval():
+    lines = plain_view(lambda t: LOADING, interval=30.0, seconds=100.0)
+    assert [line[:13] for line in lines] == [
+        "  0:00 load  ", "  0:30 load  ", "  1:00 load  ", "  1:30 load  ",
+    ]  # fmt: skip
+
+
+def test_the_plain_view_prints_when_a_phase_begins_without_waiting_for_the_interval():
+    setup = replace(LOADING, phase="setup", doing="finding the queues")
+
+    def phases(t):
+        if t < 10:
+            return setup
+        if t >= 120:
+            return replace(DRAINING, phase="done")
+        return LOADING if t < 60 else replace(DRAINING, load_end=60.0, stopping=t >= 75)
+
+    lines = plain_view(phases, interval=40.0, seconds=130.0)
+    assert [line[:24] for line in lines] == [
+        "  0:00 setup  finding th",
+        "  0:10 load   target 12.",
+        "  0:50 load   target 12.",
+        "  1:00 drain  waiting si",
+        "  1:15 drain  stopping (",
+        "  1:55 drain  stopping (",
+    ]
+
+
+def test_an_interval_shorter_than_a_look_holds_too():
+    lines = plain_view(lambda t: LOADING, interval=0.1, seconds=1.05)
+    assert len(lines) == 11
 
 
 def test_a_sparkline_scales_from_nothing_to_the_top_and_leaves_gaps():

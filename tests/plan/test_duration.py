@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncload.plan import Duration, dec_hook, parse_duration
+from asyncload.plan.duration import Drain, enc_hook
 
 
 @pytest.mark.parametrize(
@@ -71,3 +72,23 @@ def test_config_fields_of_type_duration_take_numbers_and_texts_also_in_lists():
 def test_a_wrong_duration_in_a_config_is_refused_with_its_path():
     with pytest.raises(msgspec.ValidationError, match=r"'soon' is not a duration.*\$\.stages\[1\]"):
         msgspec.convert({"wait": 1, "stages": [[5, 1], [10, "soon"]]}, Timed, dec_hook=dec_hook)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("unlimited", math.inf), (0, 0.0), ("10m", 600.0), (1.5, 1.5)]
+)
+def test_a_drain_is_a_duration_or_unlimited_and_is_written_as_it_was_read(written, seconds):
+    class Draining(msgspec.Struct):
+        drain: Drain
+
+    read = msgspec.convert({"drain": written}, Draining, dec_hook=dec_hook)
+    assert read.drain == seconds
+    again = msgspec.to_builtins(read, enc_hook=enc_hook)
+    assert again == {"drain": "unlimited" if seconds == math.inf else seconds}
+    assert msgspec.convert(again, Draining, dec_hook=dec_hook) == read
+
+
+@pytest.mark.parametrize("value", [math.inf, -1, "forever", "Unlimited", None, True])
+def test_what_is_no_drain_is_refused_with_what_is_allowed(value):
+    with pytest.raises(ValueError, match=r"is not a duration; .*, or unlimited to wait for every"):
+        Drain(value)

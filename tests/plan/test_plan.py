@@ -189,7 +189,8 @@ def test_a_closed_scenario_has_no_due_times():
         ({"seed": -1}, "seed must be .* not -1"),
         ({"seed": 1.5}, "seed must be .* not 1.5"),
         ({"drain": -1.0}, "drain must be"),
-        ({"drain": math.inf}, "drain must be"),
+        ({"drain": math.nan}, "drain must be"),
+        ({"drain": "unlimited"}, "drain must be"),
         ({"name": ""}, "name of the plan is empty"),
         ({"scenarios": (scenario("a"), scenario("b"), scenario("a"))}, "2 scenarios .* 'a'"),
     ],
@@ -197,6 +198,10 @@ def test_a_closed_scenario_has_no_due_times():
 def test_a_wrong_plan_is_refused_with_its_key(fields, sentence):
     with pytest.raises(ConfigError, match=sentence):
         Plan(**{"scenarios": (scenario(),), **fields})
+
+
+def test_a_drain_may_be_without_limit():
+    assert plan_of(drain=math.inf).split(0, 2).drain == math.inf
 
 
 @pytest.mark.parametrize(("part", "parts"), [(2, 2), (-1, 2), (0, 0), (0.0, 2)])

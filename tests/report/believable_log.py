@@ -14,6 +14,7 @@ from asyncload.records.record import (
     Request,
     RunHeader,
     SummaryRecord,
+    System,
 )
 
 
@@ -165,3 +166,53 @@ def finish(records: list[Record]) -> list[Record]:
 
 def note(t: float, level: str, text: str) -> Record:
     return Note(t=t, level=level, text=text)
+
+
+def system(
+    rng: np.random.Generator,
+    duration: float = 60.0,
+    *,
+    host: str = "edge",
+    load: float = 0.5,
+    gpus: int = 1,
+    memory: float = 16e9,
+    silent: tuple[float, float] = (0.0, 0.0),
+    metrics: dict[str, float] | None = None,
+) -> list[Record]:
+    """Samples of a source of `monitor:` under a load that comes in bursts; ``silent`` from, to."""
+    rows: list[Record] = []
+    used = memory * 0.4
+    for second in range(int(duration) + 1):
+        t = second + float(rng.uniform(0.002, 0.03))
+        busy = load * float(burst_level(np.array([t]), 20, 0.3, 1.6)[0]) + rng.normal(0, 0.03)
+        used = min(used + memory * 0.0015, memory)
+        if silent[0] <= t < silent[1]:
+            continue
+        rows.append(
+            System(
+                t=t, host=host, host_cpu=100 * float(np.clip(busy, 0.02, 1)),
+                host_memory=int(used), memory_total=int(memory),
+                network_in=float(2.2e6 * busy + rng.uniform(0, 2e5)),
+                network_out=float(3e5 * busy + rng.uniform(0, 2e4)),
+                gpu=[
+                    {"id": n, "utilisation": 100 * float(np.clip(busy * 1.3 - 0.1 * n, 0, 1)),
+                     "memory": (0.3 + 0.1 * n) * 24e9, "memory_total": 24e9}
+                    for n in range(gpus)
+                ] or None,
+                metrics={name: top * max(busy, 0.0) for name, top in (metrics or {}).items()} or None,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def generator(rng: np.random.Generator, duration: float = 60.0) -> list[Record]:
+    """What the generator's own host tells of itself."""
+    return [
+        System(
+            t=second + 0.0004, host="load-1", cpu=None if not second else float(rng.normal(22, 3)),
+            memory=160_000_000, host_cpu=None if not second else float(rng.normal(14, 2)),
+            loop_lag=0.0004, log_backlog=3, host_memory=2_100_000_000, memory_total=8_000_000_000,
+            network_in=3e5 if second else None, network_out=2.3e6 if second else None,
+        )
+        for second in range(int(duration) + 1)
+    ]  # fmt: skip

@@ -116,8 +116,29 @@ def test_jobs_that_never_ended_count_in_percentiles_and_it_is_said(stats):
 
 def test_failures_of_requests_and_jobs_come_with_their_number(stats):
     lines = [" ".join(line.split()) for line in printed(stats, 120).splitlines()]
-    assert "Failures 1 × request no answer in 5 s" in lines
-    assert "1 × job FAILED: No such object" in lines
+    assert "Failures 1 × request 0:09 no answer in 5 s" in lines
+    assert "1 × job 0:12 FAILED: No such object" in lines
+
+
+def test_a_failure_that_came_several_times_tells_from_when_to_when(stats):
+    for t in (3.0, 5.5, 4.0):
+        stats.write(request(t=t, outcome="failed", error="ThrottlingException"))
+    lines = [" ".join(line.split()) for line in printed(stats, 120).splitlines()]
+    assert "Failures 3 × request 0:03–0:05 ThrottlingException" in lines
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_jobs_that_were_given_up_are_told_apart(stats, width):
+    stats.write(ledger(t=41.0, timed_out=3, lost=4, rejected=2, stuck=5))
+    text = printed(stats, width)
+    told = "7 given up = 2 rejected by the service + 5 stuck + 0 never started"
+    assert told in " ".join(text.split())
+    assert all(cell_len(line) <= width for line in text.splitlines())
+
+
+def test_nothing_is_said_of_jobs_given_up_when_there_are_none(stats):
+    stats.write(ledger(t=41.0, succeeded=10))
+    assert "given up" not in printed(stats, 120)
 
 
 def test_thresholds_show_what_was_measured(stats):
@@ -144,6 +165,14 @@ def test_files_and_the_next_command_come_last_and_what_the_run_came_to_before_th
     assert text.index("✗  job.lost == 0") < text.index("the threshold failed") < text.index("Files")
     text = printed(stats, 80, log_path="run.jsonl", artifacts=["a.json", "b.json"])
     assert text.endswith("Files   run.jsonl  a.json  b.json\nGraphs  asyncload plot run.jsonl\n")
+
+
+def test_what_set_up_found_out_is_told_and_later_notes_for_the_log_are_not(stats):
+    stats.write(Note(0.0, "info", "the model 'm' runs on ml.g5.xlarge"))
+    stats.write(Note(9.0, "info", "the service's clock is about 3 ms ahead"))
+    text = printed(stats, 80, found=stats.snapshot(40.0).found)
+    assert "Set-up  the model 'm' runs on ml.g5.xlarge" in text
+    assert "ahead" not in text
 
 
 def test_a_run_of_nothing_says_so():

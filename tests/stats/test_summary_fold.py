@@ -151,6 +151,26 @@ def test_a_job_that_was_given_up_is_counted_and_its_latency_is_beyond_all_others
     assert jobs.error_rate == pytest.approx(2 / 3)
 
 
+def test_what_became_of_the_jobs_given_up_is_what_the_ledger_says_of_the_whole_run():
+    fold = folded(job(status="LOST"), ledger(timed_out=2, lost=4, rejected=3, stuck=1))
+    jobs = fold.summary().jobs
+    assert (jobs.rejected, jobs.stuck, jobs.never_started) == (3, 1, 0)
+    assert fold.metric("job.rejected") == 3
+    with pytest.raises(ConfigError, match=r"whole run only; write job\.stuck"):
+        fold.metric("job[x.tif:m].stuck")
+
+
+def test_failures_tell_when_the_first_and_the_last_of_them_were_over():
+    boom = [request(t=t, outcome="failed", error="boom", name=name) for t, name in
+            ((7.0, "get"), (4.0, "put"), (9.0, "get"))]  # fmt: skip
+    summary = folded(
+        *boom, request(t=5.0, outcome="timeout"), job(t=8.0, status="FAILED")
+    ).summary()
+    assert summary.requests.failure_times == {"boom": (4.0, 9.0), "timeout": (5.0, 5.0)}
+    assert list(summary.requests.failure_times) == list(summary.requests.failures)
+    assert summary.jobs.failure_times == {"FAILED": (8.0, 8.0)}
+
+
 def test_a_service_clock_slightly_ahead_of_ours_makes_no_negative_times():
     jobs = folded(job(t=10.0, finished=10.002)).summary().jobs
     assert jobs.notification.min == 0.0

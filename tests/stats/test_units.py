@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pytest
 
 from asyncload.stats import units
@@ -45,3 +47,21 @@ def test_an_amount_takes_a_decimal_prefix(value, text):
 )
 def test_a_share_is_written_in_percent(value, text):
     assert units.percent(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0.00 USD"),
+        (1234.567, "1,234.57 USD"),
+        (1, "1.00 USD"),
+        (0.9996, "1.00 USD"),
+        (0.9994, "0.999 USD"),
+        (Decimal("0.000405"), "0.000405 USD"),
+        (Decimal("4E-8"), "0.0000000400 USD"),
+        (-0.5, "-0.500 USD"),
+        (Decimal(-12), "-12.00 USD"),
+    ],
+)
+def test_money_has_hundredths_and_below_one_three_significant_digits(value, text):
+    assert units.money(value, "USD") == text
