@@ -28,7 +28,7 @@ from asyncload.plan import Duration
 from asyncload.records.record import Job, Ledger, Record, Request
 from asyncload.testing import FakeModelRunner, VirtualTimeLoop
 from asyncload.transport.aws import Aws
-from asyncload.users.orders import Order
+from asyncload.users.model_runner.orders import Order
 
 RUN_ID = "50a4" * 3
 

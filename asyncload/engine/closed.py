@@ -84,7 +84,7 @@ class ClosedRun(ScenarioRun):
             await self.retire(user)
 
     async def _iterate_until_left(self, user: User, seat: _Seat) -> None:
-        clock = self.clock
+        clock = self.clock.now
         due = clock()
         turn = 0
 

@@ -122,7 +122,7 @@ class ScenarioRun:
         self.in_flight += 1
         recorder = user.recorder
         recorder.begin(due)
-        start = self.clock()
+        start = recorder.clock()
         name = _pick(user)
         try:
             await getattr(user, name)()

@@ -21,7 +21,7 @@ from asyncload.transport.client import HttpClient
 from asyncload.transport.describe import describe
 from asyncload.transport.queue import MessageQueue, RequestQueue
 from asyncload.users.registry import user_class
-from asyncload.users.tables import is_pattern
+from asyncload.users.templates.tables import is_pattern
 from asyncload.users.user import User
 
 Entered = TypeVar("Entered")

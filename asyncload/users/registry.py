@@ -15,11 +15,11 @@ from asyncload.users.user import User
 
 KINDS: Final = MappingProxyType(
     {
-        "edge": "asyncload.users.edge:EdgeUser",
-        "http": "asyncload.users.http:HttpUser",
-        "model_runner": "asyncload.users.model_runner:ModelRunnerUser",
-        "model_runner_predefined": "asyncload.users.predefined:PredefinedUser",
-        "model_runner_random": "asyncload.users.random_jobs:RandomUser",
+        "edge": "asyncload.users.edge.user:EdgeUser",
+        "http": "asyncload.users.http.user:HttpUser",
+        "model_runner": "asyncload.users.model_runner.submit:ModelRunnerUser",
+        "model_runner_predefined": "asyncload.users.model_runner.predefined:PredefinedUser",
+        "model_runner_random": "asyncload.users.model_runner.random_jobs:RandomUser",
     }
 )
 """Kinds a config may name, each imported only when it is used."""

@@ -19,8 +19,8 @@ from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
 from asyncload.transport.measure import Measurement, Recorder
 from asyncload.transport.queue import MessageQueue, RequestQueue
-from asyncload.users.calls import UserHttp
 from asyncload.users.expected import ExpectedCalls, ExpectedLoad
+from asyncload.users.http.calls import UserHttp
 from asyncload.users.surroundings import Setting, Surroundings
 from asyncload.users.wait import NO_WAIT
 

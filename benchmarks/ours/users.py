@@ -9,10 +9,10 @@ import msgspec
 
 from asyncload import User, task
 from asyncload.transport.fast_sqs import FastSqsQueue
-from asyncload.users.images import Image
-from asyncload.users.job_user import Rotation
-from asyncload.users.model_runner import ModelRunnerOptions, ModelRunnerUser
-from asyncload.users.orders import order_for
+from asyncload.users.model_runner.images import Image
+from asyncload.users.model_runner.job_user import Rotation
+from asyncload.users.model_runner.orders import order_for
+from asyncload.users.model_runner.submit import ModelRunnerOptions, ModelRunnerUser
 from asyncload.users.user import Setup
 from asyncload.users.wait import parse_wait
 from benchmarks.bodies import prediction

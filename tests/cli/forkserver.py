@@ -25,8 +25,8 @@ SERVED = """
 import asyncload.cli
 import asyncload.commands.check
 import asyncload.commands.run
-import asyncload.users.http
-import asyncload.users.model_runner
+import asyncload.users.http.user
+import asyncload.users.model_runner.submit
 import aiobotocore.session, aiobotocore.config
 import botocore.exceptions
 import uvloop

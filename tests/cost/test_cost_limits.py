@@ -18,10 +18,10 @@ from asyncload.config.prices import Prices
 from asyncload.cost.meter import Meter
 from asyncload.records.record import Note, Request
 from asyncload.testing import FakeModelRunner, VirtualTimeLoop
-from asyncload.users.images import Image
-from asyncload.users.job_user import Rotation
-from asyncload.users.model_runner import ModelRunnerUser
-from asyncload.users.orders import order_for
+from asyncload.users.model_runner.images import Image
+from asyncload.users.model_runner.job_user import Rotation
+from asyncload.users.model_runner.orders import order_for
+from asyncload.users.model_runner.submit import ModelRunnerUser
 
 
 class Quick(User):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.users.conditions import parse_condition, same
+from asyncload.users.templates.conditions import parse_condition, same
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.users.data import Shares, own_rows, random_rows, rows_in_turn
+from asyncload.users.templates.rows import Shares, own_rows, random_rows, rows_in_turn
 
 
 class Somebody:

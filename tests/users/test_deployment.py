@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from asyncload.errors import ConfigError, TargetError
-from asyncload.users.deployment import Deployment
-from asyncload.users.model_runner import ModelRunnerOptions
+from asyncload.users.model_runner.deployment import Deployment
+from asyncload.users.model_runner.submit import ModelRunnerOptions
 from asyncload.users.surroundings import Embedded, NotAsking, Setting
 from asyncload.users.task_definition import TaskDefinition
 

@@ -17,8 +17,8 @@ from moto.server import ThreadedMotoServer
 
 from asyncload.errors import TargetError
 from asyncload.transport.aws import Aws
-from asyncload.users import endpoints
-from asyncload.users.endpoints import endpoints_in_service, note_instance_type
+from asyncload.users.model_runner import endpoints
+from asyncload.users.model_runner.endpoints import endpoints_in_service, note_instance_type
 
 REGION = "us-west-2"
 KEYS = ("test", "test")

@@ -18,7 +18,7 @@ from asyncload.local.imagery import make_images
 from asyncload.local.settings import LocalSettings
 from asyncload.local.stack import LocalStack
 from asyncload.transport.aws import Aws
-from asyncload.users.images import (
+from asyncload.users.model_runner.images import (
     BLOCK,
     LARGEST_READ,
     SUFFIXES,

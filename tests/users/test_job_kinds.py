@@ -21,9 +21,9 @@ from asyncload.plan import Duration
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Note
 from asyncload.transport.aws import Aws
-from asyncload.users.model_runner import ModelRunnerUser
-from asyncload.users.predefined import PredefinedOptions, PredefinedUser
-from asyncload.users.random_jobs import RandomUser
+from asyncload.users.model_runner.predefined import PredefinedOptions, PredefinedUser
+from asyncload.users.model_runner.random_jobs import RandomUser
+from asyncload.users.model_runner.submit import ModelRunnerUser
 
 REGION = "eu-central-1"
 SETTINGS = LocalSettings(

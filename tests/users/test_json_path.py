@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.users.json_path import MISSING, find, parse_path
+from asyncload.users.http.json_path import MISSING, find, parse_path
 
 DOCUMENT = {
     "predictions": [{"score": 0.25, "a b": {"it's": None}}, {"score": 1}],

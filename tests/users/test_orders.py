@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from asyncload.config.convert import convert
 from asyncload.errors import ConfigError
-from asyncload.users.images import Image
-from asyncload.users.model_runner import ModelRunnerOptions
-from asyncload.users.orders import Order, encoded, order_for
-from asyncload.users.predefined import PredefinedOptions
-from asyncload.users.random_jobs import RandomOptions
+from asyncload.users.model_runner.images import Image
+from asyncload.users.model_runner.orders import Order, encoded, order_for
+from asyncload.users.model_runner.predefined import PredefinedOptions
+from asyncload.users.model_runner.random_jobs import RandomOptions
+from asyncload.users.model_runner.submit import ModelRunnerOptions
 
 IMAGE = Image("s3://images/folder/one.tif", 1000, 512 * 512)
 S3 = {"type": "S3", "bucket": "results", "prefix": "load"}

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from asyncload.errors import ConfigError
-from asyncload.users.model_runner import ModelRunnerUser
+from asyncload.users.model_runner.submit import ModelRunnerUser
 from asyncload.users.registry import KINDS, user_class
 from asyncload.users.user import User, task
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asyncload.errors import ConfigError
-from asyncload.users.requests_file import PLACES, RequestsFile
+from asyncload.users.model_runner.requests_file import PLACES, RequestsFile
 
 KEY = "scenarios.0.user.requests"
 VALUES = {

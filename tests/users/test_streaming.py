@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.records.record import Stream
-from asyncload.users.streaming import READERS
+from asyncload.users.http.streaming import READERS
 
 
 def read(kind, *pieces):

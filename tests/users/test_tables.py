@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.errors import ConfigError
-from asyncload.users.data import DataOptions, read_data
-from asyncload.users.tables import Column
+from asyncload.users.templates.rows import DataOptions, read_data
+from asyncload.users.templates.tables import Column
 
 
 def table(tmp_path, content, name="rows.csv", **options):

@@ -16,8 +16,8 @@ from asyncload.errors import TargetError
 from asyncload.local.settings import LocalSettings
 from asyncload.local.stack import LocalStack
 from asyncload.transport.aws import Aws
-from asyncload.users.deployment import Deployment
-from asyncload.users.model_runner import ModelRunnerOptions
+from asyncload.users.model_runner.deployment import Deployment
+from asyncload.users.model_runner.submit import ModelRunnerOptions
 from asyncload.users.task_definition import (
     TaskDefinition,
     derived_status_queue,

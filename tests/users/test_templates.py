@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Environment
 
-from asyncload.users.compiled import TemplateError
-from asyncload.users.expressions import Compiler
-from asyncload.users.tables import Column, Table
-from asyncload.users.templates import (
+from asyncload.users.templates.compiled import TemplateError
+from asyncload.users.templates.expressions import Compiler
+from asyncload.users.templates.tables import Column, Table
+from asyncload.users.templates.template import (
     AS_TARGET,
     IN_HEADER,
     IN_JSON_TEXT,

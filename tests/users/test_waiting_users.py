@@ -11,10 +11,10 @@ from botocore.exceptions import ClientError
 
 from asyncload import Scenario, UserSpec, shapes
 from asyncload.testing import FakeModelRunner, FakeQueue
-from asyncload.users.job_user import Rotation
-from asyncload.users.orders import Order, encoded
-from asyncload.users.predefined import PredefinedUser
-from asyncload.users.random_jobs import Pairs, RandomUser
+from asyncload.users.model_runner.job_user import Rotation
+from asyncload.users.model_runner.orders import Order, encoded
+from asyncload.users.model_runner.predefined import PredefinedUser
+from asyncload.users.model_runner.random_jobs import Pairs, RandomUser
 from tests.engine.harness import one, run_plan
 
 NEVER = 1e9

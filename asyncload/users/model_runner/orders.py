@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from asyncload.users.images import Image
-from asyncload.users.job_options import RequestForm
+from asyncload.users.model_runner.images import Image
+from asyncload.users.model_runner.options import RequestForm
 
 Body = tuple[str, str, str]
 """A request without the two places that carry its job's id."""

@@ -14,9 +14,9 @@ from asyncload.errors import ConfigError
 from asyncload.transport.client import HttpClient, PreparedRequest
 from asyncload.transport.pool import Timeouts
 from asyncload.transport.response import Response
-from asyncload.users.edge_local import generated_jpeg, simulated_endpoint
-from asyncload.users.edge_options import LOCAL, EdgeOptions, SimulatedOptions
-from asyncload.users.tables import read_bytes
+from asyncload.users.edge.local import generated_jpeg, simulated_endpoint
+from asyncload.users.edge.options import LOCAL, EdgeOptions, SimulatedOptions
+from asyncload.users.templates.tables import read_bytes
 from asyncload.users.user import Context, Setup, User, task
 from asyncload.users.wait import rate
 

@@ -18,7 +18,7 @@ import msgspec
 from jinja2 import nodes
 
 from asyncload.errors import ConfigError
-from asyncload.users.compiled import (
+from asyncload.users.templates.compiled import (
     Code,
     Scope,
     TemplateError,
@@ -28,8 +28,7 @@ from asyncload.users.compiled import (
     known,
     settled,
 )
-from asyncload.users.data import near_names
-from asyncload.users.functions import (
+from asyncload.users.templates.functions import (
     DEFAULT,
     FILTERS,
     FUNCTIONS,
@@ -39,7 +38,8 @@ from asyncload.users.functions import (
     RANDOM_FILE,
     unknown,
 )
-from asyncload.users.tables import Table, find_files, read_bytes
+from asyncload.users.templates.rows import near_names
+from asyncload.users.templates.tables import Table, find_files, read_bytes
 
 _BINARY: Final[Mapping[type[nodes.Expr], Callable[[Any, Any], Any]]] = {
     nodes.Add: operator.add,

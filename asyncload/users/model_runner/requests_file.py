@@ -16,8 +16,8 @@ from jinja2.utils import missing
 
 from asyncload.errors import ConfigError
 from asyncload.transport.describe import describe
-from asyncload.users.data import near_names
-from asyncload.users.tables import unreadable
+from asyncload.users.templates.rows import near_names
+from asyncload.users.templates.tables import unreadable
 
 RESULT_PLACES: Final = frozenset(
     {"test_results_location", "test_results_bucket", "test_results_prefix"}

@@ -20,9 +20,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from asyncload.users.conditions import kind
-from asyncload.users.data import near_names
-from asyncload.users.tables import FileBytes
+from asyncload.users.templates.conditions import kind
+from asyncload.users.templates.rows import near_names
+from asyncload.users.templates.tables import FileBytes
 
 RANDOM_FILE: Final = "random_file"
 """The function that is compiled by itself: its files are read in set-up."""

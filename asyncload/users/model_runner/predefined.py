@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import msgspec
 
 from asyncload.errors import ConfigError
-from asyncload.users.deployment import Deployment
-from asyncload.users.images import Image, check_bucket, look_at_images, parse_s3_url
-from asyncload.users.job_options import Attempts, JobOptions
-from asyncload.users.job_user import JobUser, Rotation, open_queues
-from asyncload.users.orders import Order, encoded
+from asyncload.users.model_runner.deployment import Deployment
+from asyncload.users.model_runner.images import Image, check_bucket, look_at_images, parse_s3_url
+from asyncload.users.model_runner.job_user import JobUser, Rotation, open_queues
+from asyncload.users.model_runner.options import Attempts, JobOptions
+from asyncload.users.model_runner.orders import Order, encoded
 from asyncload.users.user import Context, Setup, task
 from asyncload.users.wait import NO_WAIT
 
@@ -59,7 +59,7 @@ async def _requests(
     setup: Setup, options: PredefinedOptions, deployment: Deployment
 ) -> list[dict[str, Any]]:
     """Read the file, fill in its places and check what is used of its requests."""
-    from asyncload.users.requests_file import PLACES, RESULT_PLACES, RequestsFile
+    from asyncload.users.model_runner.requests_file import PLACES, RESULT_PLACES, RequestsFile
 
     file = RequestsFile(setup.find(options.requests), key=setup.key("requests"))
     values: dict[str, str] = {}

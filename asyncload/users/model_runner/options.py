@@ -8,7 +8,7 @@ import msgspec
 
 from asyncload.errors import ConfigError
 from asyncload.plan.duration import Duration
-from asyncload.users.images import parse_s3_url
+from asyncload.users.model_runner.images import parse_s3_url
 from asyncload.users.wait import check_wait
 
 Attempts = Annotated[int, msgspec.Meta(ge=1)]
@@ -19,7 +19,7 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Where jobs go and where their statuses come from.
 
     Queues are names or URLs; places in S3 are ``s3://bucket/folder``. What is
-    left out comes from where :class:`~asyncload.users.deployment.Deployment`
+    left out comes from where :class:`~asyncload.users.model_runner.deployment.Deployment`
     finds it.
     """
 

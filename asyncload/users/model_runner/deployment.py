@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from asyncload.errors import ConfigError, TargetError
-from asyncload.users.images import parse_s3_url
+from asyncload.users.model_runner.images import parse_s3_url
 from asyncload.users.surroundings import Asking, Setting, Surroundings
 from asyncload.users.task_definition import TaskDefinition
 from asyncload.users.user import Setup

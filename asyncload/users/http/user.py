@@ -15,10 +15,17 @@ from asyncload.transport.aiohttp_lane import AiohttpClient
 from asyncload.transport.client import HttpClient
 from asyncload.transport.describe import describe
 from asyncload.transport.pool import Timeouts
-from asyncload.users.data import Shares, Take, own_rows, random_rows, read_data, rows_in_turn
-from asyncload.users.http_options import HttpOptions
-from asyncload.users.http_steps import Call, CallMaker, Step
-from asyncload.users.streaming import send_listening
+from asyncload.users.http.options import HttpOptions
+from asyncload.users.http.steps import Call, CallMaker, Step
+from asyncload.users.http.streaming import send_listening
+from asyncload.users.templates.rows import (
+    Shares,
+    Take,
+    own_rows,
+    random_rows,
+    read_data,
+    rows_in_turn,
+)
 from asyncload.users.user import Context, Setup, User, task
 from asyncload.users.wait import NO_WAIT, parse_wait
 

@@ -14,14 +14,14 @@ from asyncload.errors import ConfigError
 from asyncload.transport.aiohttp_lane import AiohttpClient
 from asyncload.transport.client import Body, HttpClient, PreparedRequest
 from asyncload.transport.tls import TlsSettings
-from asyncload.users.answers import ExpectOptions, Judge, good_statuses, judge
-from asyncload.users.bodies import body_of
-from asyncload.users.compiled import Maker, TemplateError, has_places
-from asyncload.users.functions import FUNCTIONS, text_of
-from asyncload.users.http_options import HttpOptions, RequestOptions, StepOptions
-from asyncload.users.streaming import READERS, StreamReader
-from asyncload.users.tables import Table
-from asyncload.users.templates import (
+from asyncload.users.http.answers import ExpectOptions, Judge, good_statuses, judge
+from asyncload.users.http.bodies import body_of
+from asyncload.users.http.options import HttpOptions, RequestOptions, StepOptions
+from asyncload.users.http.streaming import READERS, StreamReader
+from asyncload.users.templates.compiled import Maker, TemplateError, has_places
+from asyncload.users.templates.functions import FUNCTIONS, text_of
+from asyncload.users.templates.tables import Table
+from asyncload.users.templates.template import (
     AS_TARGET,
     IN_HEADER,
     IN_URL,
@@ -35,7 +35,7 @@ from asyncload.users.templates import (
 if TYPE_CHECKING:
     from jinja2 import nodes
 
-    from asyncload.users.expressions import Compiler
+    from asyncload.users.templates.expressions import Compiler
 
 Make = Callable[[Any], tuple[PreparedRequest, Body]]
 """Gives head and body of a request for a scope."""
@@ -191,7 +191,7 @@ class CallMaker:
         shared = self._options.headers.values()
         if not any(has_places(text) for text in (*shared, *(text for _, text in request.texts()))):
             return None
-        from asyncload.users.expressions import Compiler
+        from asyncload.users.templates.expressions import Compiler
 
         return Compiler(self._table, find=self._find, captured=captured)
 

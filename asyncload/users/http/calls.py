@@ -13,7 +13,7 @@ from asyncload.transport.client import HttpClient, PreparedRequest
 from asyncload.transport.measure import Recorder
 from asyncload.transport.pool import Timeouts
 from asyncload.transport.response import Response
-from asyncload.users.streaming import READERS, StreamKind, send_listening
+from asyncload.users.http.streaming import READERS, StreamKind, send_listening
 
 REMEMBERED: Final = 1024
 """Prepared heads each user keeps; a head costs more to make than to send."""

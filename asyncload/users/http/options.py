@@ -9,11 +9,11 @@ import msgspec
 
 from asyncload.plan.duration import Duration
 from asyncload.transport.describe import hide_secrets
-from asyncload.users.answers import ExpectOptions, check_capture
-from asyncload.users.compiled import TemplateError, has_places
-from asyncload.users.data import DataOptions
-from asyncload.users.streaming import StreamKind
-from asyncload.users.templates import read
+from asyncload.users.http.answers import ExpectOptions, check_capture
+from asyncload.users.http.streaming import StreamKind
+from asyncload.users.templates.compiled import TemplateError, has_places
+from asyncload.users.templates.rows import DataOptions
+from asyncload.users.templates.template import read
 from asyncload.users.wait import check_wait
 
 

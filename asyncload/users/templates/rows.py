@@ -13,8 +13,8 @@ from typing import Any, Final, Literal, Protocol
 import msgspec
 
 from asyncload.errors import ConfigError
-from asyncload.users.conditions import parse_condition
-from asyncload.users.tables import (
+from asyncload.users.templates.conditions import parse_condition
+from asyncload.users.templates.tables import (
     SUFFIXES,
     Format,
     Table,

@@ -12,13 +12,13 @@ from asyncload.config.redact import is_secret_name
 from asyncload.plan.size import parse_size
 from asyncload.transport.describe import hide_secrets
 from asyncload.transport.response import Response
-from asyncload.users.compiled import Scope, has_places
-from asyncload.users.conditions import parse_condition, same
-from asyncload.users.json_path import MISSING, find, parse_path
-from asyncload.users.templates import value
+from asyncload.users.http.json_path import MISSING, find, parse_path
+from asyncload.users.templates.compiled import Scope, has_places
+from asyncload.users.templates.conditions import parse_condition, same
+from asyncload.users.templates.template import value
 
 if TYPE_CHECKING:
-    from asyncload.users.expressions import Compiler
+    from asyncload.users.templates.expressions import Compiler
 
 Judge = Callable[[Response, Any], str | None]
 """Says for a scope why an answer is a failed request, ``None`` when it is none."""

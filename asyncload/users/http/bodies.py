@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from asyncload.users.compiled import TemplateError, has_places
-from asyncload.users.functions import text_of
-from asyncload.users.http_options import PartOptions, StepOptions
-from asyncload.users.tables import read_bytes
-from asyncload.users.templates import (
+from asyncload.users.http.options import PartOptions, StepOptions
+from asyncload.users.templates.compiled import TemplateError, has_places
+from asyncload.users.templates.functions import text_of
+from asyncload.users.templates.tables import read_bytes
+from asyncload.users.templates.template import (
     IN_JSON_TEXT,
     JSON,
     RAW,
@@ -28,7 +28,7 @@ from asyncload.users.templates import (
 )
 
 if TYPE_CHECKING:
-    from asyncload.users.expressions import Compiler
+    from asyncload.users.templates.expressions import Compiler
 
 _OCTETS: Final = "application/octet-stream"
 

@@ -12,11 +12,11 @@ from asyncload.transport.describe import error_code, http_status, never_connecte
 from asyncload.transport.fast_sqs import FastSqsQueue
 from asyncload.transport.queue import MessageQueue
 from asyncload.transport.sqs import SqsQueue
-from asyncload.users.deployment import Deployment
 from asyncload.users.expected import ExpectedCalls, ExpectedLoad, calls_of_jobs
-from asyncload.users.images import check_bucket
-from asyncload.users.job_options import JobOptions, RequestForm
-from asyncload.users.orders import Order
+from asyncload.users.model_runner.deployment import Deployment
+from asyncload.users.model_runner.images import check_bucket
+from asyncload.users.model_runner.options import JobOptions, RequestForm
+from asyncload.users.model_runner.orders import Order
 from asyncload.users.surroundings import Setting, Surroundings
 from asyncload.users.user import Context, Setup, User
 from asyncload.users.wait import parse_wait

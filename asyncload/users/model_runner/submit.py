@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from asyncload.users.deployment import Deployment
-from asyncload.users.endpoints import note_instance_type
-from asyncload.users.images import find_images
-from asyncload.users.job_options import RequestForm
-from asyncload.users.job_user import JobUser, Rotation, find_outputs, open_queues
-from asyncload.users.orders import order_for
+from asyncload.users.model_runner.deployment import Deployment
+from asyncload.users.model_runner.endpoints import note_instance_type
+from asyncload.users.model_runner.images import find_images
+from asyncload.users.model_runner.job_user import JobUser, Rotation, find_outputs, open_queues
+from asyncload.users.model_runner.options import RequestForm
+from asyncload.users.model_runner.orders import order_for
 from asyncload.users.surroundings import Setting, Surroundings
 from asyncload.users.user import Context, Setup, task
 from asyncload.users.wait import between

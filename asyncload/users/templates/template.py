@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from asyncload.users.compiled import (
+from asyncload.users.templates.compiled import (
     Code,
     FirstRow,
     TemplateError,
@@ -23,13 +23,13 @@ from asyncload.users.compiled import (
     has_places,
     said,
 )
-from asyncload.users.functions import FILTERS, FUNCTIONS, NO_METHODS, text_of, unknown
-from asyncload.users.tables import Table
+from asyncload.users.templates.functions import FILTERS, FUNCTIONS, NO_METHODS, text_of, unknown
+from asyncload.users.templates.tables import Table
 
 if TYPE_CHECKING:
     from jinja2 import Environment, nodes
 
-    from asyncload.users.expressions import Compiler
+    from asyncload.users.templates.expressions import Compiler
 
 Part = bytes | Callable[[Any], bytes]
 """Some bytes of a request, or what makes them for a scope."""

@@ -1,0 +1,1 @@
+"""``kind: edge``: clients of Groundlight's edge endpoint."""

@@ -1,0 +1,1 @@
+"""``kind: http``: requests from the config, in all their forms."""

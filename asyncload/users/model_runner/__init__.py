@@ -1,0 +1,1 @@
+"""Users of OversightML ModelRunner: image jobs over SQS, statuses back on one queue."""

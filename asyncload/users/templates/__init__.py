@@ -1,0 +1,1 @@
+"""Places in requests, ``{{ … }}``: expressions, functions and the rows that fill them."""
