@@ -52,6 +52,7 @@ class ClosedRun(ScenarioRun):
         async with asyncio.TaskGroup() as group:
             with self._load:
                 await self._follow(seats, group)
+                self.has_more = False
             for seat in seats:
                 seat.ask_to_leave()
 

@@ -17,6 +17,9 @@ BURST: Final = 200
 CHUNK: Final = 10_000
 """Due times turned into Python floats at a time: a day of load holds millions."""
 
+BEHIND: Final = "the load was stopped while the generator was behind"
+"""Why an arrival was dropped that was due and had not begun."""
+
 _Summons = asyncio.Future[float | None]
 """What an idle user waits for: the due time of its next arrival, or ``None`` to leave."""
 
@@ -34,31 +37,41 @@ class OpenRun(ScenarioRun):
         self._due_times = due_times
         self._idle: list[_Summons] = []
         self._pool = 0
+        self._joining: dict[asyncio.Task[None], float] = {}
+        """Users that have not begun their first iteration yet, and when that was due."""
         self._dismissed = False
 
     async def run(self) -> None:
         """Start every arrival of the plan at its due time; return when all are finished."""
-        # asyncio's own group: a task in anyio's takes 2.6 KB more.
-        async with asyncio.TaskGroup() as group:
-            with self._load:
-                await self._dispatch(group)
-                self.has_more = False
-                await self.clock.sleep_until(self.scenario.end)
-            self._dismiss()
+        try:
+            # asyncio's own group: a task in anyio's takes 2.6 KB more.
+            async with asyncio.TaskGroup() as group:
+                with self._load:
+                    await self._dispatch(group)
+                    self.has_more = False
+                    await self.clock.sleep_until(self.scenario.end)
+                self._dismiss()
+        finally:
+            for due in self._joining.values():
+                self._drop(due, BEHIND)
 
     async def _dispatch(self, group: asyncio.TaskGroup) -> None:
         clock, precise = self.clock, self.scenario.precise
         now = clock.now
-        row = 0
-        for first in range(0, len(self._due_times), CHUNK):
-            for due in self._due_times[first : first + CHUNK].tolist():
-                if due > now():
-                    row = 0
-                    await clock.reach(due, precise=precise)
-                elif (row := row + 1) >= BURST:
-                    row = 0
-                    await asyncio.sleep(0)
-                self._arrive(group, due)
+        started = row = 0
+        try:
+            for first in range(0, len(self._due_times), CHUNK):
+                for due in self._due_times[first : first + CHUNK].tolist():
+                    if due > now():
+                        row = 0
+                        await clock.reach(due, precise=precise)
+                    elif (row := row + 1) >= BURST:
+                        row = 0
+                        await asyncio.sleep(0)
+                    self._arrive(group, due)
+                    started += 1
+        finally:
+            self._drop_overdue(started)
 
     def _arrive(self, group: asyncio.TaskGroup, due: float) -> None:
         while self._idle:
@@ -67,12 +80,25 @@ class OpenRun(ScenarioRun):
                 summons.set_result(due)
                 return
         if self._pool >= self.scenario.in_flight_limit:
-            self._drop(due)
+            self._drop(due, f"max_in_flight of {self.scenario.in_flight_limit} reached")
             return
         self._pool += 1
-        group.create_task(self._work(due))
+        self._joining[group.create_task(self._work(due))] = due
 
-    def _drop(self, due: float) -> None:
+    def _drop_overdue(self, started: int) -> None:
+        """Record arrivals that were due when the load was stopped, and had not been started.
+
+        A generator that is behind must not lose them in silence. (Those that a
+        limit of the run keeps from starting are not its fault.)
+        """
+        if self._meter is not None and self._meter.full:
+            return
+        due_times = self._due_times
+        due_by_now = int(np.searchsorted(due_times, self.clock()))
+        for due in due_times[started:due_by_now].tolist():
+            self._drop(due, BEHIND)
+
+    def _drop(self, due: float, reason: str) -> None:
         now = self.clock()
         self.sink.write(
             Request(
@@ -83,14 +109,17 @@ class OpenRun(ScenarioRun):
                 due=due,
                 end=now,
                 outcome=DROPPED,
-                error=f"max_in_flight of {self.scenario.in_flight_limit} reached",
+                error=reason,
             )
         )
 
     async def _work(self, first_due: float) -> None:
         """One user of the pool: an iteration per arrival, until dismissed."""
+        task = asyncio.current_task()
+        assert task is not None
         try:
             user = await self.new_user()
+            del self._joining[task]
             if user is None:
                 return
             try:
@@ -109,7 +138,14 @@ class OpenRun(ScenarioRun):
                 break
             summons: _Summons = loop.create_future()
             self._idle.append(summons)
-            due = await summons
+            try:
+                due = await summons
+            except asyncio.CancelledError:
+                # It may have been called and not have begun.
+                missed = summons.result() if summons.done() and not summons.cancelled() else None
+                if missed is not None:
+                    self._drop(missed, BEHIND)
+                raise
 
     def _dismiss(self) -> None:
         self._dismissed = True

@@ -190,6 +190,8 @@ class Engine:
     def stop(self) -> None:
         """Start no more work, let what is in flight finish, drain, and end."""
         self._ended.set()
+        for run in self.runs:
+            run.stop()
 
     def give_up(self) -> None:
         """Wait no longer for what is open; before the drain this does nothing."""
@@ -265,11 +267,10 @@ class Engine:
                 await self.ledger.settle()
 
     async def _end_load(self) -> None:
-        """At the end of the plan, or when stopped: no new work, and a limit to the old."""
+        """At the end of the plan, or when stopped: a limit to the work that is left."""
         with anyio.move_on_after(self.plan.end - self.clock()):
             await self._ended.wait()
-        for run in self.runs:
-            run.stop()
+        # At its planned end a load ends by itself: what was due by then and is late still starts.
         for consumer in self._consumers:
             consumer.quiet_at = self.clock()
         self.phase = "drain"

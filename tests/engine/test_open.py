@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import anyio
 import pytest
@@ -171,3 +172,54 @@ def test_no_arrival_starts_before_it_is_due_on_a_real_loop(tmp_path):
     records = [one for one in LogReader(tmp_path / "run.jsonl") if isinstance(one, Request)]
     assert len(records) > 100
     assert min(record.start - record.due for record in records) >= -1e-6
+
+
+class Hog(User):
+    """Its code keeps the loop busy for four times as long as there is between two arrivals."""
+
+    @task()
+    async def call(self) -> None:
+        with self.measure("call"):
+            time.sleep(0.002)
+
+
+def requests_of_a_hog(path, *, drain, stop_at=None):
+    """Run 2,000 arrivals a second for half a second on a real loop."""
+
+    async def main():
+        test = asyncload.LoadTest(
+            asyncload.api.make_config(
+                one(scenario(Hog, level=2000, duration=0.5), drain=drain),
+                aws=AwsConfig(region="us-west-2"),
+                log=path,
+            )
+        )
+        if stop_at is not None:
+            asyncio.get_running_loop().call_later(stop_at, test.stop)
+        await test.run()
+
+    uvloop.run(main())
+    return [one for one in LogReader(path) if isinstance(one, Request)]
+
+
+def test_a_generator_that_is_behind_at_the_end_of_the_load_still_starts_what_was_due(tmp_path):
+    requests = requests_of_a_hog(tmp_path / "run.jsonl", drain=30)
+    assert len(requests) == 1000
+    assert {request.outcome for request in requests} == {"ok"}
+    assert max(request.start for request in requests) > 1.9
+
+
+@pytest.mark.parametrize(("drain", "stop_at"), [(0, None), (30, 0.4)])
+def test_what_a_generator_that_is_behind_cannot_start_any_more_is_counted_as_dropped(
+    tmp_path, drain, stop_at
+):
+    requests = requests_of_a_hog(tmp_path / "run.jsonl", drain=drain, stop_at=stop_at)
+    dropped = [request for request in requests if request.outcome == "dropped"]
+    assert {request.error for request in dropped} == {
+        "the load was stopped while the generator was behind"
+    }
+    # Stopped at its end: every arrival is told of. Stopped before: all that were due by then.
+    assert len(requests) == 1000 if stop_at is None else 800 <= len(requests) <= 1000
+    assert sorted(request.due for request in requests) == pytest.approx(
+        [0.00025 + 0.0005 * number for number in range(len(requests))]
+    )
