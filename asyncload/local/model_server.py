@@ -9,12 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
-import shutil
 import sys
-import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, cast
 from urllib.parse import parse_qs
 
 import anyio
@@ -22,7 +19,7 @@ import httptools
 import msgspec
 
 from asyncload.errors import TargetError
-from asyncload.local.process import Child
+from asyncload.local.process import Child, Processes
 from asyncload.local.protocol import MODEL_SERVER, Listening, ModelServerOrder, decode, encode
 
 HOST: Final = "127.0.0.1"
@@ -33,7 +30,7 @@ START_LIMIT: Final = 30.0
 """Seconds in which the child must be ready; it takes half of one."""
 
 
-class ModelServer:
+class ModelServer(Processes):
     """An async context manager: the endpoint is up inside it, in a process of its own.
 
     It ends with this process, however that ends. Entering raises
@@ -41,56 +38,29 @@ class ModelServer:
     """
 
     def __init__(self, *, workers: int, service_time: float) -> None:
+        super().__init__("asyncload-edge-")
         self.url = ""
         """``http://127.0.0.1:PORT``, once entered."""
+        self.pid = 0
+        """Process id of the child, once entered."""
         self._workers = workers
         self._service_time = service_time
-        self._child: Child | None = None
-        self._scratch: Path | None = None
-
-    @property
-    def pid(self) -> int:
-        """Process id of the child."""
-        assert self._child is not None, "the endpoint has not been entered"
-        return self._child.pid
-
-    async def __aenter__(self) -> Self:
-        self._scratch = Path(tempfile.mkdtemp(prefix="asyncload-edge-"))
-        try:
-            await self._start(self._scratch)
-        except BaseException:
-            await self._stop()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._stop()
 
     async def _start(self, scratch: Path) -> None:
         order = ModelServerOrder(
             workers=self._workers, service_time=self._service_time, remove_at_exit=str(scratch)
         )
         log = scratch / "model_server.log"
-        self._child = await Child.start(MODEL_SERVER, order, environment={}, log=log)
+        child = await Child.start(MODEL_SERVER, order, environment={}, log=log)
+        self._children.append(child)
+        self.pid = child.pid
         line = b""
         with anyio.move_on_after(START_LIMIT):
-            line = await self._child.answer()
+            line = await child.answer()
         if not line.endswith(b"\n"):
-            words = self._child.last_words() or "it left no message"
+            words = child.last_words() or "it left no message"
             raise TargetError(f"the simulated edge endpoint did not start: {words}")
         self.url = f"http://{HOST}:{decode(line, Listening).port}"
-
-    async def _stop(self) -> None:
-        with anyio.CancelScope(shield=True):
-            if self._child is not None:
-                await self._child.end()
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 async def serve(order: ModelServerOrder) -> None:

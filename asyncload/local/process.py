@@ -1,14 +1,17 @@
-"""One child process of the stack, seen from the parent."""
+"""Child processes of the stack, seen from the parent."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Final, Self
 
 import anyio
@@ -121,3 +124,45 @@ class Child:
         # Reading to its end is what closes the pipe on our side.
         assert self._process.stdout is not None
         await self._process.stdout.read()
+
+
+class Processes:
+    """An async context manager around child processes: they are up inside it.
+
+    A subclass starts them in :meth:`_start` and puts each into ``_children``.
+    However entering ends, and at the end, the latest is ended first, and the
+    temporary directory, whose name begins with ``prefix``, is removed.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._scratch: Path | None = None
+        self._children: list[Child] = []
+
+    async def __aenter__(self) -> Self:
+        self._scratch = Path(tempfile.mkdtemp(prefix=self._prefix))
+        try:
+            await self._start(self._scratch)
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stop()
+
+    async def _start(self, scratch: Path) -> None:
+        """Start the children; ``scratch`` is the temporary directory."""
+        raise NotImplementedError
+
+    async def _stop(self) -> None:
+        with anyio.CancelScope(shield=True):
+            while self._children:
+                await self._children.pop().end()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)

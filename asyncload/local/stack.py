@@ -13,19 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import shutil
 import socket
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Final, NoReturn, Self
-
-import anyio
+from typing import Final, NoReturn
 
 from asyncload.errors import ConfigError, TargetError
 from asyncload.local.child import EMULATOR, MODEL_RUNNER
-from asyncload.local.process import Child
+from asyncload.local.process import Child, Processes
 from asyncload.local.protocol import (
     ACCESS_KEY,
     ACCOUNT_ID,
@@ -47,7 +42,7 @@ START_LIMIT: Final = 60.0
 _NAMES: Final = {EMULATOR: "the emulator", MODEL_RUNNER: "the simulated ModelRunner"}
 
 
-class LocalStack:
+class LocalStack(Processes):
     """An async context manager: the stack is up inside it.
 
     ``directory`` takes the logs of the children and the truth log; without it
@@ -65,6 +60,7 @@ class LocalStack:
         directory: Path | None = None,
         port: int | None = None,
     ) -> None:
+        super().__init__("asyncload-local-")
         self.settings = settings
         self.region = region
         self.account_id = ACCOUNT_ID
@@ -77,8 +73,6 @@ class LocalStack:
         self._resources: Resources | None = None
         self._directory = directory
         self._port = port
-        self._scratch: Path | None = None
-        self._children: list[Child] = []
 
     @property
     def resources(self) -> Resources:
@@ -111,29 +105,12 @@ class LocalStack:
                 task.cancel()
         raise _obituary(waiting[done.pop()])
 
-    async def __aenter__(self) -> Self:
+    async def _start(self, scratch: Path) -> None:
         if importlib.util.find_spec("ministack") is None:
             raise TargetError(
                 "the embedded stack needs the package ministack; "
                 "install it with: pip install 'asyncload[local]'"
             )
-        self._scratch = Path(tempfile.mkdtemp(prefix="asyncload-local-"))
-        try:
-            await self._start(self._scratch)
-        except BaseException:
-            await self._stop()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._stop()
-
-    async def _start(self, scratch: Path) -> None:
         directory = self._prepare_files(scratch)
         # Bound and listening before the emulator exists: nobody can take the
         # port meanwhile, and the first requests wait in the socket's queue.
@@ -202,14 +179,6 @@ class LocalStack:
         finally:
             answer.cancel()
             death.cancel()
-
-    async def _stop(self) -> None:
-        """End the children, the ModelRunner first, and remove the temporary directory."""
-        with anyio.CancelScope(shield=True):
-            while self._children:
-                await self._children.pop().end()
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 async def serve(
