@@ -117,6 +117,9 @@ def _resolved(file: FileConfig, plan: Plan, secrets: frozenset[str]) -> dict[str
     for entry, scenario in zip(resolved["scenarios"], plan.scenarios, strict=True):
         entry["name"] = scenario.name
         entry["load"]["duration"] = scenario.end
+        if scenario.model == "open":
+            entry["load"]["arrivals"] = scenario.arrivals
+            entry["load"]["max_in_flight"] = scenario.max_in_flight
     for source in resolved["monitor"]:  # whatever they are called, most headers are credentials
         source["headers"] = dict.fromkeys(source["headers"], HIDDEN)
     cleaned: dict[str, Any] = redact(resolved, secrets=secrets)
@@ -154,9 +157,7 @@ def _scenario(scenario: ScenarioConfig, index: int, folder: str) -> Scenario:
                 shape=shape,
                 duration=duration,
                 model=load.model,
-                arrivals=load.arrivals,
-                max_in_flight=load.max_in_flight,
-                precise=load.precise,
+                **load.of_open,
             )
     except ConfigError as problem:
         text = str(problem)

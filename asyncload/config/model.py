@@ -53,19 +53,35 @@ class LoadConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     shape: dict[str, Any] | str
     model: Literal["open", "closed"] = "open"
-    arrivals: Literal["even", "poisson"] = "even"
     duration: Duration | None = None
-    max_in_flight: int = 10_000
+    # Of the open model only; what is left out is as :class:`~asyncload.plan.plan.Scenario` says.
+    arrivals: Literal["even", "poisson"] | None = None
+    max_in_flight: int | None = None
     precise: bool = False
-    """Open model: start arrivals to the microsecond, at the price of CPU."""
 
     def __post_init__(self) -> None:
         if self.duration is not None and self.duration <= 0:
             raise ValueError("duration is 0; give a time over 0, such as 60s")
-        if self.max_in_flight < 1:
+        if self.model == "closed" and self.of_open:
+            key, value = next(iter(self.of_open.items()))
+            raise ValueError(
+                f"{key} is {value!r}, and nothing is due beforehand in the closed model; "
+                f"leave {key} out, or set model: open"
+            )
+        if self.max_in_flight is not None and self.max_in_flight < 1:
             raise ValueError(
                 f"max_in_flight is {self.max_in_flight}; give a whole number of 1 or more"
             )
+
+    @property
+    def of_open(self) -> dict[str, Any]:
+        """What is said about the open model."""
+        said = {
+            "arrivals": self.arrivals,
+            "max_in_flight": self.max_in_flight,
+            "precise": self.precise or None,
+        }
+        return {key: value for key, value in said.items() if value is not None}
 
 
 class ScenarioConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

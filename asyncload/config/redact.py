@@ -13,7 +13,8 @@ SECRET_KEY: Final = re.compile(
     r"(?i)(secret|passw(or)?d|passphrase|token|authorization|cookie|credential|signature|bearer"
     r"|(api|access|private)[-_]?key|(^|[-_.])(auth|pwd|pass)($|[-_.]))"
 )
-_COUNT: Final = re.compile(r"(?i)tokens$")  # max_tokens: 100 is an amount, not a secret
+_COUNT: Final = re.compile(r"(?i)tokens$")  # prompt_tokens: 100 is an amount, not a secret
+_LIMIT: Final = re.compile(r"(?i)^(max|min)\w*tokens$")  # also when it is a template
 _SHORTEST: Final = 4
 """Characters of a secret that is worth hiding; ``1`` stands in any text."""
 
@@ -26,7 +27,8 @@ def redact(value: Any, key: str = "", *, secrets: Collection[str] = ()) -> Any:
     """
     if value is None or isinstance(value, bool):
         return value
-    if is_secret_name(key) and not (isinstance(value, int | float) and _COUNT.search(key)):
+    is_amount = _COUNT.search(key) if isinstance(value, int | float) else _LIMIT.search(key)
+    if is_secret_name(key) and not is_amount:
         return HIDDEN
     if isinstance(value, dict):
         return {name: redact(inner, str(name), secrets=secrets) for name, inner in value.items()}

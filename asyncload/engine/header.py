@@ -66,23 +66,19 @@ def resolved_plan(plan: Plan) -> dict[str, Any]:
     """Describe a plan made in Python as a config would, without secrets."""
     scenarios = []
     for scenario in plan.scenarios:
-        user = scenario.user
         shape = scenario.shape
-        scenarios.append(
-            {
-                "name": scenario.name,
-                "load": {
-                    "model": scenario.model,
-                    "arrivals": scenario.arrivals,
-                    "duration": scenario.end,
-                    "max_in_flight": scenario.max_in_flight,
-                    "shape": msgspec.to_builtins(shape, enc_hook=float)
-                    if isinstance(shape, msgspec.Struct)
-                    else str(shape),
-                },
-                "user": _described(user),
-            }
-        )
+        load = {
+            "model": scenario.model,
+            "duration": scenario.end,
+            "shape": msgspec.to_builtins(shape, enc_hook=float)
+            if isinstance(shape, msgspec.Struct)
+            else str(shape),
+        }
+        if scenario.model == "open":
+            load["arrivals"] = scenario.arrivals
+            load["max_in_flight"] = scenario.max_in_flight
+            load["precise"] = scenario.precise
+        scenarios.append({"name": scenario.name, "load": load, "user": _described(scenario.user)})
     cleaned: dict[str, Any] = redact(
         {
             "name": plan.name,

@@ -207,6 +207,12 @@ REFUSALS = {
         "scenarios.0.load.duration: is 0; give a time over 0, such as 60s",
     "scenarios.0.load.max_in_flight=0":
         "scenarios.0.load.max_in_flight: is 0; give a whole number of 1 or more",
+    "scenarios.0.load={model: closed, shape: {kind: constant, level: 1}, max_in_flight: 9}":
+        "scenarios.0.load.max_in_flight: is 9, and nothing is due beforehand in the closed model; "
+        "leave max_in_flight out, or set model: open",
+    "scenarios.0.load={model: closed, shape: {kind: constant, level: 1}, arrivals: even}":
+        "scenarios.0.load.arrivals: is 'even', and nothing is due beforehand in the closed model; "
+        "leave arrivals out, or set model: open",
     "scenarios.0.load.model=opn":
         "scenarios.0.load.model: 'opn' is not one of closed, open; did you mean 'open'?",
     "scenarios.0.load.arrivals=often":
@@ -539,18 +545,23 @@ good_shapes = st.one_of(
          "min": st.floats(0, 10), "peak": st.floats(10, 100)}
     ),
 )  # fmt: skip
+durations = st.floats(0.1, 1e4)
+closed_loads = st.fixed_dictionaries(
+    {"shape": good_shapes, "duration": durations, "model": st.just("closed")}
+)
+open_loads = st.fixed_dictionaries(
+    {"shape": good_shapes, "duration": durations},
+    optional={
+        "model": st.just("open"),
+        "arrivals": st.sampled_from(["even", "poisson"]),
+        "max_in_flight": st.integers(1, 10**6),
+        "precise": st.booleans(),
+    },
+)
 good_scenarios = st.fixed_dictionaries(
     {
         "name": names,
-        "load": st.fixed_dictionaries(
-            {
-                "shape": good_shapes,
-                "duration": st.floats(0.1, 1e4),
-                "model": st.sampled_from(["open", "closed"]),
-                "arrivals": st.sampled_from(["even", "poisson"]),
-                "max_in_flight": st.integers(1, 10**6),
-            }
-        ),
+        "load": open_loads | closed_loads,
         "user": st.fixed_dictionaries(
             {"kind": st.just("a:B")},
             optional={"option": st.integers() | names | st.lists(st.booleans())},

@@ -48,6 +48,7 @@ def test_secrets_of_a_config_are_not_in_what_the_log_keeps(options):
 
 SHOWN = {
     "max_tokens": 100,
+    "max_completion_tokens": "{{ random_int(10, 1000) }}",
     "prompt_tokens": 5.5,
     "model": "centerpoint",
     "author": "me",
