@@ -17,6 +17,7 @@ import yaml
 
 from asyncload.config.load import config_from
 from asyncload.engine.setup import resolve_user
+from tests.forkserver import ForkServer
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -73,11 +74,12 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def demo_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demo_logs(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) -> Path:
     """What a run of the demo leaves behind."""
     folder = furnished(tmp_path_factory.mktemp("demo"))
-    done = run(["asyncload", "run", "configs/burst.yaml"], folder)
-    assert done.returncode == 0, done.stderr
+    command = ["run", "configs/burst.yaml", *SHORT.split()]
+    code, _, err = fork_server.run(command, folder, environment(folder), limit=100)
+    assert code == 0, err
     return folder / "logs"
 
 
@@ -131,9 +133,10 @@ def test_configs_in_the_docs_are_valid(block):
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("**/*.yaml")), ids=lambda p: p.name)
-def test_every_config_runs_as_it_is(path, place):
-    done = run(["asyncload", "run", str(path.relative_to(ROOT))], place)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_every_config_runs_as_it_is(path, place, fork_server):
+    command = ["run", str(path.relative_to(ROOT)), *SHORT.split()]
+    code, out, err = fork_server.run(command, place, environment(place), limit=100)
+    assert code == 0, out + err
 
 
 def test_the_readme_shows_the_config_that_the_demo_runs():

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from forkserver import ForkServer
+from tests.forkserver import ForkServer
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIG = """

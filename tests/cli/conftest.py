@@ -7,16 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from command_line import CONFIG, ROOT, FakeAws, Shell
-from forkserver import ForkServer
-
-
-@pytest.fixture(scope="session")
-def fork_server():
-    """What commands are started from."""
-    server = ForkServer(ROOT)
-    yield server
-    server.close()
+from command_line import CONFIG, FakeAws, Shell
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 A command is a fork of it, with folder, environment and streams of its own, so
 it is as apart from the others as one started from a shell. What only the
 interpreter's own start can show (its options, what is imported when) needs a
-real start: :meth:`command_line.Shell.start`.
+real start: ``Shell.start`` of the command line's tests.
 """
 
 from __future__ import annotations
