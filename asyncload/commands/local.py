@@ -26,6 +26,17 @@ def local_command(*, port: int | None, region: str, config: Path | None) -> None
         console.print("point any AWS client at it:\n")
         for name, value in stack.environment().items():
             console.print(f"    export {name}={value}", soft_wrap=True)
+        found = stack.resources
+        topics = [
+            arn.rpartition(":")[2]
+            for arn in (found.inference_success_topic_arn, found.inference_error_topic_arn)
+        ]
+        queue = found.inference_queue_url.rpartition("/")[2]
+        console.print(
+            f"\nends of asynchronous inferences: topics {' and '.join(topics)}, queue {queue}; "
+            f"inputs may lie in s3://{found.inference_bucket}",
+            soft_wrap=True,
+        )
         console.print("\nCtrl-C ends it")
 
     async def until_interrupted() -> None:

@@ -148,9 +148,10 @@ class Engine:
                 epoch=self.clock.epoch,
                 note=self.note,
                 foreign=foreign,
+                parse=parse,
                 calling=self._calling,
             )
-            for queue, foreign in self._consumptions
+            for queue, foreign, parse in self._consumptions
         ]
         for consumer in self._consumers:
             consumer.quiet_at = self.plan.end
@@ -202,6 +203,8 @@ class Engine:
     def abort(self) -> None:
         """End now. Open jobs are given up as lost."""
         self._ended.set()
+        if self.phase == "load":
+            self._leave_load()
         self._everything.cancel()
 
     def note(self, level: str, text: str) -> None:
@@ -273,11 +276,15 @@ class Engine:
         # At its planned end a load ends by itself: what was due by then and is late still starts.
         for consumer in self._consumers:
             consumer.quiet_at = self.clock()
+        self._leave_load()
+        if self.plan.drain < math.inf:
+            self.drain_end = self.clock() + self.plan.drain
+            self._work.deadline = anyio.current_time() + self.plan.drain
+
+    def _leave_load(self) -> None:
         self.phase = "drain"
         self.load_end = self.clock()
-        if self.plan.drain < math.inf:
-            self.drain_end = self.load_end + self.plan.drain
-            self._work.deadline = anyio.current_time() + self.plan.drain
+        self._write_levels()  # rates are per second of the load, so its end is recorded
 
     async def _sample(self) -> None:
         async with anyio.create_task_group() as group:
@@ -294,9 +301,9 @@ class Engine:
 
     def _write_levels(self) -> None:
         now = self.clock()
-        loading = self.phase == "load"
         for run in self.runs:
             name = run.scenario.name
+            loading = self.phase == "load" and now < run.scenario.end
             self._sink.write(
                 Level(
                     t=now,
@@ -305,6 +312,7 @@ class Engine:
                     users=run.users,
                     in_flight=run.in_flight,
                     backlog=self.ledger.backlog_by_scenario.get(name, 0),
+                    ended=not loading,
                 )
             )
         if self.has_jobs:

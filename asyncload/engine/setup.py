@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from asyncload.config.convert import convert
 from asyncload.errors import AsyncloadError, ConfigError, TargetError
+from asyncload.jobs.status import Parse, parse_status
 from asyncload.plan.plan import Plan, Scenario, UserSpec
 from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
@@ -34,6 +35,7 @@ class Consumption(NamedTuple):
 
     queue: MessageQueue
     foreign: Foreign
+    parse: Parse
 
 
 class Prepared(NamedTuple):
@@ -95,9 +97,11 @@ class ScenarioSetup:
         """Enter ``resource``; it is left at the end of the run."""
         return await self._resources.enter_async_context(resource)
 
-    def consume(self, queue: MessageQueue, *, foreign: Foreign) -> None:
-        """Have the status consumer read ``queue``."""
-        self.consumptions.append(Consumption(queue, foreign))
+    def consume(
+        self, queue: MessageQueue, *, foreign: Foreign, parse: Parse = parse_status
+    ) -> None:
+        """Have the status consumer read ``queue``, each message with ``parse``."""
+        self.consumptions.append(Consumption(queue, foreign, parse))
 
     def dead_letters(self, requests: RequestQueue) -> None:
         """Have jobs that are missing looked for among the dead letters of ``requests``."""
@@ -174,6 +178,11 @@ async def prepare(
                 raise ConfigError(
                     f"{setup.key('foreign')}: {wanted.foreign!r}, but another scenario reads "
                     f"{wanted.queue.name} with {known.foreign!r}; use one of them for both"
+                )
+            if known.parse is not wanted.parse:
+                raise ConfigError(
+                    f"{setup.key('kind')}: another scenario reads {wanted.queue.name} for the "
+                    "statuses of another kind of service; give each kind a queue of its own"
                 )
     return Discovered(prepared, list(consumptions.values()), list(requests.values()))
 

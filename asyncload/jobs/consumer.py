@@ -18,7 +18,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from asyncload.jobs.ledger import JobLedger
-from asyncload.jobs.status import parse_status
+from asyncload.jobs.status import Parse, parse_status
 from asyncload.stats import units
 from asyncload.transport.describe import describe
 from asyncload.transport.queue import LONG_POLL, MessageQueue
@@ -48,6 +48,7 @@ class StatusConsumer:
 
     ``foreign``: what to do with messages that are not about this run's jobs,
     unreadable ones included: ``leave`` them for their owners, or ``delete``.
+    ``parse`` reads the messages of this queue; ModelRunner's statuses if left out.
     ``calling`` is told the operation before each call to the queue.
     """
 
@@ -60,6 +61,7 @@ class StatusConsumer:
         epoch: float,
         note: Callable[[str, str], None],
         foreign: Literal["leave", "delete"] = "leave",
+        parse: Parse = parse_status,
         max_receivers: int = 16,
         calling: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -73,6 +75,7 @@ class StatusConsumer:
         self._epoch = epoch
         self._note = note
         self._foreign = foreign
+        self._parse = parse
         self._max_receivers = max_receivers
         self._calling = calling
         self._strangers: OrderedDict[str, float] = OrderedDict()
@@ -155,7 +158,7 @@ class StatusConsumer:
 
     def _take(self, message: Mapping[str, Any], received: float) -> bool:
         """Take in one message; whether it was about a job of ours."""
-        status = parse_status(message)
+        status = self._parse(message)
         if status is not None and self._ledger.apply(status, received):
             self._deletions.append((message["ReceiptHandle"], 1))
             ours = True

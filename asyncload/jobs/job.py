@@ -133,6 +133,18 @@ class LiveJob(msgspec.Struct, gc=False):
             return "IN_PROGRESS"
         return "STARTED" if self.seen else "SUBMITTED"
 
+    def begin_when_accepted(self, finished: float | None) -> None:
+        """Leave the time until the answer to the submit was here to the submit alone.
+
+        A service that takes a job up with its request has begun before its answer is
+        here. Were that time part of the processing as well, the parts of a job's latency
+        would be more than the whole.
+        """
+        if self.started is None or self.accepted is None or finished is None:
+            return
+        if self.started < self.accepted <= finished:
+            self.started = self.accepted
+
     def record(self, t: float, end: End) -> Job:
         """Make the job's record, to be written at ``t``."""
         about = self.about

@@ -154,6 +154,10 @@ class JobLedger(Account):
             published = self._service_clock.observe(
                 status.sent_at, sent=job.start, received=received
             )
+        if status.begun_at is not None:
+            job.started = self._service_clock.observe(
+                status.begun_at, sent=job.start, received=received
+            )
         if status.status in TERMINAL:
             if job.sending:
                 job.early = (status, published, received)
@@ -281,6 +285,8 @@ class JobLedger(Account):
         self, job: LiveJob, status: Status, published: float | None, received: float
     ) -> None:
         self.count_ended(job.about.scenario, status.status)
+        if status.begun_at is not None:
+            job.begin_when_accepted(published)
         self._leave(
             job,
             End(

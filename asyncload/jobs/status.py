@@ -10,7 +10,7 @@ that is no status gives ``None``.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +32,14 @@ class Status(msgspec.Struct, gc=False):
     region: bool = False
     """About one region of the job, not the job itself."""
     text: str | None = None
+    begun_at: float | None = None
+    """When the service took the job up, of a service that tells it only with the end: epoch
+    seconds on the service's clock."""
+
+
+Parse = Callable[[Mapping[str, Any]], Status | None]
+"""Reads one SQS message (as ``ReceiveMessage`` returns it); ``None`` when it is no status.
+Never raises."""
 
 
 def parse_status(message: Mapping[str, Any]) -> Status | None:
@@ -50,20 +58,21 @@ def _fields(message: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, str
         fields[name] = attribute.get("StringValue")
     text: str | None = message.get("Body") or ""
     timestamp: str | None = None
-    body = _json_object(text)
+    body = json_object(text)
     if body is not None:
         if "Message" in body or "MessageAttributes" in body:  # SNS's envelope
             timestamp = body.get("Timestamp")
             for name, attribute in (body.get("MessageAttributes") or {}).items():
                 fields[name] = attribute.get("Value")
             text = body.get("Message")
-            body = _json_object(text)
+            body = json_object(text)
         for name, value in (body or {}).items():
             fields.setdefault(name, value)
     return fields, text, timestamp
 
 
-def _json_object(text: Any) -> dict[str, Any] | None:
+def json_object(text: Any) -> dict[str, Any] | None:
+    """Read a JSON object; ``None`` for whatever is none."""
     if not isinstance(text, str) or not text.lstrip().startswith("{"):
         return None
     try:
@@ -95,7 +104,7 @@ def _status(
     return Status(
         job_id=job_id,
         status=status,
-        sent_at=_sent_at(timestamp, message),
+        sent_at=published_at(timestamp, message),
         processing_s=_processing(fields, region=region),
         region=region,
         text=text if status == "FAILED" and isinstance(text, str) else None,
@@ -116,7 +125,7 @@ def _processing(fields: dict[str, Any], *, region: bool) -> float | None:
     return seconds / 1000 if region else seconds
 
 
-def _sent_at(timestamp: str | None, message: Mapping[str, Any]) -> float | None:
+def published_at(timestamp: str | None, message: Mapping[str, Any]) -> float | None:
     """Publish time, epoch seconds.
 
     SNS's own timestamp is nearest to the service, but some emulators cut it

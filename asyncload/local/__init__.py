@@ -7,6 +7,8 @@
     child.py         what both child processes run first: they die with their parent
     emulator.py      child one: ministack's SQS, SNS, S3, STS and ECS on one loopback port
     sagemaker.py     beside them, what one looks for SageMaker endpoints with
+    sagemaker_runtime.py  what answers at these endpoints, as event_stream.py where it streams
+    signatures.py    whether a request to them is signed
     model_runner.py  child two: the simulated ModelRunner
     resources.py     the queues, topic, buckets and imagery it works with, and what tells of it
     imagery.py       small real GeoTIFF, NITF, PNG and JPEG files

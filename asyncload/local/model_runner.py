@@ -1,4 +1,4 @@
-"""Child two: the simulated OversightML ModelRunner.
+"""Child two: the simulated OversightML ModelRunner, and SageMaker's asynchronous inference.
 
 Requests come from the request queue (:mod:`asyncload.local.intake`); a fixed
 number of workers carry out each job's script (:mod:`asyncload.local.behaviour`)
@@ -22,6 +22,7 @@ from typing import Any, Final
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
+from asyncload.local.async_endpoints import AsyncEndpoints
 from asyncload.local.batches import Batches, Outgoing
 from asyncload.local.behaviour import STUCK, Emit, Extra, Work
 from asyncload.local.imagery import make_images
@@ -46,8 +47,11 @@ async def serve(order: ModelRunnerOrder) -> None:
         async with open_clients(order.endpoint_url, order.region) as clients:
             resources = await create_resources(clients, images, ACCOUNT_ID)
             service = ModelRunner(order.settings, clients, resources, truth)
+            endpoints = AsyncEndpoints(order.settings, clients, resources, truth)
             _say_ready(resources)
-            await service.run(stop)
+            async with anyio.create_task_group() as services:
+                services.start_soon(service.run, stop)
+                services.start_soon(endpoints.run, stop)
 
 
 def _say_ready(resources: Resources) -> None:

@@ -1,4 +1,6 @@
-"""A simulated edge endpoint with a capacity that is known: child process and parent's side.
+"""A simulated model server with a capacity that is known: child process and parent's side.
+
+It is an edge endpoint, and a server of models as ``inference.py`` has them.
 
 ``workers`` requests are worked on at once, each for ``service_time``; others wait
 in the order they came. So it takes workers / service_time requests a second, and no more.
@@ -19,6 +21,7 @@ import httptools
 import msgspec
 
 from asyncload.errors import TargetError
+from asyncload.local import inference
 from asyncload.local.process import Child, Processes
 from asyncload.local.protocol import MODEL_SERVER, Listening, ModelServerOrder, decode, encode
 
@@ -31,7 +34,7 @@ START_LIMIT: Final = 30.0
 
 
 class ModelServer(Processes):
-    """An async context manager: the endpoint is up inside it, in a process of its own.
+    """An async context manager: the server is up inside it, in a process of its own.
 
     It ends with this process, however that ends. Entering raises
     :class:`TargetError` when it cannot start.
@@ -59,12 +62,12 @@ class ModelServer(Processes):
             line = await child.answer()
         if not line.endswith(b"\n"):
             words = child.last_words() or "it left no message"
-            raise TargetError(f"the simulated edge endpoint did not start: {words}")
+            raise TargetError(f"the simulated model server did not start: {words}")
         self.url = f"http://{HOST}:{decode(line, Listening).port}"
 
 
 async def serve(order: ModelServerOrder) -> None:
-    """Be the endpoint, until this process ends."""
+    """Be the server, until this process ends."""
     workers = Workers(order.workers, order.service_time)
     server = await asyncio.get_running_loop().create_server(
         lambda: _Connection(workers), HOST, 0, backlog=1024
@@ -81,13 +84,15 @@ class Workers:
         self._free = [0.0] * number
         self._service_time = service_time
 
-    def take(self, now: float) -> float:
+    def take(self, now: float, service_time: float | None = None) -> float:
         """Give the next request, which came at ``now``, to a worker; return when it will be done.
 
-        Worked out rather than slept through: a timer that fires late makes an answer
-        late, but takes nothing from the capacity.
+        It takes as long as all do, or ``service_time`` seconds. Worked out rather than
+        slept through: a timer that fires late makes an answer late, but takes nothing
+        from the capacity.
         """
-        done = max(now, self._free[0]) + self._service_time
+        length = self._service_time if service_time is None else service_time
+        done = max(now, self._free[0]) + length
         heapq.heapreplace(self._free, done)
         return done
 
@@ -101,7 +106,7 @@ class _Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         self._url = b""
-        self._start = b""
+        self._body = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is not derived from it
@@ -120,27 +125,38 @@ class _Connection(asyncio.Protocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        self._url = self._start = b""
+        self._url = b""
+        self._body = bytearray()
 
     def on_url(self, url: bytes) -> None:
         self._url += url
 
     def on_body(self, body: bytes) -> None:
-        if len(self._start) < len(_JPEG):
-            self._start += body[: len(_JPEG)]
+        self._body += body
 
     def on_message_complete(self) -> None:
         path, _, query = self._url.partition(b"?")
         detectors = parse_qs(query.decode("latin-1")).get("detector_id")
-        if path != PATH or self._parser.get_method() != b"POST":
+        is_post = self._parser.get_method() == b"POST"
+        if is_post and inference.is_inference(path):
+            self._infer(path, bytes(self._body))
+        elif path != PATH or not is_post:
             self._answer(404, {"detail": "Not Found"})
         elif not detectors:
             self._answer(422, {"detail": "detector_id is missing"})
-        elif not self._start.startswith(_JPEG):
+        elif not self._body.startswith(_JPEG):
             self._answer(400, {"detail": "the body is no JPEG"})
         else:
             done = self._workers.take(self._loop.time())
             self._loop.call_at(done, self._answer, 200, _result(detectors[0]))
+
+    def _infer(self, path: bytes, body: bytes) -> None:
+        wrong = inference.refusal(body)
+        if wrong is not None:
+            self._answer(400, {"error": wrong})
+            return
+        done = self._workers.take(self._loop.time())
+        self._loop.call_at(done, self._answer, 200, inference.answer(path, body))
 
     def _answer(self, status: int, content: dict[str, Any]) -> None:
         if self._transport is None:

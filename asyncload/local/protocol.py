@@ -19,8 +19,13 @@ SECRET_KEY: Final = "test"  # noqa: S105 - the emulator takes any key; this one 
 ACCOUNT_ID: Final = "000000000000"
 REQUEST_QUEUE: Final = "ImageRequestQueue"
 STATUS_QUEUE: Final = "ImageStatusQueue"
+INFERENCE_QUEUE: Final = "AsyncInferenceQueue"
+INFERENCE_BACKLOG: Final = "sagemaker-async-inference-backlog"
+INFERENCE_BUCKET: Final = f"sagemaker-async-inference-{ACCOUNT_ID}"
+INFERENCE_SUCCESS_TOPIC: Final = "AsyncInferenceSuccess"
+INFERENCE_ERROR_TOPIC: Final = "AsyncInferenceError"
 MODEL_SERVER: Final = "model_server"
-"""Role of the child that is a simulated edge endpoint."""
+"""Role of the child that is a simulated model server."""
 TASK_DEFINITION: Final = "ModelRunnerDataplane"
 """Family of the ECS task definition that names the queues; it has one revision."""
 
@@ -36,14 +41,23 @@ class Resources(msgspec.Struct, frozen=True):
     status_topic_arn: str
     image_bucket: str
     result_bucket: str
+    inference_queue_url: str
+    """Brings the notifications of both topics below."""
+    inference_success_topic_arn: str
+    inference_error_topic_arn: str
+    inference_backlog_url: str
+    """Of requests that the endpoints have not taken up yet: SageMaker's own."""
+    inference_bucket: str
+    """For inputs, and for what becomes of them."""
 
 
 class EmulatorOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Serve SQS, SNS, S3, STS, ECS and SageMaker's control API."""
+    """Serve SQS, SNS, S3, STS, ECS and SageMaker."""
 
     socket: int
     """File descriptor of the listening socket, inherited."""
     region: str
+    settings: LocalSettings
     remove_at_exit: str | None
     """The stack's temporary directory, removed when the parent is gone."""
 
@@ -58,7 +72,7 @@ class ModelRunnerOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelServerOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Be an edge endpoint."""
+    """Be a model server."""
 
     workers: int
     """Requests worked on at once."""
@@ -69,7 +83,7 @@ class ModelServerOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listening(msgspec.Struct, frozen=True):
-    """The edge endpoint takes requests at this port."""
+    """The model server takes requests at this port."""
 
     port: int
 

@@ -1,4 +1,4 @@
-"""What the simulated ModelRunner works with: clients, queues, a topic, buckets and imagery.
+"""What the simulated services work with: clients, queues, topics, buckets and imagery.
 
 And what tells of it: an ECS task definition as the real deployment has one.
 """
@@ -16,6 +16,11 @@ from aiobotocore.session import get_session
 
 from asyncload.local.protocol import (
     ACCESS_KEY,
+    INFERENCE_BACKLOG,
+    INFERENCE_BUCKET,
+    INFERENCE_ERROR_TOPIC,
+    INFERENCE_QUEUE,
+    INFERENCE_SUCCESS_TOPIC,
     REQUEST_QUEUE,
     SECRET_KEY,
     STATUS_QUEUE,
@@ -74,7 +79,7 @@ async def create_resources(
     clients: Clients, images: Sequence[tuple[str, bytes]], account_id: str
 ) -> Resources:
     """Create everything in an empty stack. Raises botocore's errors."""
-    sqs, sns, s3 = clients.sqs, clients.sns, clients.s3
+    sqs, s3 = clients.sqs, clients.s3
     dead_letters = await sqs.create_queue(QueueName=f"{REQUEST_QUEUE}-dlq")
     redrive = {
         "deadLetterTargetArn": await _arn(sqs, dead_letters["QueueUrl"]),
@@ -84,27 +89,37 @@ async def create_resources(
         QueueName=REQUEST_QUEUE, Attributes={"RedrivePolicy": json.dumps(redrive)}
     )
     statuses = await sqs.create_queue(QueueName=STATUS_QUEUE)
-    topic = await sns.create_topic(Name=STATUS_TOPIC)
-    await sns.subscribe(
-        TopicArn=topic["TopicArn"],
-        Protocol="sqs",
-        Endpoint=await _arn(sqs, statuses["QueueUrl"]),
-    )
+    inferences = await sqs.create_queue(QueueName=INFERENCE_QUEUE)
+    backlog = await sqs.create_queue(QueueName=INFERENCE_BACKLOG)
     resources = Resources(
         request_queue_url=requests["QueueUrl"],
         dead_letter_queue_url=dead_letters["QueueUrl"],
         status_queue_url=statuses["QueueUrl"],
-        status_topic_arn=topic["TopicArn"],
+        status_topic_arn=await _topic(clients, STATUS_TOPIC, statuses),
         image_bucket=f"osml-test-images-{account_id}",
         result_bucket=f"mr-bucket-sink-{account_id}",
+        inference_queue_url=inferences["QueueUrl"],
+        inference_success_topic_arn=await _topic(clients, INFERENCE_SUCCESS_TOPIC, inferences),
+        inference_error_topic_arn=await _topic(clients, INFERENCE_ERROR_TOPIC, inferences),
+        inference_backlog_url=backlog["QueueUrl"],
+        inference_bucket=INFERENCE_BUCKET,
     )
-    for bucket in (resources.image_bucket, resources.result_bucket):
+    for bucket in (resources.image_bucket, resources.result_bucket, resources.inference_bucket):
         await s3.create_bucket(Bucket=bucket)
     async with anyio.create_task_group() as last:
         last.start_soon(_register, clients.ecs, resources)
         for name, content in images:
             last.start_soon(_upload, s3, resources.image_bucket, name, content)
     return resources
+
+
+async def _topic(clients: Clients, name: str, queue: dict[str, Any]) -> str:
+    """Create a topic to which ``queue`` is subscribed; its ARN."""
+    topic = await clients.sns.create_topic(Name=name)
+    arn: str = topic["TopicArn"]
+    endpoint = await _arn(clients.sqs, queue["QueueUrl"])
+    await clients.sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=endpoint)
+    return arn
 
 
 async def _register(ecs: Any, resources: Resources) -> None:

@@ -1,7 +1,7 @@
 """SageMaker's control API of the embedded stack, as far as one looks for endpoints with it.
 
-Three endpoints are told of and nothing is behind them: the simulated
-ModelRunner takes any model's name. Four operations are answered as SageMaker
+Three endpoints are told of; what answers at those in service is in
+:mod:`asyncload.local.sagemaker_runtime`. Four operations are answered as SageMaker
 answers them, with pages, filters and errors; all others are refused, and so
 is a parameter that is not known here, rather than passed over.
 """
@@ -14,6 +14,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
+
+from asyncload.local.protocol import (
+    INFERENCE_BUCKET,
+    INFERENCE_ERROR_TOPIC,
+    INFERENCE_SUCCESS_TOPIC,
+)
 
 TARGET: Final = "SageMaker."
 """What the ``X-Amz-Target`` of every operation begins with."""
@@ -47,6 +53,8 @@ class Endpoint(msgspec.Struct, frozen=True):
         return f"{self.name}-config"
 
 
+VARIANT: Final = "AllTraffic"
+"""The only production variant of each."""
 ENDPOINTS: Final = (
     Endpoint("centerpoint", "InService", "ml.m5.xlarge"),
     Endpoint("aircraft", "InService", "ml.g4dn.xlarge"),
@@ -91,6 +99,15 @@ class SageMaker:
     def __init__(self, *, region: str, account_id: str, created: float) -> None:
         self._arn = f"arn:aws:sagemaker:{region}:{account_id}"
         self._created = created
+        topics = f"arn:aws:sns:{region}:{account_id}"
+        self._outputs = {
+            "S3OutputPath": f"s3://{INFERENCE_BUCKET}/output",
+            "S3FailurePath": f"s3://{INFERENCE_BUCKET}/failure",
+            "NotificationConfig": {
+                "SuccessTopic": f"{topics}:{INFERENCE_SUCCESS_TOPIC}",
+                "ErrorTopic": f"{topics}:{INFERENCE_ERROR_TOPIC}",
+            },
+        }
         self._operations: dict[str, tuple[type[_Parameters], Callable[[Any], dict[str, Any]]]] = {
             "ListEndpoints": (_ListEndpoints, self._list_endpoints),
             "DescribeEndpoint": (_DescribeEndpoint, self._describe_endpoint),
@@ -135,7 +152,8 @@ class SageMaker:
                 return {
                     **self._endpoint(endpoint),
                     "EndpointConfigName": endpoint.config_name,
-                    "ProductionVariants": [{"VariantName": "AllTraffic", **variant}],
+                    "ProductionVariants": [{"VariantName": VARIANT, **variant}],
+                    "AsyncInferenceConfig": {"OutputConfig": self._outputs},
                 }
         arn = f"{self._arn}:endpoint/{wanted.endpoint_name}"
         raise _Refused("ValidationException", f'Could not find endpoint "{arn}".')
@@ -144,7 +162,7 @@ class SageMaker:
         for endpoint in ENDPOINTS:
             if endpoint.config_name == wanted.endpoint_config_name:
                 variant = {
-                    "VariantName": "AllTraffic",
+                    "VariantName": VARIANT,
                     "ModelName": endpoint.name,
                     "InitialInstanceCount": 1,
                     "InstanceType": endpoint.instance_type,

@@ -1,4 +1,4 @@
-"""Settings of the embedded stack: what the simulated ModelRunner does to the jobs it gets."""
+"""Settings of the embedded stack: what its simulated services do to the work they get."""
 
 from __future__ import annotations
 
@@ -41,6 +41,57 @@ class ServiceTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError(f"sigma is {self.sigma:g}; give a number from 0 to 5")
 
 
+class SageMakerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the simulated SageMaker endpoints do; each has one instance of its own.
+
+    An endpoint takes workers / mean service time invocations a second, and no more.
+    """
+
+    workers: int = 4
+    """Invocations worked on at once; others wait in the order they came."""
+    service_time: ServiceTime = ServiceTime(mean=Duration(0.05), distribution="constant")
+    failure_rate: float = 0.0
+    """Of the invocations: the model fails."""
+    stream_parts: int = 10
+    """Parts of a streamed answer, spread evenly over the service time."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.workers <= 10_000:
+            raise ValueError(f"workers is {self.workers}; give a whole number from 1 to 10000")
+        if not 0 <= self.failure_rate <= 1:
+            raise ValueError(f"failure_rate is {self.failure_rate:g}; give a share from 0 to 1")
+        if not 1 <= self.stream_parts <= 10_000:
+            raise ValueError(
+                f"stream_parts is {self.stream_parts}; give a whole number from 1 to 10000"
+            )
+
+
+class AsyncInferenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the simulated endpoints do to asynchronous inferences. Every rate is a share, 0 to 1."""
+
+    workers: int = 4
+    """Inferences worked on at once, of each endpoint."""
+    service_time: ServiceTime = ServiceTime()
+    failure_rate: float = 0.0
+    """Of the inferences: the model fails."""
+    duplicate_rate: float = 0.0
+    """Of the notifications: these are published twice."""
+    lost_rate: float = 0.0
+    """Of the inferences: nobody is notified of these."""
+    unreadable_rate: float = 0.0
+    """Of the inferences: with these, a message that is no notification comes onto the queue."""
+    foreign_rate: float = 0.0
+    """Of the inferences: with these comes a notification of one that nobody here asked for."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.workers <= 10_000:
+            raise ValueError(f"workers is {self.workers}; give a whole number from 1 to 10000")
+        for name in ("failure", "duplicate", "lost", "unreadable", "foreign"):
+            value = getattr(self, f"{name}_rate")
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name}_rate is {value:g}; give a share from 0 to 1")
+
+
 class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the simulated ModelRunner does. Every rate is a share, 0 to 1.
 
@@ -74,6 +125,10 @@ class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Of the jobs: these stay IN_PROGRESS for ever, as when the output cannot be written."""
     reject_rate: float = 0.0
     """Of the requests: these get no status, and end up among the dead letters."""
+    sagemaker: SageMakerSettings = SageMakerSettings()
+    """The endpoints beside it."""
+    async_inference: AsyncInferenceSettings = AsyncInferenceSettings()
+    """The same endpoints, for inferences that are not waited for."""
     seed: int = 0
     """Of every random choice above, and of the sample images."""
     images: int = 8

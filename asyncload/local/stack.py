@@ -120,7 +120,10 @@ class LocalStack(Processes):
             emulator = await Child.start(
                 EMULATOR,
                 EmulatorOrder(
-                    socket=listener.fileno(), region=self.region, remove_at_exit=str(scratch)
+                    socket=listener.fileno(),
+                    region=self.region,
+                    settings=self.settings,
+                    remove_at_exit=str(scratch),
                 ),
                 environment=_emulator_environment(scratch, port, self.region),
                 log=directory / "emulator.log",

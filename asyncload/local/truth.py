@@ -91,7 +91,33 @@ class RejectedTruth(msgspec.Struct, tag="rejected", tag_field="type", kw_only=Tr
     """Of a request that could be read."""
 
 
-TruthRecord = JobTruth | ExtraTruth | ReplayTruth | StuckTruth | RejectedTruth
+class InferenceTruth(msgspec.Struct, tag="inference", tag_field="type", kw_only=True):
+    """One asynchronous inference, written once all its notifications are published."""
+
+    number: int
+    """In order of arrival, from 0."""
+    job_id: str
+    endpoint: str
+    input_location: str
+    received: float
+    """When its request was accepted."""
+    begun: float
+    """When a worker took it up."""
+    service_time: float
+    """Seconds, as drawn."""
+    status: str
+    """How it ended: SUCCESS, FAILED, or LOST when nobody was notified."""
+    finished: float
+    """Immediately before it was published."""
+    published: float
+    """When the call that published it had returned; ``finished`` of a LOST one."""
+    notifications: int
+    """How often it was published."""
+    reason: str | None = None
+    """Of a FAILED one."""
+
+
+TruthRecord = JobTruth | ExtraTruth | ReplayTruth | StuckTruth | RejectedTruth | InferenceTruth
 
 
 class TruthLog:

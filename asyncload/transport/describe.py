@@ -62,8 +62,20 @@ def describe(problem: BaseException) -> str:
     if isinstance(response, dict) and "Error" in response:
         message = str(response["Error"].get("Message", message))
     kind = error_code(problem) or type(problem).__name__
-    message = hide_secrets(" ".join(message[:_READ].split()))
-    text = f"{kind}: {message}" if message and message != kind else kind
+    message = _one_line(message)
+    return _cut(f"{kind}: {message}" if message and message != kind else kind)
+
+
+def in_brief(text: str) -> str:
+    """What a service says, in one line of at most 300 characters, without secrets."""
+    return _cut(_one_line(text))
+
+
+def _one_line(text: str) -> str:
+    return hide_secrets(" ".join(text[:_READ].split()))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 

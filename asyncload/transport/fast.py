@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from asyncload.transport.aws import Aws
-from asyncload.transport.client import HttpClient, PreparedRequest
+from asyncload.transport.client import Body, Fill, HttpClient, PreparedRequest
+from asyncload.transport.connection import Listener
 from asyncload.transport.measure import CURRENT, Recorder
 from asyncload.transport.pool import Timeouts
 from asyncload.transport.response import Response
@@ -57,12 +58,27 @@ class FastService:
             errors=ErrorDecoder(service, client.exceptions),
         )
 
-    def operation(self, name: str, headers: Mapping[str, str], *, path: str = "/") -> Operation:
-        """Prepare an operation such as ``SendMessage``, a POST to ``path``."""
+    def operation(
+        self,
+        name: str,
+        headers: Mapping[str, str],
+        *,
+        path: str = "/",
+        marks: Sequence[str] = (),
+    ) -> Operation:
+        """Prepare an operation such as ``SendMessage``, a POST to ``path``.
+
+        ``marks`` stand in values of ``headers`` that differ from call to call: see
+        :meth:`HttpClient.filling` and :meth:`Signer.template`. Raises ConfigError for
+        a header that cannot be sent.
+        """
         url = self.endpoint_url + path
         prepared = self._http.prepare("POST", url, headers)
-        template = self._signer.template("POST", prepared.target, prepared.host, headers)
-        return Operation(self, self._http, name, prepared, template)
+        template = self._signer.template(
+            "POST", prepared.target, prepared.host, headers, marks=marks
+        )
+        fill = self._http.filling(prepared, marks) if marks else None
+        return Operation(self, self._http, name, prepared, template, fill=fill)
 
     def error(self, response: Response, operation: str) -> Exception:
         """The exception the SDK lane would raise for ``response``; learns of a wrong clock."""
@@ -75,7 +91,7 @@ class FastService:
 class Operation:
     """One operation, ready to be called with bodies."""
 
-    __slots__ = ("_http", "_prepared", "_service", "_sign", "label", "name")
+    __slots__ = ("_fill", "_http", "_prepared", "_service", "_sign", "label", "name")
 
     def __init__(
         self,
@@ -84,6 +100,8 @@ class Operation:
         name: str,
         prepared: PreparedRequest,
         template: SigningTemplate,
+        *,
+        fill: Fill | None = None,
     ) -> None:
         self.name = name
         self.label = f"{service.service}.{name}"
@@ -92,6 +110,7 @@ class Operation:
         self._http = http
         self._prepared = prepared
         self._sign = template.sign
+        self._fill = fill
 
     async def __call__(self, body: bytes) -> Response:
         """Call it and return the answer; recorded when a user calls."""
@@ -116,3 +135,25 @@ class Operation:
             if response.status >= 300:
                 raise self._service.error(response, self.name)
             return response
+
+    async def send(
+        self,
+        body: Body,
+        timeouts: Timeouts = TIMEOUTS,
+        *,
+        payload_hash: bytes | None = None,
+        values: Sequence[bytes] = (),
+        listener: Listener | None = None,
+    ) -> Response:
+        """Call it and return the answer, whatever it says; nothing is recorded.
+
+        ``values`` are those of the marks; ``payload_hash`` is the SHA-256 of ``body`` in
+        hex, where it is known. Raises TransportError when there is no answer.
+        """
+        prepared = self._prepared if self._fill is None else self._fill(values)
+        signature = self._sign(body, payload_hash, values)
+        return await self._http.send(prepared, body, signature, timeouts, listener)
+
+    def error(self, response: Response) -> Exception:
+        """The exception the SDK would raise for an answer from status 300."""
+        return self._service.error(response, self.name)

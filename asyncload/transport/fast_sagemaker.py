@@ -1,59 +1,67 @@
-"""SageMaker's InvokeEndpoint through the fast lane."""
+"""SageMaker's InvokeEndpoint through the fast lane, also with a streamed answer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 from urllib.parse import quote
 
 from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
 from asyncload.transport.fast import FastService, Operation
-from asyncload.transport.response import Response
+
+INVOKE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "content_type": "Content-Type",
+        "accept": "Accept",
+        "variant": "X-Amzn-SageMaker-Target-Variant",
+        "target_model": "X-Amzn-SageMaker-Target-Model",
+        "inference_component": "X-Amzn-SageMaker-Inference-Component",
+        "custom_attributes": "X-Amzn-SageMaker-Custom-Attributes",
+        "session_id": "X-Amzn-SageMaker-Session-Id",
+    }
+)
+"""Headers of InvokeEndpoint (service model 2017-05-13)."""
+STREAM: Final[Mapping[str, str]] = MappingProxyType(
+    {name: header for name, header in INVOKE.items() if name != "target_model"}
+    | {"accept": "X-Amzn-SageMaker-Accept"}
+)
+"""Headers of InvokeEndpointWithResponseStream: it has no target model."""
 
 
-class FastEndpoint:
-    """One real-time endpoint, with headers that are the same for every call.
+SERVICE: Final = "sagemaker-runtime"
 
-    ``variant``, ``model``, ``inference_component``, ``custom_attributes`` and
-    ``session_id`` are the ``X-Amzn-SageMaker-…`` headers of the service.
+
+def label(*, streamed: bool) -> str:
+    """What requests are called in the log."""
+    return f"{SERVICE}.{_operation(streamed=streamed)}"
+
+
+def _operation(*, streamed: bool) -> str:
+    return "InvokeEndpointWithResponseStream" if streamed else "InvokeEndpoint"
+
+
+def invocation(
+    service: FastService,
+    endpoint: str,
+    given: Mapping[str, str | None],
+    *,
+    streamed: bool = False,
+    marks: Sequence[str] = (),
+) -> Operation:
+    """Prepare calls of ``endpoint`` with headers by their names in :data:`INVOKE`.
+
+    ``marks`` stand in values that differ from call to call. Raises ConfigError for a
+    value that cannot be sent.
     """
+    names = STREAM if streamed else INVOKE
+    headers = {names[name]: value for name, value in given.items() if value is not None}
+    action = "invocations-response-stream" if streamed else "invocations"
+    path = f"/endpoints/{quote(endpoint, safe='')}/{action}"
+    return service.operation(_operation(streamed=streamed), headers, path=path, marks=marks)
 
-    def __init__(
-        self,
-        service: FastService,
-        name: str,
-        *,
-        content_type: str = "application/json",
-        accept: str | None = None,
-        variant: str | None = None,
-        model: str | None = None,
-        inference_component: str | None = None,
-        custom_attributes: str | None = None,
-        session_id: str | None = None,
-    ) -> None:
-        self.name = name
-        headers = {
-            "Content-Type": content_type,
-            "Accept": accept,
-            "X-Amzn-SageMaker-Target-Variant": variant,
-            "X-Amzn-SageMaker-Target-Model": model,
-            "X-Amzn-SageMaker-Inference-Component": inference_component,
-            "X-Amzn-SageMaker-Custom-Attributes": custom_attributes,
-            "X-Amzn-SageMaker-Session-Id": session_id,
-        }
-        given = {header: value for header, value in headers.items() if value is not None}
-        path = f"/endpoints/{quote(name, safe='')}/invocations"
-        self._invoke: Operation = service.operation("InvokeEndpoint", given, path=path)
 
-    @classmethod
-    async def of(cls, aws: Aws, http: HttpClient, name: str, **headers: str | None) -> FastEndpoint:
-        """The endpoint ``name``; ``headers`` as in the constructor. Does not ask whether it exists."""
-        service = await FastService.of(aws, http, "sagemaker-runtime")
-        return cls(service, name, **headers)  # type: ignore[arg-type]  # checked by the constructor
-
-    async def invoke(self, body: bytes) -> Response:
-        """Call the endpoint; recorded as ``sagemaker-runtime.InvokeEndpoint``.
-
-        Raises what the SDK raises for an answer that is an error, and
-        TransportError when there is none.
-        """
-        return await self._invoke(body)
+async def runtime(aws: Aws, http: HttpClient) -> FastService:
+    """SageMaker Runtime on the fast lane. Raises ConfigError where there are no credentials."""
+    return await FastService.of(aws, http, SERVICE)

@@ -5,16 +5,18 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-re
 What does not change between two requests of one second is hashed once: the
 canonical request up to the payload hash, and HMAC's inner and outer state with
 the fixed start of the string to sign. Per request remain one SHA-256 of the
-body and three short ones. Every service but S3, which escapes paths differently.
+body and three short ones. Where values of headers differ, too, the canonical request
+is hashed each time. Every service but S3, which escapes paths differently.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import time
 from binascii import b2a_hex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import quote
@@ -78,14 +80,22 @@ class Signer:
         self._key: tuple[str, Credentials, bytes] | None = None
 
     def template(
-        self, method: str, target: str, host: str, headers: Mapping[str, str]
+        self,
+        method: str,
+        target: str,
+        host: str,
+        headers: Mapping[str, str],
+        *,
+        marks: Sequence[str] = (),
     ) -> SigningTemplate:
         """Fix all of a request but its body. ``target`` is path and query as sent.
 
-        Every header given is signed but those proxies may change. Raises
-        ConfigError for a header that signing itself sets.
+        Every header given is signed but those proxies may change. ``marks`` stand
+        once each in the values of signed headers, in place of what is not known yet:
+        words of ASCII letters and digits. Raises ConfigError for a header that
+        signing itself sets.
         """
-        return SigningTemplate(self, method, target, host, headers)
+        return SigningTemplate(self, method, target, host, headers, marks=marks)
 
     def signing_key(self, date: str, credentials: Credentials) -> bytes:
         """Return the key of ``date`` (YYYYMMDD); kept until date or credentials change."""
@@ -131,6 +141,8 @@ class SigningTemplate:
         "_headers",
         "_inner",
         "_lines",
+        "_marked",
+        "_marks",
         "_outer",
         "_payload_hash",
         "_provider",
@@ -140,9 +152,17 @@ class SigningTemplate:
     )
 
     def __init__(
-        self, signer: Signer, method: str, target: str, host: str, headers: Mapping[str, str]
+        self,
+        signer: Signer,
+        method: str,
+        target: str,
+        host: str,
+        headers: Mapping[str, str],
+        *,
+        marks: Sequence[str] = (),
     ) -> None:
         self._signer = signer
+        self._marks = {mark: index for index, mark in enumerate(marks)}
         self._provider = signer.provider
         self._clock = signer.clock
         self._second = -1
@@ -161,16 +181,20 @@ class SigningTemplate:
                 self._payload_hash = value.encode()
 
     def sign(
-        self, body: bytes | bytearray | memoryview = b"", payload_hash: bytes | None = None
+        self,
+        body: bytes | bytearray | memoryview = b"",
+        payload_hash: bytes | None = None,
+        values: Sequence[bytes] = (),
     ) -> bytes:
         r"""Return the header lines of the signature, each ended by ``\r\n``.
 
-        ``payload_hash`` (hex) spares hashing a body that was hashed before.
+        ``payload_hash`` (hex) spares hashing a body that was hashed before. ``values``
+        are those of the marks, in their order.
         """
         second = int(self._clock() + self._signer.offset)
         if second != self._second or self._provider.current is not self._credentials:
             self._renew(second)
-        canonical = self._canonical.copy()
+        canonical = self._filled(values) if self._marks else self._canonical.copy()
         canonical.update(
             payload_hash or self._payload_hash or b2a_hex(hashlib.sha256(body).digest())
         )
@@ -194,7 +218,11 @@ class SigningTemplate:
         names = sorted(headers)
         signed = ";".join(names)
         canonical = "".join(f"{name}:{headers[name]}\n" for name in names)
-        self._canonical = hashlib.sha256(f"{self._start}{canonical}\n{signed}\n".encode())
+        text = f"{self._start}{canonical}\n{signed}\n"
+        if self._marks:
+            self._marked = [self._line(line) for line in text.split("\n")]
+        else:
+            self._canonical = hashlib.sha256(text.encode())
         # HMAC(k, m) = H((k ^ opad) || H((k ^ ipad) || m)), k padded to a block of 64 bytes.
         key = self._signer.signing_key(date, credentials).ljust(64, b"\0")
         self._inner = hashlib.sha256(key.translate(_INNER))
@@ -206,6 +234,27 @@ class SigningTemplate:
         ).encode()
         self._second = second
         self._credentials = credentials
+
+    def _filled(self, values: Sequence[bytes]) -> hashlib._Hash:
+        """Hash the canonical request with ``values`` in the places of the marks."""
+        filled = []
+        for line in self._marked:
+            if isinstance(line, bytes):
+                filled.append(line)
+                continue
+            # Blanks are trimmed of the value as a whole.
+            name, pieces = line
+            value = b"".join([one if isinstance(one, bytes) else values[one] for one in pieces])
+            filled.append(b"%b:%b" % (name, _trimmed(value.decode()).encode()))
+        return hashlib.sha256(b"\n".join(filled))
+
+    def _line(self, line: str) -> bytes | tuple[bytes, list[bytes | int]]:
+        """Give a line of the canonical request; where it has marks, its name and value in pieces."""
+        name, _, value = line.partition(":")
+        pieces = re.split(f"({'|'.join(self._marks)})", value)
+        if len(pieces) == 1:
+            return line.encode()
+        return name.encode(), [self._marks.get(piece, piece.encode()) for piece in pieces]
 
     def __repr__(self) -> str:
         return f"SigningTemplate({self._signer!r})"

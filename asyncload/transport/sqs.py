@@ -86,6 +86,13 @@ class SqsQueue:
             ],
         )
 
+    async def arn(self) -> str:
+        """Ask for its ARN. Raises botocore's errors."""
+        answer = await self._client.get_queue_attributes(
+            QueueUrl=self.url, AttributeNames=["QueueArn"]
+        )
+        return str(answer["Attributes"]["QueueArn"])
+
     async def dead_letter_limit(self) -> int | None:
         """After how many receives a message goes to a dead-letter queue; ``None``: never."""
         policy = await self._redrive_policy()

@@ -12,7 +12,8 @@ from asyncload.transport.queue import LONG_POLL
 
 STATUSES: Final = 3
 """Status messages of a job that goes well: STARTED, IN_PROGRESS and its end."""
-_LISTED: Final = 1000  # objects that one listing names
+LISTED: Final = 1000
+"""Objects that one listing names."""
 _RECEIVERS: Final = 16  # of a status consumer at most; each ends with one empty receive
 
 
@@ -59,22 +60,31 @@ def calls_of_jobs(
 ) -> ExpectedCalls:
     """Expect jobs over SQS: sends, polls for their statuses, and deletions of these.
 
-    ``attempts``: how often a job is sent at most. A receive brings one to ten
-    statuses, or none when its poll is over; a deletion takes one to ten.
+    ``attempts``: how often a job is sent at most.
     """
     jobs = load.iterations.times(1, attempts)
-    statuses = jobs.times(STATUSES, STATUSES)
+    send = "sqs.SendMessageBatch" if batched else "sqs.SendMessage"
+    return ExpectedCalls(
+        requests={send: jobs.times(1 / BATCH if batched else 1, 1)},
+        beside=calls_for_statuses(load, jobs.times(STATUSES, STATUSES), job_timeout=job_timeout),
+        per_image={"s3.GetObject": 1, "s3.ListObjectsV2": 1 / LISTED},
+    )
+
+
+def calls_for_statuses(
+    load: ExpectedLoad, statuses: Between, *, job_timeout: float
+) -> dict[str, Between]:
+    """Expect polls for so many ``statuses`` on a queue, and deletions of these.
+
+    A receive brings one to ten statuses, or none when its poll is over; a deletion
+    takes one to ten.
+    """
     fewest = max(statuses.low / BATCH, load.seconds / LONG_POLL)
     # After the load polls are short, so that none outlasts the run. A drain
     # without limit ends when the last job is given up.
     drain = min(load.drain, job_timeout) / SHORTEST_POLL
     most = statuses.high + math.ceil(load.seconds / LONG_POLL) + drain + _RECEIVERS
-    send = "sqs.SendMessageBatch" if batched else "sqs.SendMessage"
-    return ExpectedCalls(
-        requests={send: jobs.times(1 / BATCH if batched else 1, 1)},
-        beside={
-            "sqs.ReceiveMessage": Between(fewest, most),
-            "sqs.DeleteMessageBatch": statuses.times(1 / BATCH, 1),
-        },
-        per_image={"s3.GetObject": 1, "s3.ListObjectsV2": 1 / _LISTED},
-    )
+    return {
+        "sqs.ReceiveMessage": Between(fewest, most),
+        "sqs.DeleteMessageBatch": statuses.times(1 / BATCH, 1),
+    }

@@ -20,6 +20,8 @@ KINDS: Final = MappingProxyType(
         "model_runner": "asyncload.users.model_runner.submit:ModelRunnerUser",
         "model_runner_predefined": "asyncload.users.model_runner.predefined:PredefinedUser",
         "model_runner_random": "asyncload.users.model_runner.random_jobs:RandomUser",
+        "sagemaker": "asyncload.users.sagemaker.user:SageMakerUser",
+        "sagemaker_async": "asyncload.users.sagemaker.asynchronous:AsyncInferenceUser",
     }
 )
 """Kinds a config may name, each imported only when it is used."""

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 import msgspec
 
 from asyncload.jobs.ledger import JobLedger
+from asyncload.jobs.status import Parse, parse_status
 from asyncload.plan.plan import Scenario
 from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
@@ -97,8 +98,14 @@ class Setup(Protocol):
         """Enter ``resource``; it is left at the end of the run."""
         ...
 
-    def consume(self, queue: MessageQueue, *, foreign: Literal["leave", "delete"]) -> None:
-        """Have the status consumer read ``queue`` during the run."""
+    def consume(
+        self,
+        queue: MessageQueue,
+        *,
+        foreign: Literal["leave", "delete"],
+        parse: Parse = parse_status,
+    ) -> None:
+        """Have the status consumer read ``queue`` during the run, each message with ``parse``."""
         ...
 
     def dead_letters(self, requests: RequestQueue) -> None:

@@ -181,7 +181,7 @@ def test_each_test_of_a_suite_is_compared_with_the_file_of_its_name(suite):
     assert cells["readability"][8] == "worse"
     assert cells["new"][7:9] == ["–", "passed"]
     assert ended.stdout.rstrip().endswith("3 of 4 tests passed; worse: readability")
-    assert "readability / POST /predict" in ended.stdout
+    assert "readability: POST /predict" in ended.stdout
     told = ended.stdout[ended.stdout.index("Only in the candidate") :]
     assert told.splitlines()[1].strip() == "new"
 

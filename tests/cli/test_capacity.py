@@ -133,7 +133,8 @@ def test_the_target_of_auto_scaling_is_ready_to_paste(search, service, tmp_path)
         URL=service,
     )
     # 40/s by two instances: 20 × 0.6 × 60.
-    assert "SageMakerVariantInvocationsPerInstance = 20/s" in done.stdout
+    assert "SageMakerVariantInvocationsPerInstance = MAX_RPS × SAFETY_FACTOR × 60" in done.stdout
+    assert "= 20/s of each of 2 instances × 0.6 × 60 = 720" in done.stdout
     policy = done.stdout[done.stdout.index("{\n") : done.stdout.index("\n}") + 2]
     assert json.loads(policy) == found(tmp_path)["scaling"]["policy"]
     assert json.loads(policy) == {

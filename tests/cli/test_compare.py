@@ -82,7 +82,7 @@ def test_folders_of_baselines_are_compared_file_by_file(asyncload):
         csv_file(asyncload.folder / folder / "readability_stats.csv", csv_row())
     ended = asyncload("compare", "results", "new")
     assert ended.returncode == 1
-    assert "langid / /predict" in ended.stdout
+    assert "langid: /predict" in ended.stdout
     assert "1 of 12 metrics is worse, 11 the same" in ended.stdout
 
 

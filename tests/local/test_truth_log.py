@@ -5,6 +5,7 @@ import pytest
 from asyncload.errors import LogError
 from asyncload.local.truth import (
     ExtraTruth,
+    InferenceTruth,
     JobTruth,
     RejectedTruth,
     ReplayTruth,
@@ -37,12 +38,27 @@ STUCK = StuckTruth(
 )
 REJECTED = RejectedTruth(message_id="m1", received=1.0, reason="no jobId")
 
+INFERENCE = InferenceTruth(
+    number=0,
+    job_id="j3",
+    endpoint="centerpoint",
+    input_location="s3://inputs/a.tif",
+    received=1.0,
+    begun=2.0,
+    service_time=0.5,
+    status="FAILED",
+    finished=2.5,
+    published=2.6,
+    notifications=2,
+    reason="ClientError: no",
+)
+
 
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "truth.jsonl"
     with TruthLog(path) as log:
-        for record in (JOB, EXTRA, REPLAY, STUCK, REJECTED):
+        for record in (JOB, EXTRA, REPLAY, STUCK, INFERENCE, REJECTED):
             log.write(record)
     return path
 
@@ -59,7 +75,7 @@ def test_a_torn_last_line_is_left_out(path):
     content = path.read_bytes()
     for cut in range(1, 30):
         path.write_bytes(content[:-cut])
-        assert read_truth(path) == [JOB, EXTRA, REPLAY, STUCK]
+        assert read_truth(path) == [JOB, EXTRA, REPLAY, STUCK, INFERENCE]
 
 
 def test_a_line_that_is_no_truth_is_an_error_that_names_it(path):

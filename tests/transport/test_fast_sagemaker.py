@@ -8,7 +8,7 @@ import pytest
 
 from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
-from asyncload.transport.fast_sagemaker import FastEndpoint
+from asyncload.transport.fast_sagemaker import invocation, runtime
 
 from .servers import serve
 
@@ -16,7 +16,7 @@ HEADERS = {
     "content_type": "image/tiff",
     "accept": "application/geo+json",
     "variant": "blue",
-    "model": "m.tar.gz",
+    "target_model": "m.tar.gz",
     "inference_component": "part",
     "custom_attributes": "a=1",
     "session_id": "s-1",
@@ -70,8 +70,8 @@ def test_both_lanes_send_the_same_request(run):
         ):
             sdk = await aws.client("sagemaker-runtime")
             await sdk.invoke_endpoint(EndpointName="my-model", Body=b"\x00pixels", **IN_THE_SDK)
-            endpoint = await FastEndpoint.of(aws, http, "my-model", **HEADERS)
-            answer = await endpoint.invoke(b"\x00pixels")
+            invoke = invocation(await runtime(aws, http), "my-model", HEADERS)
+            answer = await invoke(b"\x00pixels")
             assert answer.json() == {"ok": 1}
         slow, fast = map(fields, server.heads)
         assert slow == fast
@@ -86,6 +86,31 @@ def test_both_lanes_send_the_same_request(run):
     run(main())
 
 
+def test_both_lanes_ask_for_a_streamed_answer_in_the_same_way(run):
+    ours = {name: value for name, value in HEADERS.items() if name != "target_model"}
+    in_the_sdk = {name: value for name, value in IN_THE_SDK.items() if name != "TargetModel"}
+
+    async def main():
+        async with (
+            serve(answering(200, b"")) as server,
+            at(server.url) as aws,
+            HttpClient() as http,
+        ):
+            sdk = await aws.client("sagemaker-runtime")
+            answer = await sdk.invoke_endpoint_with_response_stream(
+                EndpointName="my-model", Body=b"\x00pixels", **in_the_sdk
+            )
+            answer["Body"].close()
+            invoke = invocation(await runtime(aws, http), "my-model", ours, streamed=True)
+            await invoke(b"\x00pixels")
+        slow, fast = map(fields, server.heads)
+        assert slow == fast
+        assert slow[0].startswith(b"POST /endpoints/my-model/invocations-response-stream ")
+        assert server.bodies == [b"\x00pixels"] * 2
+
+    run(main())
+
+
 def test_both_lanes_raise_the_same_error(run):
     body = json.dumps({"Message": "the model broke", "OriginalStatusCode": 500}).encode()
 
@@ -96,11 +121,11 @@ def test_both_lanes_raise_the_same_error(run):
             HttpClient() as http,
         ):
             sdk = await aws.client("sagemaker-runtime")
-            endpoint = await FastEndpoint.of(aws, http, "my-model")
+            invoke = invocation(await runtime(aws, http), "my-model", {})
             problems = []
             for call in (
                 sdk.invoke_endpoint(EndpointName="my-model", Body=b""),
-                endpoint.invoke(b""),
+                invoke(b""),
             ):
                 with pytest.raises(sdk.exceptions.ModelError) as caught:
                     await call

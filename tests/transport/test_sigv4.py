@@ -265,3 +265,32 @@ def test_plain_botocore_credentials_work_and_none_is_refused(run):
         return provider.current
 
     assert run(main()) == Credentials("A", "b", "c")
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    session=_values,
+    before=st.sampled_from(["", "v1 ", " in  front of "]),
+    model=_values,
+    body=st.binary(max_size=30),
+    later=st.integers(0, 2),
+)
+@example("", "v1 ", "", b"", 0)
+def test_values_that_differ_from_request_to_request_are_signed_like_any_other(
+    session, before, model, body, later
+):
+    now = NOW
+    signer = Signer(
+        CredentialProvider.fixed("A", "b", "t"), "us-west-2", "sagemaker", clock=lambda: now
+    )
+    path = "/endpoints/centerpoint/invocations"
+    headers = {"X-Session": "mark0x", "Content-Type": "image/tiff", "X-Model": f"{before}mark1x!"}
+    template = signer.template("POST", path, "h", headers, marks=["mark0x", "mark1x"])
+    for _ in range(2):
+        now += later
+        lines = template.sign(body, None, [session.encode(), model.encode()]).decode()
+        filled = headers | {"X-Session": session, "X-Model": f"{before}{model}!"}
+        expected = by_botocore(
+            "POST", f"http://h{path}", filled, body, ("A", "b", "t"), service="sagemaker", now=now
+        )
+        assert dict(line.split(": ", 1) for line in lines[:-2].split("\r\n")) == expected

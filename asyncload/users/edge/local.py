@@ -1,4 +1,4 @@
-"""What ``kind: edge`` takes from the embedded parts: an endpoint and images.
+"""What HTTP users take from the embedded parts: a model server, and images.
 
 The only module of the users' floor that starts something of ``asyncload.local``.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def simulated_endpoint(
     *, workers: int, service_time: float
 ) -> AbstractAsyncContextManager[ModelServer]:
-    """Give an endpoint on this host that is up once entered, at its ``url``."""
+    """Give a model server on this host that is up once entered, at its ``url``."""
     from asyncload.local.model_server import ModelServer
 
     return ModelServer(workers=workers, service_time=service_time)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 import re
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
 from asyncload.plan.duration import Duration
 from asyncload.stats.steps import DEFAULT_RATE
-from asyncload.transport.describe import hide_secrets
+from asyncload.users.urls import LOCAL, check_base_url
 
-LOCAL: Final = "local"
-"""The endpoint that is simulated on this host."""
 _SMALLEST, _LARGEST = 32, 4096
 _SIZE: Final = re.compile(r"(\d+)\s*[xX×]\s*(\d+)")
 _OWN_KEYS: Final = (
@@ -56,7 +53,7 @@ class ImageOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class SimulatedOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The endpoint of ``endpoint: local``: it takes workers / service_time requests a second."""
+    """The server of ``local``: it takes workers / service_time requests a second."""
 
     workers: int = 4
     """Requests worked on at once."""
@@ -100,7 +97,7 @@ class EdgeOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """Only with ``endpoint: local``."""
 
     def __post_init__(self) -> None:
-        _check_endpoint(self.endpoint)
+        check_base_url("endpoint", self.endpoint, simulated="a simulated one")
         if not self.detectors:
             raise ValueError("detectors is empty; give at least one, such as det_2abc")
         for detector in self.detectors:
@@ -136,19 +133,3 @@ class EdgeOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         if self.confidence_threshold is not None:
             found["confidence_threshold"] = f"{self.confidence_threshold:g}"
         return found | self.query
-
-
-def _check_endpoint(endpoint: str) -> None:
-    if endpoint == LOCAL:
-        return
-    try:
-        parts = urlsplit(endpoint)
-        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        good = good and not parts.query and not parts.fragment
-    except ValueError:  # a port that is none
-        good = False
-    if not good:
-        raise ValueError(
-            f"endpoint is {hide_secrets(endpoint)!r}; give http://host:port, or local for a "
-            "simulated one"
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -26,12 +27,16 @@ Judge = Callable[[Response, Any], str | None]
 _HEADER: Final = re.compile(r"header\s+(?P<name>[!#$%&'*+.^`|~\w-]+)", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _LONGEST: Final = 60
+_CLASS: Final = re.compile(r"[1-5]xx", re.IGNORECASE)
+
+Statuses = list[int | str] | int | str
+"""Status codes, and classes of them such as ``2xx``."""
 
 
 class ExpectOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``expect`` of a request; a number or a list is its ``status``."""
 
-    status: list[int] | int | None = None
+    status: Statuses | None = None
     """Status codes that count as answered well; below 400 if left out."""
     json: dict[str, Any] = {}
     """Conditions by path into the answer."""
@@ -41,6 +46,7 @@ class ExpectOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """The largest body."""
 
     def __post_init__(self) -> None:
+        check_statuses("status", self.status)
         for path, condition in self.json.items():
             try:
                 parse_path(path)
@@ -63,20 +69,67 @@ class ExpectOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         return [given] if isinstance(given, str) else given
 
 
-def good_statuses(expect: ExpectOptions | list[int] | int | None) -> frozenset[int] | None:
+Expect = ExpectOptions | list[int | str] | int | str
+"""``expect`` of a request, as it may be written."""
+
+
+def good_statuses(expect: Expect | None) -> frozenset[int] | None:
     """Statuses that count as answered well; ``None`` for all below 400."""
     status = expect.status if isinstance(expect, ExpectOptions) else expect
     if status is None:
         return None
-    return frozenset([status] if isinstance(status, int) else status)
+    good: set[int] = set()
+    for one in status if isinstance(status, list) else [status]:
+        good |= {one} if isinstance(one, int) else _class(one)
+    return frozenset(good)
+
+
+def check_statuses(key: str, expect: Expect | None) -> None:
+    """Refuse what is no status. Raises ValueError that begins with ``key``."""
+    if expect is None or isinstance(expect, ExpectOptions):
+        return
+    if expect == []:
+        raise ValueError(f"{key} is an empty list, so that no answer is good; leave it out")
+    for one in expect if isinstance(expect, list) else [expect]:
+        good = 100 <= one <= 599 if isinstance(one, int) else _CLASS.fullmatch(one)
+        if not good:
+            raise ValueError(
+                f"{key}: {one!r} is no status; give a number such as 200, or a class such as 2xx"
+            )
+
+
+def _class(text: str) -> set[int]:
+    first = int(text[0]) * 100
+    return set(range(first, first + 100))
 
 
 def status_problem(response: Response, good: frozenset[int] | None) -> str | None:
     """Say what is wrong with the status of an answer; ``None`` when nothing is."""
     status = response.status
     if status >= 400 if good is None else status not in good:
-        return f"HTTP {status} {response.reason}".rstrip()
+        return unexpected_status(response, good)
     return None
+
+
+def unexpected_status(response: Response, good: frozenset[int] | None) -> str:
+    """Write a status that does not count as answered well.
+
+    What was expected is said where the status alone does not tell what is wrong.
+    """
+    said = f"HTTP {response.status} {response.reason}".rstrip()
+    if good is None or (response.status >= 400 and max(good) < 400):
+        return said
+    return f"{said}, not {_written(good)}"
+
+
+@cache
+def _written(good: frozenset[int]) -> str:
+    """Write statuses in words: ``2xx``, ``200 or 404``."""
+    whole = [first for first in range(100, 600, 100) if good >= set(range(first, first + 100))]
+    words = [f"{first // 100}xx" for first in whole]
+    words += [str(status) for status in sorted(good) if status // 100 * 100 not in whole]
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def check_capture(capture: Mapping[str, str]) -> None:
@@ -94,7 +147,7 @@ def check_capture(capture: Mapping[str, str]) -> None:
 
 
 def judge(
-    expect: ExpectOptions | list[int] | int | None,
+    expect: Expect | None,
     capture: Mapping[str, str],
     compiler: Compiler | None,
 ) -> Judge:
@@ -105,6 +158,7 @@ def judge(
     good = good_statuses(expect)
     options = expect if isinstance(expect, ExpectOptions) else ExpectOptions()
     largest = None if options.max_bytes is None else parse_size(options.max_bytes)
+    too_large = f"the body has more than {_size(options.max_bytes)}"
     texts = [(text.encode(), _missing_text(text)) for text in options.texts]
     checks = [
         (path, parse_path(path), _condition(path, raw, compiler))
@@ -122,10 +176,10 @@ def judge(
         if problem is not None:
             return problem
         if largest is not None and len(response.body) > largest:
-            return f"the body has more than {options.max_bytes} bytes"
+            return too_large
         for text, sentence in texts:
             if text not in response.body:
-                return sentence
+                return sentence + _packed(response)
         if checks or places:
             try:
                 document = response.json()
@@ -170,6 +224,31 @@ def _condition(
     return lambda found, _: condition(found)
 
 
+def _size(size: int | str | None) -> str:
+    """Write a size as the config has it, but with a space before its unit."""
+    if isinstance(size, int):
+        return f"{size} bytes"
+    return re.sub(r"(?<=[\d.])(?=[A-Za-z])", " ", (size or "").strip())
+
+
+def _packed(response: Response) -> str:
+    """Say of an answer that cannot be read that it came compressed, if it did.
+
+    aiohttp has unpacked it, and leaves the header as it was.
+    """
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding in {"", "identity"}:
+        return ""
+    try:
+        response.body.decode()
+    except UnicodeDecodeError:
+        return (
+            f": it is compressed (content-encoding: {coding}); "
+            "use client: aiohttp, or the header Accept-Encoding: identity"
+        )
+    return ""
+
+
 def _missing_text(text: str) -> str:
     line = repr(hide_secrets(" ".join(text.split())))
     short = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 2]}…'"
@@ -179,6 +258,9 @@ def _missing_text(text: str) -> str:
 def _not_json(response: Response) -> str:
     if not response.body:
         return "the answer is not JSON: it has no body"
+    packed = _packed(response)
+    if packed:
+        return f"the answer is not JSON{packed}"
     kind = response.headers.get("content-type", "").partition(";")[0].strip()
     return (
         f"the answer is not JSON but {kind}"

@@ -6,13 +6,13 @@ import hashlib
 import mimetypes
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
 from asyncload.users.http.options import PartOptions, StepOptions
 from asyncload.users.templates.compiled import TemplateError, has_places
-from asyncload.users.templates.functions import text_of
+from asyncload.users.templates.functions import as_json, text_of
 from asyncload.users.templates.tables import read_bytes
 from asyncload.users.templates.template import (
     IN_JSON_TEXT,
@@ -40,14 +40,35 @@ def body_of(
 
     Raises :class:`TemplateError` and :class:`ConfigError`.
     """
-    if request.json is not msgspec.UNSET:
-        return joined(_json(request.json, compiler)), "application/json"
-    if request.body is not None:
-        return joined(parts(request.body, RAW, compiler)), None
-    if request.file is not None:
-        return bytes(read_bytes(find(request.file), key=f"{key}.file")), None
     if request.multipart is not None:
         return _multipart(request.multipart, compiler, key=f"{key}.multipart", find=find)
+    return content_of(request, compiler, key=key, find=find)
+
+
+class Content(Protocol):
+    """What says what a body is: at most one of these is given."""
+
+    @property
+    def json(self) -> Any: ...  # noqa: D102
+    @property
+    def body(self) -> str | None: ...  # noqa: D102
+    @property
+    def file(self) -> str | None: ...  # noqa: D102
+
+
+def content_of(
+    content: Content, compiler: Compiler | None, *, key: str, find: Callable[[str], Path]
+) -> tuple[Part, str | None]:
+    """Compile a body that is JSON, a text or a file, and tell its content type where that is clear.
+
+    Raises :class:`TemplateError` and :class:`ConfigError`.
+    """
+    if content.json is not msgspec.UNSET:
+        return joined(_json(content.json, compiler)), "application/json"
+    if content.body is not None:
+        return joined(parts(content.body, RAW, compiler)), None
+    if content.file is not None:
+        return bytes(read_bytes(find(content.file), key=f"{key}.file")), None
     return b"", None
 
 
@@ -73,7 +94,10 @@ def _json(value: Any, compiler: Compiler | None) -> Iterator[Part]:
             yield from _json(inner, compiler)
         yield b"]" if value else b"[]"
     else:
-        yield msgspec.json.encode(value)
+        try:
+            yield as_json(value)
+        except ValueError as problem:
+            raise TemplateError(f"json: {problem}") from None
 
 
 def _inside_json_text(text: str) -> bytes:

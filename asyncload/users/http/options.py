@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
 
-from asyncload.plan.duration import Duration
-from asyncload.transport.describe import hide_secrets
-from asyncload.users.http.answers import ExpectOptions, check_capture
+from asyncload.users.edge.options import SimulatedOptions
+from asyncload.users.http.answers import Expect, ExpectOptions, check_capture, check_statuses
 from asyncload.users.http.streaming import StreamKind
 from asyncload.users.templates.compiled import TemplateError, has_places
-from asyncload.users.templates.rows import DataOptions
-from asyncload.users.templates.template import read
-from asyncload.users.wait import check_wait
+from asyncload.users.templates.template import read, sole_place
+from asyncload.users.templates.user import TemplateOptions
+from asyncload.users.urls import check_base_url
 
 
 class PartOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -46,7 +45,7 @@ class StepOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     body: str | None = None
     file: str | None = None
     multipart: dict[str, str | PartOptions] | None = None
-    expect: ExpectOptions | list[int] | int | None = None
+    expect: Expect | None = None
     """What counts as answered well: status codes, or more; below 400 if left out."""
     capture: dict[str, str] = {}
     """What requests after this one may use, by name: a path into the JSON answer, or
@@ -66,37 +65,64 @@ class StepOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise ValueError(f"{names} exclude each other; keep one of them")
         if self.multipart == {}:
             raise ValueError("multipart is empty; give it parts, or leave it out")
+        check_statuses("expect", self.expect)
         check_capture(self.capture)
-        if self.stream is not None and self.stream != "chunks":
-            expect = self.expect
-            wants_json = isinstance(expect, ExpectOptions) and expect.json
-            if wants_json or any(place.startswith("$") for place in self.capture.values()):
-                raise ValueError(
-                    f"stream is {self.stream}, and such an answer is not one JSON document; "
-                    "leave out the paths into it"
-                )
-        for key, text in self.texts():
-            try:
-                read(text)
-            except TemplateError as problem:
-                raise ValueError(f"{key}: {problem}") from None
+        check_stream(self.stream, self.expect, self.capture)
+        check_templates(self.texts())
+        check_path(self.path)
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Give every text that may be a template, with the key it stands under."""
         yield "path", self.path
-        yield from _texts("headers", self.headers)
-        yield from _texts("query", self.query)
-        yield from _texts("json", self.json)
-        yield from _texts("body", self.body)
+        yield from texts_in("headers", self.headers)
+        yield from texts_in("query", self.query)
+        yield from texts_in("json", self.json)
+        yield from texts_in("body", self.body)
         for part in (self.multipart or {}).values():
             values = (part,) if isinstance(part, str) else (part.value, part.filename)
             for value in values:
-                yield from _texts("multipart", value)
+                yield from texts_in("multipart", value)
         if isinstance(self.expect, ExpectOptions):
-            yield from _texts("expect", list(self.expect.json.values()))
+            yield from texts_in("expect", list(self.expect.json.values()))
 
 
-def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
+def check_stream(
+    stream: StreamKind | None,
+    expect: Expect | None,
+    capture: Mapping[str, str],
+) -> None:
+    """Refuse paths into an answer that is no JSON document. Raises ValueError with a sentence."""
+    if stream is None or stream == "chunks":
+        return
+    wants_json = isinstance(expect, ExpectOptions) and expect.json
+    if wants_json or any(place.startswith("$") for place in capture.values()):
+        raise ValueError(
+            f"stream is {stream}, and such an answer is not one JSON document; "
+            "leave out the paths into it"
+        )
+
+
+def check_path(path: str) -> None:
+    """Refuse a path that would become a part of the host's name, which it is appended to.
+
+    One that is a place alone is taken as a whole, and gets its slash; within more text a place is
+    one step of the path, and its slashes are encoded. Raises ValueError that names the key.
+    """
+    if path and path[0] not in "/?" and sole_place(read(path)) is None:
+        raise ValueError(f"path is {path!r}; begin it with a slash: /{path}")
+
+
+def check_templates(texts: Iterable[tuple[str, str]]) -> None:
+    """Refuse a text that is no template. Raises ValueError that names its key."""
+    for key, text in texts:
+        try:
+            read(text)
+        except TemplateError as problem:
+            raise ValueError(f"{key}: {problem}") from None
+
+
+def texts_in(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Give every text in a value of ``key``, however deep. Raises ValueError for a key as place."""
     if isinstance(value, str):
         yield key, value
     elif isinstance(value, Mapping):
@@ -105,10 +131,10 @@ def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
                 raise ValueError(
                     f"{key}: the key {name!r} is no place to be filled; only values are"
                 )
-            yield from _texts(key, inner)
+            yield from texts_in(key, inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(key, inner)
+            yield from texts_in(key, inner)
 
 
 class RequestOptions(StepOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -135,45 +161,21 @@ class TlsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     server_name: str | None = None
 
 
-class HttpOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class HttpOptions(TemplateOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The ``user`` section of a scenario with ``kind: http``."""
 
     base_url: str
+    """``http://host:port``, or ``local``."""
     requests: list[RequestOptions]
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
     """Of every request."""
-    data: str | DataOptions | None = None
-    """Rows that fill the places of templates."""
-    wait: Any = None
-    timeout: Duration = Duration(60)
-    """For the whole of a request."""
-    connect_timeout: Duration = Duration(10)
-    first_byte_timeout: Duration | None = None
-    """Until an answer begins; ``timeout`` if left out."""
-    idle_timeout: Duration | None = None
-    """Between two pieces of a streamed answer; ``timeout`` if left out."""
     tls: TlsOptions = TlsOptions()
     client: Literal["fast", "aiohttp"] = "fast"
+    local: SimulatedOptions | None = None
+    """Of the server of ``base_url: local``; else it is not read."""
 
     def __post_init__(self) -> None:
-        if not self.base_url.startswith(("http://", "https://")):
-            shown = hide_secrets(self.base_url)
-            raise ValueError(f"base_url is {shown!r}; give http://host:port")
+        check_base_url("base_url", self.base_url, simulated="a simulated server")
         if not self.requests:
             raise ValueError("requests is empty; give at least one request")
-        limits = (self.timeout, self.connect_timeout, self.first_byte_timeout, self.idle_timeout)
-        if any(limit is not None and not limit > 0 for limit in limits):
-            raise ValueError(
-                "timeout, connect_timeout, first_byte_timeout and idle_timeout must be over 0"
-            )
-        check_wait(self.wait)
-        if isinstance(self.data, str):
-            try:
-                DataOptions(file=self.data)
-            except ValueError as problem:
-                raise ValueError(f"data: {problem}") from None
-
-    @property
-    def rows(self) -> DataOptions | None:
-        """What is said about data rows, if anything."""
-        return DataOptions(file=self.data) if isinstance(self.data, str) else self.data
+        super().__post_init__()

@@ -144,7 +144,7 @@ class CallMaker:
 
         Gives the two themselves, too, where nothing varies.
         """
-        head = _Head(compiler)
+        head = Head(compiler)
         target = head.path(request.path)
         if request.query:
             target += ("&" if "?" in target else "?") + head.query(request.query)
@@ -204,7 +204,7 @@ class CallMaker:
                 raise ConfigError(f"{key}.capture: {name!r} is {what} already; choose another name")
 
 
-class _Head:
+class Head:
     """A head while it is being written: text, with marks where values will be put in."""
 
     def __init__(self, compiler: Compiler | None) -> None:

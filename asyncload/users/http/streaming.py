@@ -6,7 +6,7 @@ raises: what is wrong with a stream is told at its end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -227,14 +227,21 @@ async def send_listening(
     reader: StreamReader,
     measurement: Measurement,
 ) -> tuple[Response, str | None]:
-    """Send a request whose answer ``reader`` reads while it comes in.
+    """Send a request whose answer ``reader`` reads while it comes in; as :func:`listened`."""
+    sending = client.send(prepared, body, b"", timeouts, reader.feed)
+    return await listened(sending, reader=reader, measurement=measurement)
+
+
+async def listened(
+    sending: Awaitable[Response], *, reader: StreamReader, measurement: Measurement
+) -> tuple[Response, str | None]:
+    """Await a request that is being sent, whose answer ``reader`` hears of.
 
     Returns the answer, and why it is no complete stream. What was read is in
     ``measurement`` also when the stream is cut off, which raises TransportError.
     """
     try:
-        response = await client.send(prepared, body, b"", timeouts, reader.feed)
-        return response, reader.end()
+        return await sending, reader.end()
     except TransportError as problem:
         if problem.timing is not None:
             measurement.first_byte = problem.timing.first_byte

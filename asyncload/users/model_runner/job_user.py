@@ -7,19 +7,17 @@ from typing import Any, Final
 
 import msgspec
 
-from asyncload.jobs.ledger import LiveJob
-from asyncload.transport.describe import error_code, http_status, never_connected
 from asyncload.transport.fast_sqs import FastSqsQueue
 from asyncload.transport.queue import MessageQueue
 from asyncload.transport.sqs import SqsQueue
 from asyncload.users.expected import ExpectedCalls, ExpectedLoad, calls_of_jobs
+from asyncload.users.jobs import JobSender, read_statuses
 from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.images import check_bucket
 from asyncload.users.model_runner.options import JobOptions, RequestForm
 from asyncload.users.model_runner.orders import Order
 from asyncload.users.surroundings import Setting, Surroundings
-from asyncload.users.user import Context, Setup, User
-from asyncload.users.wait import parse_wait
+from asyncload.users.user import Context, Setup
 
 KINESIS_BATCH: Final = 1000
 """Features that ModelRunner puts into one record of a stream."""
@@ -37,18 +35,14 @@ class Rotation(Supply):
     turns: Iterator[Order]
 
 
-class JobUser(User):
-    """Sends jobs, and waits for their end where its kind does.
+class JobUser(JobSender):
+    """Sends image jobs, and waits for their end where its kind does.
 
-    Statuses come back on the status queue, where the status consumer matches
-    them with the jobs. ``prepare`` of a subclass returns a :class:`Supply`.
+    ``prepare`` of a subclass returns a :class:`Supply`.
     """
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        options: JobOptions = context.options
-        if options.wait is not None:
-            self.wait = parse_wait(options.wait)
         self._requests: MessageQueue = context.shared.requests
 
     @classmethod
@@ -68,20 +62,9 @@ class JobUser(User):
         """Tell of queues, places and account."""
         return await Deployment(options, surroundings, key=key).everything()
 
-    async def send(self, order: Order) -> LiveJob:
-        """Send one job. Raises what the transport raises when the queue has not taken it."""
-        recorder = self.recorder
-        start = recorder.clock()
-        # A repetition is due now: no latency spans two attempts.
-        due = recorder.due_at(start) if order.attempt == 1 else start
-        job = self.jobs.open(order, due=due, start=start)
-        try:
-            message_id = await self._requests.send(order.request(job.id))
-        except BaseException as problem:
-            self._not_sent(job, problem)
-            raise
-        self.jobs.accept(job, message_id)
-        return job
+    async def deliver(self, order: Order, job_id: str) -> str | None:
+        """Send the request to the queue; return the id of its message."""
+        return await self._requests.send(order.request(job_id))
 
     async def see_through(self, order: Order, attempts: int) -> None:
         """Send a job and wait for its end; one that ends in PARTIAL is sent again.
@@ -96,17 +79,6 @@ class JobUser(User):
                 return
             job = await self.send(order.again(attempt, first))
         await self.jobs.wait(job)
-
-    def _not_sent(self, job: LiveJob, problem: BaseException) -> None:
-        """Take an answer that says no for a refusal; anything else leaves the job in doubt.
-
-        Behind an error of the service's own (5xx) the message may have been accepted.
-        """
-        refused = error_code(problem) is not None and (http_status(problem) or 400) < 500
-        if refused or never_connected(problem):
-            self.jobs.reject(job)
-        else:
-            self.jobs.doubt(job)
 
 
 async def find_outputs(
@@ -130,28 +102,9 @@ async def open_queues(setup: Setup, options: JobOptions, deployment: Deployment)
     setup.progress("looking up queues")
     requests = await SqsQueue.find(setup.aws, for_requests.value, for_requests.key)
     statuses = await SqsQueue.find(setup.aws, for_statuses.value, for_statuses.key)
-    await _warn_about_dead_letters(setup, options, statuses)
+    await read_statuses(setup, statuses, client=options.client, foreign=options.foreign)
     setup.dead_letters(requests)
     if options.client == "sdk":
-        setup.consume(statuses, foreign=options.foreign)
         return requests
     linger = options.batch_linger or None
-    fast = await FastSqsQueue.of(setup.aws, setup.http, requests.url, batch_linger=linger)
-    setup.consume(
-        await FastSqsQueue.of(setup.aws, setup.http, statuses.url), foreign=options.foreign
-    )
-    return fast
-
-
-async def _warn_about_dead_letters(setup: Setup, options: JobOptions, statuses: SqsQueue) -> None:
-    if options.foreign != "leave":
-        return
-    doing = f"reading the attributes of {statuses.name!r}"
-    async with setup.aws.explained(doing, service="sqs"):
-        limit = await statuses.dead_letter_limit()
-    if limit is not None:
-        setup.note(
-            "warning",
-            f"{statuses.name} moves messages to a dead-letter queue after {limit} receives; "
-            "messages of other people's jobs that this run gives back count as received",
-        )
+    return await FastSqsQueue.of(setup.aws, setup.http, requests.url, batch_linger=linger)

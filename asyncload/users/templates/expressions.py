@@ -36,6 +36,8 @@ from asyncload.users.templates.functions import (
     PURE,
     RANDOM,
     RANDOM_FILE,
+    power,
+    times,
     unknown,
 )
 from asyncload.users.templates.rows import near_names
@@ -44,11 +46,11 @@ from asyncload.users.templates.tables import Table, find_files, read_bytes
 _BINARY: Final[Mapping[type[nodes.Expr], Callable[[Any, Any], Any]]] = {
     nodes.Add: operator.add,
     nodes.Sub: operator.sub,
-    nodes.Mul: operator.mul,
+    nodes.Mul: times,
     nodes.Div: operator.truediv,
     nodes.FloorDiv: operator.floordiv,
     nodes.Mod: operator.mod,
-    nodes.Pow: operator.pow,
+    nodes.Pow: power,
 }
 _UNARY: Final[Mapping[type[nodes.Expr], Callable[[Any], Any]]] = {
     nodes.Neg: operator.neg,
@@ -77,7 +79,8 @@ class _Unset:
 class Compiler:
     """Compiles expressions of one request, with the names that it may use.
 
-    ``captured`` are names that earlier requests of the iteration capture.
+    ``captured`` are names that earlier requests of the iteration capture, ``None`` for a
+    kind of user that captures nothing.
     ``find`` gives the path of a file's name. :attr:`uses_rows` tells
     whether anything compiled so far depends on the data row.
     """
@@ -87,14 +90,15 @@ class Compiler:
         table: Table | None,
         *,
         find: Callable[[str], Path],
-        captured: frozenset[str] = frozenset(),
+        captured: frozenset[str] | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self.table = table
         self.uses_rows = False
         self._may_lack = False
         """Whether rows without the column are allowed: a ``default`` stands behind it."""
-        self._captured = captured
+        self._captures = captured is not None
+        self._captured = captured or frozenset()
         self._find = find
         self._environment = environment
 
@@ -163,9 +167,12 @@ class Compiler:
             raise TemplateError("env is the environment as a whole; write env.NAME")
         names = [*(table.names if table is not None else ()), *sorted(self._captured)]
         if not names:
+            nobody, remedy = ", and no request before this one captures it", " or a capture"
+            if not self._captures:
+                nobody = remedy = ""
             raise TemplateError(
-                f"{name!r} is not known: there is no data, and no request before this one "
-                "captures it; add data: FILE or a capture, or write text in quotes"
+                f"{name!r} is not known: there is no data{nobody}; add data: FILE{remedy}, or "
+                "write text in quotes"
             )
         raise TemplateError(f"there is no column {name!r}; {near_names(name, names)}")
 

@@ -28,6 +28,29 @@ RANDOM_FILE: Final = "random_file"
 """The function that is compiled by itself: its files are read in set-up."""
 DEFAULT: Final = "default"
 """The filter that may stand behind a variable that is not set."""
+LONGEST: Final = 16 * 2**20
+"""Characters of a repeated text."""
+_BITS: Final = 4096
+
+
+def as_json(value: Any) -> bytes:
+    """Write a value as JSON. Raises ValueError for NaN and infinity, which JSON does not have."""
+    encoded = msgspec.json.encode(value)
+    # msgspec writes null for them.
+    if not isinstance(value, str) and b"null" in encoded and not _is_finite(value):
+        raise ValueError(
+            "NaN or infinity cannot be sent, for JSON has no such number; take it out, of data "
+            "rows with where: {COLUMN: {min: …, max: …}}"
+        )
+    return encoded
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    return not isinstance(value, list | tuple) or all(map(_is_finite, value))
 
 
 def text_of(value: Any) -> str:
@@ -38,7 +61,7 @@ def text_of(value: Any) -> str:
         return ""
     if isinstance(value, bytes):
         raise TypeError("bytes are no text; write | base64 behind them")
-    return msgspec.json.encode(value).decode().strip('"')
+    return as_json(value).decode().strip('"')
 
 
 def random_int(rng: random.Random, low: int, high: int) -> int:
@@ -75,10 +98,42 @@ def timestamp(_: random.Random) -> float:
 
 
 def repeat(text: str, times: int, separator: str = "") -> str:
-    """The text ``times`` times, with ``separator`` between."""
+    """The text ``times`` times, with ``separator`` between; at most :data:`LONGEST` characters."""
     if not _is_whole(times) or times < 0:
         raise ValueError(f"repeat(…, {times}): give a whole number of 0 or more")
-    return separator.join([text_of(text)] * times)
+    once = text_of(text)
+    length = len(once) * times + len(separator) * max(times - 1, 0)
+    if length > LONGEST:
+        raise ValueError(
+            f"repeat(…, {times}) would be a text of {length:,} characters, and {LONGEST:,} are "
+            "the most; give a smaller number"
+        )
+    return separator.join([once] * times)
+
+
+def times(left: Any, right: Any) -> Any:
+    """``left * right``; of a text or list and a number :func:`repeat`'s limit holds."""
+    for items, number in ((left, right), (right, left)):
+        if isinstance(items, str | bytes | list) and isinstance(number, int):
+            length = len(items) * number
+            if length > LONGEST:
+                raise ValueError(
+                    f"… * {number} would have a length of {length:,}, and {LONGEST:,} is the most; "
+                    "give a smaller number"
+                )
+    return left * right
+
+
+def power(base: Any, exponent: Any) -> Any:
+    """``base ** exponent``; whole numbers of more than :data:`_BITS` bits are refused."""
+    if isinstance(base, int) and isinstance(exponent, int) and exponent > 0:
+        bits = base.bit_length() * exponent
+        if bits > _BITS:
+            raise ValueError(
+                f"… ** {exponent} would be a number of about {bits:,} bits, and {_BITS:,} are the "
+                "most; give a smaller number"
+            )
+    return base**exponent
 
 
 def _base64(value: Any) -> str:
@@ -147,7 +202,7 @@ FILTERS: Final[MappingProxyType[str, Callable[..., Any]]] = MappingProxyType(
         "replace": lambda value, old, new: text_of(value).replace(old, new),
         "round": _round,
         "string": text_of,
-        "tojson": lambda value: msgspec.json.encode(value).decode(),
+        "tojson": lambda value: as_json(value).decode(),
         "trim": lambda value: text_of(value).strip(),
         "upper": lambda value: text_of(value).upper(),
         "urlencode": lambda value: quote(text_of(value), safe=""),

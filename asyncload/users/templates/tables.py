@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from asyncload.errors import ConfigError
-from asyncload.transport.describe import describe
+from asyncload.transport.describe import describe, hide_secrets
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "files"]
 SUFFIXES: Final[dict[str, Format]] = {
@@ -31,9 +31,10 @@ SUFFIXES: Final[dict[str, Format]] = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
 }
-# What is written so is a number; 007 is a text, and so is what a float would round.
-_WHOLE: Final = re.compile(r"-?(0|[1-9]\d{0,17})")
-_DECIMAL: Final = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?([eE][+-]?\d{1,2})?")
+# What is written so is a number; 007 is a text, and so is what a float would round. Whole
+# numbers are exact however long: ids are often of 64 bits without a sign, or of 128.
+_WHOLE: Final = re.compile(r"-?(0|[1-9]\d{0,99})", re.ASCII)
+_DECIMAL: Final = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?([eE][+-]?\d{1,2})?", re.ASCII)
 
 
 class Column(NamedTuple):
@@ -212,16 +213,21 @@ def read_parquet(path: Path, *, key: str) -> Table:
         names = list(pl.read_parquet_schema(path))
         count = int(pl.scan_parquet(path).select(pl.len()).collect().item())
     except problems as problem:
-        raise unreadable(path, key, problem, " as Parquet") from None
+        raise _no_parquet(path, key, problem) from None
 
     def column(name: str) -> Column:
         try:
             values = pl.read_parquet(path, columns=[name])[name].to_list()
         except problems as problem:
-            raise unreadable(path, key, problem, " as Parquet") from None
-        return Column([float(one) if isinstance(one, Decimal) else one for one in values])
+            raise _no_parquet(path, key, problem) from None
+        return Column([_number(one) if isinstance(one, Decimal) else one for one in values])
 
     return Table(names, count, column=column, place=lambda row: f"row {row + 1}")
+
+
+def _number(decimal: Decimal) -> int | float:
+    """Give a whole number exactly; ids of more than 64 bits are decimals in Parquet."""
+    return int(decimal) if decimal.as_tuple().exponent == 0 else float(decimal)
 
 
 def read_folder(path: Path, *, key: str) -> Table:
@@ -269,11 +275,22 @@ def read_bytes(path: Path, *, key: str) -> FileBytes:
         raise unreadable(path, key, problem) from None
 
 
-def unreadable(path: Path, key: str, problem: Exception, how: str = "") -> ConfigError:
+def _no_parquet(path: Path, key: str, problem: Exception) -> ConfigError:
+    if isinstance(problem, OSError):
+        return unreadable(path, key, problem)
+    # Of "parquet: File out of specification: The file must end with PAR1" the last part tells.
+    reason = hide_secrets(" ".join(str(problem).split())).rpartition(": ")[2].rstrip(".")
+    return ConfigError(
+        f"{key}: {str(path)!r} cannot be read as Parquet ({reason or type(problem).__name__}); "
+        "name a file that is whole, or say what it is with format"
+    )
+
+
+def unreadable(path: Path, key: str, problem: Exception) -> ConfigError:
     """Say in one sentence why ``path`` cannot be read, and what to do about it."""
     if isinstance(problem, UnicodeDecodeError):
         return ConfigError(f"{key}: {str(path)!r} is not text in UTF-8; save it as that")
     reason = getattr(problem, "strerror", None) or describe(problem)
-    place = f"{key}: cannot read {str(path)!r}{how}"
+    place = f"{key}: cannot read {str(path)!r}"
     remedy = "name a file that is there" if isinstance(problem, OSError) else "name one that is"
     return ConfigError(f"{place}: {reason}; {remedy}")

@@ -23,7 +23,14 @@ from asyncload.users.templates.compiled import (
     has_places,
     said,
 )
-from asyncload.users.templates.functions import FILTERS, FUNCTIONS, NO_METHODS, text_of, unknown
+from asyncload.users.templates.functions import (
+    FILTERS,
+    FUNCTIONS,
+    NO_METHODS,
+    as_json,
+    text_of,
+    unknown,
+)
 from asyncload.users.templates.tables import Table
 
 if TYPE_CHECKING:
@@ -237,7 +244,7 @@ def _raw(given: Any) -> bytes:
 def _json(given: Any) -> bytes:
     if isinstance(given, bytes):
         given = FILTERS["base64"](given)
-    return msgspec.json.encode(given)
+    return as_json(given)
 
 
 def _in_json_text(given: Any) -> bytes:

@@ -1,0 +1,91 @@
+"""What users that send jobs share, whatever takes the jobs and says how they ended."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from asyncload.jobs.ledger import LiveJob, Submission
+from asyncload.jobs.status import Parse, parse_status
+from asyncload.transport.describe import error_code, http_status, never_connected
+from asyncload.transport.fast_sqs import FastSqsQueue
+from asyncload.transport.sqs import SqsQueue
+from asyncload.users.user import Context, Setup, User
+from asyncload.users.wait import parse_wait
+
+
+class JobSender(User):
+    """Sends jobs, and waits for their end where its kind does.
+
+    Statuses come back on a queue, where the status consumer matches them with the jobs.
+    A subclass says in :meth:`deliver` how a job goes out.
+    """
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        wait: Any = context.options.wait
+        if wait is not None:
+            self.wait = parse_wait(wait)
+
+    async def deliver(self, order: Any, job_id: str) -> str | None:
+        """Hand the job over; return the service's own id of the request, if it has one.
+
+        Raises what the transport raises when the service has not taken it.
+        """
+        raise NotImplementedError
+
+    async def send(self, order: Submission) -> LiveJob:
+        """Send one job. Raises what the transport raises when the service has not taken it."""
+        recorder = self.recorder
+        start = recorder.clock()
+        # A repetition is due now: no latency spans two attempts.
+        due = recorder.due_at(start) if order.attempt == 1 else start
+        job = self.jobs.open(order, due=due, start=start)
+        try:
+            message_id = await self.deliver(order, job.id)
+        except BaseException as problem:
+            self._not_sent(job, problem)
+            raise
+        self.jobs.accept(job, message_id)
+        return job
+
+    def _not_sent(self, job: LiveJob, problem: BaseException) -> None:
+        """Take an answer that says no for a refusal; anything else leaves the job in doubt.
+
+        Behind an error of the service's own (5xx) the request may have been accepted.
+        """
+        refused = error_code(problem) is not None and (http_status(problem) or 400) < 500
+        if refused or never_connected(problem):
+            self.jobs.reject(job)
+        else:
+            self.jobs.doubt(job)
+
+
+async def read_statuses(
+    setup: Setup,
+    queue: SqsQueue,
+    *,
+    client: Literal["fast", "sdk"],
+    foreign: Literal["leave", "delete"],
+    parse: Parse = parse_status,
+) -> None:
+    """Have the status consumer read ``queue``, on the lane ``client``, with ``parse``."""
+    await _warn_about_dead_letters(setup, foreign, queue)
+    if client == "sdk":
+        setup.consume(queue, foreign=foreign, parse=parse)
+    else:
+        fast = await FastSqsQueue.of(setup.aws, setup.http, queue.url)
+        setup.consume(fast, foreign=foreign, parse=parse)
+
+
+async def _warn_about_dead_letters(setup: Setup, foreign: str, statuses: SqsQueue) -> None:
+    if foreign != "leave":
+        return
+    doing = f"reading the attributes of {statuses.name!r}"
+    async with setup.aws.explained(doing, service="sqs"):
+        limit = await statuses.dead_letter_limit()
+    if limit is not None:
+        setup.note(
+            "warning",
+            f"{statuses.name} moves messages to a dead-letter queue after {limit} receives; "
+            "messages of other people's jobs that this run gives back count as received",
+        )

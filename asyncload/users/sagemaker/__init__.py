@@ -1,0 +1,1 @@
+"""Users of SageMaker endpoints: real-time and asynchronous inference."""
