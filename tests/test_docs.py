@@ -157,8 +157,8 @@ def test_the_set_up_commands_of_the_readme_are_those_that_ci_runs():
     for command in commands:
         assert "pip install -q -c constraints.txt -e '.[" in command
     assert "-c constraints.txt -e '.[dev]'" in ci
-    assert "pytest -n 3" in ci
-    assert "pytest -n 3" in commands[1]
+    assert "pytest -n 4" in ci
+    assert "pytest -n 4" in commands[1]
 
 
 def test_asyncload_local_prints_how_to_reach_it_and_ends_on_ctrl_c(place):

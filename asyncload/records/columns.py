@@ -77,6 +77,7 @@ LEVELS: Final[Schema] = {
     "users": _I,
     "in_flight": _I,
     "backlog": _I,
+    "ended": pl.Boolean,
 }
 LEDGERS: Final[Schema] = {name: _F if name == "t" else _I for name in Ledger.__struct_fields__}
 SYSTEMS: Final[Schema] = {

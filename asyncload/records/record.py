@@ -130,7 +130,7 @@ class Job(Record, tag="job", kw_only=True):
 
 
 class Level(Record, tag="level"):
-    """State of one scenario, once a second."""
+    """State of one scenario, once a second and when the load ends."""
 
     t: float
     scenario: str
@@ -141,6 +141,8 @@ class Level(Record, tag="level"):
     """Iterations under way."""
     backlog: int
     """Jobs submitted and not terminal."""
+    ended: bool = False
+    """The load is over: it has come to its planned end, or was stopped. Work may still be open."""
 
 
 class Ledger(Record, tag="ledger", kw_only=True):

@@ -113,11 +113,14 @@ def _time(step: Step, value: float | None) -> str:
 def _print_scaling(target: Scaling, console: Console) -> None:
     console.print(Text("SageMaker", "bold"))
     of = "one instance" if target.instances == 1 else f"each of {target.instances} instances"
-    text = (
-        f"SageMakerVariantInvocationsPerInstance = {target.max_rps:.4g}/s of {of} × "
-        f"{target.safety_factor:g} × 60 = {target.invocations_per_instance:g}"
+    indented(
+        Text(
+            "SageMakerVariantInvocationsPerInstance = MAX_RPS × SAFETY_FACTOR × 60\n"
+            f"  = {target.max_rps:.4g}/s of {of} × {target.safety_factor:g} × 60 "
+            f"= {target.invocations_per_instance:g}"
+        ),
+        console,
     )
-    indented(Text(text), console)
     indented(Text("Target-tracking policy of Application Auto Scaling:", "dim"), console)
     policy = msgspec.json.format(msgspec.json.encode(target.policy), indent=2).decode()
     console.print(policy, soft_wrap=True)

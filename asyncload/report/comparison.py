@@ -10,7 +10,7 @@ from rich.text import Text
 
 from asyncload.report import comparison_words as words
 from asyncload.report.table_rows import Row as Line
-from asyncload.report.table_rows import fitted, indented, plain_table, print_rows
+from asyncload.report.table_rows import fitted, indented, plain_table, print_rows, shortened
 from asyncload.stats import units
 from asyncload.stats.changes import ROUNDED, UNSURE
 from asyncload.stats.comparison import METRICS, Change, Comparison, Row, Verdict
@@ -25,6 +25,8 @@ _STYLES: Final[dict[Verdict, str]] = {
     "same": "",
     "cannot tell": "yellow",
 }
+_INDENT: Final = 2
+_SHORTEST: Final = 8  # columns of a name, however narrow it is
 _CHANGE: Final = 7  # columns of most changes: the marks stand below each other
 _HALF: Final = 3  # metrics beside each other in a narrow terminal
 
@@ -97,8 +99,10 @@ def _print_changes(rows: Sequence[Row], console: Console) -> None:
         hidden += max(len(changes) - left, 0)
         if not changes[:left]:
             continue
-        heading = Text(words.full_label(row), "cyan").append(f"  {words.counts(row)}", "dim")
-        indented(heading, console)
+        counts = f"  {words.counts(row)}"
+        room = max(console.width - len(counts) - 2 * _INDENT, _SHORTEST)
+        name = shortened(Text(words.full_label(row), "cyan"), room)
+        indented(name.append(counts, "dim"), console)
         columns = [("", "left"), ("", "right"), ("", "left"), ("", "right"), ("", "left")]
         table = plain_table([("", "left"), *columns], header=False)
         for change in changes[:left]:

@@ -55,7 +55,7 @@ def label(row: Row) -> str:
 
 def full_label(row: Row) -> str:
     """Write the name of a row with that of its file."""
-    return f"{units.one_line(row.file)} / {label(row)}" if row.file else label(row)
+    return f"{units.one_line(row.file)}: {label(row)}" if row.file else label(row)
 
 
 def counts(row: Row) -> str:

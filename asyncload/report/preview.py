@@ -19,6 +19,7 @@ from asyncload.stats import units
 from asyncload.transport.aws import environment_endpoint
 from asyncload.transport.describe import hide_secrets
 from asyncload.users.surroundings import Setting
+from asyncload.users.urls import LOCAL
 
 HEIGHT: Final = 5
 """Lines of a shape's graph."""
@@ -28,6 +29,8 @@ _LOOKS: Final = 100_000
 """Times at which a level is looked at: a burst of a second within a day is seen."""
 _SOURCE: Final = 26
 """Columns for where a setting comes from, if it is to stand beside its value."""
+_ADDRESSES: Final = {"http": "base_url", "edge": "endpoint"}
+"""Kinds that do not go to AWS, and the option that says where they go."""
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 
 
@@ -40,7 +43,7 @@ def print_plan(
     """
     plan = config.plan
     facts = _facts()
-    facts.add_row("against", _target(config.aws))
+    facts.add_row("against", _targets(plan.scenarios, config))
     facts.add_row("load", _clock(plan.end))
     facts.add_row("drain", _drain(plan.drain))
     facts.add_row("seed", str(plan.seed))
@@ -65,13 +68,22 @@ def _drain(seconds: float) -> str:
     return f"up to {_clock(seconds)} more, for what is still open then"
 
 
-def _target(aws: AwsConfig) -> Text:
+def _targets(scenarios: Sequence[Scenario], config: Config) -> Text:
+    """Say where the scenarios send, each place once."""
+    places = dict.fromkeys(_target(scenario.user, config.aws) for scenario in scenarios)
+    return Text(hide_texts(", ".join(places), config.secrets))
+
+
+def _target(user: UserSpec, aws: AwsConfig) -> str:
+    if user.kind in _ADDRESSES:
+        address = str(user.options.get(_ADDRESSES[user.kind]))
+        return "a simulated server" if address == LOCAL else hide_secrets(address)
     if aws.is_local:
-        return Text("the embedded stack")
+        return "the embedded stack"
     if aws.endpoint_url is not None:
-        return Text(hide_secrets(aws.endpoint_url))
+        return hide_secrets(aws.endpoint_url)
     endpoint = environment_endpoint()
-    return Text(f"{hide_secrets(endpoint)} (AWS_ENDPOINT_URL)" if endpoint else "AWS")
+    return f"{hide_secrets(endpoint)} (AWS_ENDPOINT_URL)" if endpoint else "AWS"
 
 
 def _settings_table(settings: Sequence[Setting], secrets: frozenset[str], width: int) -> Table:

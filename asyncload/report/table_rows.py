@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -15,6 +16,7 @@ _LABEL: Final = 28  # columns a long name is cut to before a table loses columns
 _NARROW: Final = 70
 _SPARE: Final = {"mean", "share", "service p95"}  # columns that are left out first
 _GAP: Final = 2
+_METHOD: Final = re.compile(r" *(?:[A-Z]+ )?(?=/)")
 
 
 class Row(NamedTuple):
@@ -59,11 +61,16 @@ def print_rows(halves: Sequence[Half], rows: Sequence[Row], console: Console) ->
 
 
 def shortened(label: Text, width: int) -> Text:
-    """Cut the middle out of a label that is too long: names differ at their ends."""
+    """Cut the middle out of a label that is too long: names differ at their ends.
+
+    Of a path everything but the end: paths of one service begin alike.
+    """
     if label.cell_len <= width:
         return label
-    half = (width - 1) // 2
-    return Text(f"{label.plain[: width - 1 - half]}…{label.plain[-half:]}", label.style)
+    method = _METHOD.match(label.plain)
+    head = method.end() if method and method.end() < width // 2 else width // 2
+    tail = max(width - 1 - head, 0)
+    return Text(f"{label.plain[:head]}…{label.plain[len(label.plain) - tail :]}", label.style)
 
 
 def plain_table(columns: Sequence[tuple[str, str]], *, header: bool) -> Table:

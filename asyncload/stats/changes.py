@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from asyncload.stats import bootstrap, shares
+from asyncload.stats import bootstrap, shares, spread
 from asyncload.stats.bootstrap import Interval
 from asyncload.stats.comparison import METRICS, PERCENTILES, Change, Metric, Verdict
 from asyncload.stats.measured import JOB, Measured, Parts
@@ -31,7 +31,8 @@ above a limit says with 99 % confidence that the percentile is below it (MLPerf
 LoadGen's early stopping).
 """
 NO_FAILURE: Final = 44
-"""Samples of which none failed that say with 99 % confidence that fewer than 10 % would."""
+"""Samples of which none failed that say with 99 % confidence that fewer than 10 % would;
+and so of which all failed."""
 
 _SLACK: Final = 1e-9  # 110 is not more than 10 % above 100, whatever floats make of it
 UNSURE: Final = "the interval lies on both sides of a threshold"
@@ -95,15 +96,14 @@ class _Pair:
         if sides is not None:
             interval = self._sampled(metric, sides, _log(after) - _log(before))
         else:
-            interval = self._rounded(metric, before, after)
+            interval = self._estimated(metric, before, after)
         low, high = interval
-        if metric == "rate":
-            verdict = verdict_of((-high, -low), -math.log1p(-limit))
-        else:
-            verdict = verdict_of(interval, math.log1p(limit))
+        verdict = _verdict(metric, interval, limit)
         bounded = sides is not None or low < high
-        unsure = UNSURE if sides is not None else ROUNDED
-        reason = unsure if verdict == "cannot tell" else ""
+        reason = ""
+        if verdict == "cannot tell":
+            rounded = _verdict(metric, self._rounded(metric, before, after), limit)
+            reason = ROUNDED if sides is None and rounded == "cannot tell" else UNSURE
         if metric == "average" and self.baseline.given_up + self.candidate.given_up:
             reason = reason or "of the jobs that ended"
         return Change(
@@ -125,8 +125,8 @@ class _Pair:
         reason = ""
         if verdict == "cannot tell":
             reason = UNSURE
-            if before == after == 0:
-                # Nothing failed: there is nothing to compare, as long as that says anything.
+            if before == after and before in {0, 1}:
+                # None failed, or all: there is nothing to compare, as long as that says anything.
                 reason = "" if self.fewest >= NO_FAILURE else self._too_few(NO_FAILURE)
                 verdict = verdict if reason else "same"
         return Change(
@@ -190,6 +190,19 @@ class _Pair:
             self._percentiles = dict(zip(PERCENTILES, intervals, strict=True))
         return self._percentiles[metric]
 
+    def _estimated(self, metric: Metric, before: float, after: float) -> Interval:
+        """Interval of the logarithm of the ratio, from counts and percentiles and their rounding."""
+        low, high = self._rounded(metric, before, after)
+        down = up = 0.0
+        if metric == "rate":
+            down, up = spread.counts_interval(_ended(self.baseline), _ended(self.candidate))
+        elif 0 < before < math.inf and 0 < after < math.inf:
+            down, up = spread.ratio(
+                (before, _range(self.baseline, metric, before)),
+                (after, _range(self.candidate, metric, after)),
+            )
+        return low + down, high + up
+
     def _rounded(self, metric: Metric, before: float, after: float) -> Interval:
         """Range of the logarithm of the ratio that the rounding of the values leaves open."""
         less = self.baseline.rounding.get(metric, 0.0)
@@ -213,6 +226,29 @@ def _one_sided(
         verdict="cannot tell",
         reason="only in the candidate" if baseline is None else "only in the baseline",
     )
+
+
+def _verdict(metric: Metric, interval: Interval, limit: float) -> Verdict:
+    """Judge the logarithm of a ratio: a time that is longer is worse, and a rate that is lower."""
+    low, high = interval
+    if metric == "rate":
+        return verdict_of((-high, -low), -math.log1p(-limit))
+    return verdict_of(interval, math.log1p(limit))
+
+
+def _ended(measured: Measured) -> int:
+    """Give how many requests or jobs the rate counts, at least."""
+    # A CSV does not tell jobs that failed from those that never ended.
+    return max(measured.count - measured.failed if measured.type == JOB else measured.count, 1)
+
+
+def _range(measured: Measured, metric: Metric, value: float) -> Interval:
+    """Give what a time may be; the value itself where nothing tells."""
+    if measured.spread is None:
+        return value, value
+    if metric == "average":
+        return measured.spread.mean(value)
+    return measured.spread.percentile(PERCENTILES[metric], value)
 
 
 def _effective(measured: Measured) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from typing import Final
 from asyncload.errors import ConfigError
 from asyncload.stats.comparison import PERCENTILES, Metric
 from asyncload.stats.measured import HALF_GIVEN_UP, JOB, Measured, Side
+from asyncload.stats.spread import LEVELS, Spread
 
 TOTAL: Final = "Aggregated"
 """The row of all names; it is left out: it moves with the mix of the names, too."""
@@ -23,6 +24,12 @@ _COLUMNS: Final[dict[Metric, str]] = {
     "p99": "99%",
     "rate": "Requests/s",
 }
+_LEVELS: Final = {
+    **{level: f"{level:g}%" for level in LEVELS},
+    0.0: "Min Response Time",
+    50.0: "Median Response Time",
+}
+"""Percent → column."""
 _REQUIRED: Final = (
     "Name",
     "Request Count",
@@ -137,6 +144,22 @@ def _measured(path: Path, line: int, cells: Cells) -> Measured:
             for metric in PERCENTILES
             if (value := values[metric]) is not None
         },
+        spread=_spread(where, cells, count),
+    )
+
+
+def _spread(where: str, cells: Cells, count: int) -> Spread | None:
+    """Read the percentiles; of jobs those that do not apply lie among the ones that never ended."""
+    found = {
+        level: _number(where, column, cells)
+        for level, column in _LEVELS.items()
+        if column in cells
+    }
+    if cells.get("Type") == JOB:
+        found = {level: math.inf if value is None else value for level, value in found.items()}
+    return Spread.of(
+        count,
+        [(level, value * _MILLISECOND) for level, value in found.items() if value is not None],
     )
 
 

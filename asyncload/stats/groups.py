@@ -62,23 +62,19 @@ class RequestGroup(_Failing):
         super().__init__()
         self.count = self.ok = self.failed = self.timeout = self.dropped = 0
         self.bytes_out = self.bytes_in = 0
-        self.last_end = 0.0
         self.latency = LatencyHistogram()
         self.service_time = LatencyHistogram()
         self.lateness = LatencyHistogram()
         self.stream: StreamGroup | None = None
         """Made for the first answer that is a stream."""
 
-    def drop(self, request: Request) -> None:
+    def drop(self) -> None:
         """Fold one arrival that was dropped."""
         self.dropped += 1
-        self.last_end = max(self.last_end, request.end)
 
     def add(self, request: Request) -> None:
         """Fold one request that was sent."""
         end = request.end
-        if end > self.last_end:  # noqa: PLR1730 - a call to max() is most of this line's cost
-            self.last_end = end
         outcome = request.outcome
         self.count += 1
         if outcome == OK:
@@ -113,7 +109,6 @@ class RequestGroup(_Failing):
         self.dropped += other.dropped
         self.bytes_out += other.bytes_out
         self.bytes_in += other.bytes_in
-        self.last_end = max(self.last_end, other.last_end)
         self.latency.merge(other.latency)
         self.service_time.merge(other.service_time)
         self.lateness.merge(other.lateness)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from asyncload.stats import units
 from asyncload.stats.bootstrap import BLOCKS, SHORTEST_BLOCK, Blocks, block_of, per_block
 from asyncload.stats.comparison import PERCENTILES, Metric
 from asyncload.stats.measured import HALF_GIVEN_UP, JOB, Measured, Parts, Side
+from asyncload.stats.spread import LEVELS, Spread
 from asyncload.stats.summary import MAX_NAMES, loads
 
 Array = NDArray[np.float64]
@@ -94,14 +95,22 @@ class _Spans:
 
     def __init__(self, columns: LogColumns, known: dict[str, dict[str, Any]]) -> None:
         self._planned = {name: _duration(load) for name, load in known.items()}
-        self._answered = _latest(columns.requests, "end")
-        self._due = _latest(columns.jobs, "due")
+        ended = columns.levels.filter(pl.col("ended")).group_by("scenario").agg(pl.col("t").min())
+        self._ended = dict(ended.cast({"scenario": pl.String}).iter_rows())
+        self._last = max(
+            _last(columns.requests, "end"),
+            *(
+                _last(frame, "t")
+                for frame in (columns.jobs, columns.levels, columns.ledgers, columns.systems)
+            ),
+            *(note.t for note in columns.notes),
+        )
         self._observed = _latest(columns.jobs, "observed")
 
     def load(self, scenario: str) -> float:
-        """Seconds from the start to the planned end, or to the last answer if that is earlier."""
-        last = self._answered.get(scenario, self._due.get(scenario, 0.0))
-        return min(self._planned.get(scenario, math.inf), last)
+        """Seconds from the start to the end of the load: as planned, stopped, or not reached."""
+        planned, ended = (ends.get(scenario, math.inf) for ends in (self._planned, self._ended))
+        return min(planned, ended, self._last)
 
     def jobs(self, scenario: str) -> float:
         """Seconds from the start to the last terminal status."""
@@ -113,6 +122,10 @@ def _duration(load: dict[str, Any]) -> float:
         return parse_duration(load.get("duration"))
     except ValueError:  # a log of another version may say it otherwise
         return math.inf
+
+
+def _last(frame: pl.DataFrame, time: str) -> float:
+    return float(frame[time].max() or 0.0)  # type: ignore[arg-type]  # a column of times
 
 
 def _latest(frame: pl.DataFrame, time: str) -> dict[str, float]:
@@ -154,6 +167,7 @@ def _measured(frame: pl.LazyFrame, spans: _Spans, kind: str) -> Iterator[Measure
             },
             missing=_missing(len(due), given_up, long_enough=long_enough),
             given_up=given_up,
+            spread=Spread.of(len(due), zip(LEVELS, _percentiles(latency, LEVELS), strict=True)),
             parts=parts,
         )
 
@@ -161,16 +175,17 @@ def _measured(frame: pl.LazyFrame, spans: _Spans, kind: str) -> Iterator[Measure
 def _times(latency: Array, given_up: int) -> dict[Metric, float | None]:
     """Mean of the latencies that ended, and nearest-rank percentiles of all; seconds."""
     ended = len(latency) - given_up
-    ranks = {
-        metric: max(-(-percent * len(latency) // 100), 1) for metric, percent in PERCENTILES.items()
-    }
-    ordered = np.partition(latency, [rank - 1 for rank in ranks.values()])
+    percentiles = dict(zip(PERCENTILES, _percentiles(latency, PERCENTILES.values()), strict=True))
     known = latency[np.isfinite(latency)] if given_up else latency
     average = float(known.mean()) if ended else None
-    return {
-        "average": average,
-        **{metric: float(ordered[rank - 1]) for metric, rank in ranks.items()},
-    }
+    return {"average": average, **percentiles}
+
+
+def _percentiles(latency: Array, percents: Iterable[float]) -> list[float]:
+    """Nearest-rank percentiles."""
+    ranks = [max(math.ceil(percent * len(latency) / 100 - 1e-9), 1) for percent in percents]
+    ordered = np.partition(latency, [rank - 1 for rank in ranks])
+    return [float(ordered[rank - 1]) for rank in ranks]
 
 
 def _missing(count: int, given_up: int, *, long_enough: bool) -> dict[Metric, str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from asyncload.stats.bootstrap import Blocks
 from asyncload.stats.comparison import Metric
+from asyncload.stats.spread import Spread
 
 Array = NDArray[np.float64]
 
@@ -51,6 +52,8 @@ class Measured:
     """Jobs that never ended; they have no part in the average."""
     rounding: Mapping[Metric, float] = field(default_factory=dict)
     """By how much a value may have been rounded, to either side."""
+    spread: Spread | None = None
+    """Of the times; ``None`` where the percentiles do not reach from one end to the other."""
     parts: Parts | None = None
     """``None`` for those of a CSV, and of a run too short to be cut into blocks."""
 

@@ -72,10 +72,10 @@ class SummaryFold:
     of names (``MAX_NAMES``), not by the number of records.
 
     The *span* of a scenario's load, which rates of requests are per, begins
-    at t = 0 and ends with the load's planned duration (from the run header)
-    or with the last answer, whichever is earlier; the span of all is the
-    longest of them. Answers that come in after the planned end thus count in
-    full, and the wait for them does not dilute the rate.
+    at t = 0 and ends with the load: at its planned end (from the run header),
+    where it was stopped, or, while it goes on, with the last thing recorded;
+    the span of all is the longest of them. Answers that come in after the end
+    of the load thus count in full, and the wait for them does not dilute the rate.
     """
 
     def __init__(self) -> None:
@@ -92,7 +92,8 @@ class SummaryFold:
         self.peak_loop_lag: float | None = None
         self._hosts = Hosts()
         self._steps = Steps()
-        self._durations: dict[str, float] = {}
+        self._ends: dict[str, float] = {}
+        """When the load of a scenario ended, or will by the plan; the earlier of the two."""
         self._handlers: dict[type[Record], Callable[[Any], None]] = {
             Request: self._request,
             Job: self._job,
@@ -214,13 +215,13 @@ class SummaryFold:
 
     def span(self, *scenarios: str) -> float:
         """Compute the span of the load of some scenarios (of all when none is named), seconds."""
-        spans: dict[str, float] = {}
-        groups = [(scenario, group) for (scenario, _), group in self.requests.items()]
-        for scenario, group in [*groups, *self.drops.items()]:
-            if not scenarios or scenario in scenarios:
-                planned = self._durations.get(scenario, float("inf"))
-                spans[scenario] = max(spans.get(scenario, 0.0), min(planned, group.last_end))
-        return max(spans.values(), default=0.0)
+        seen = {scenario for scenario, _ in self.requests} | self.drops.keys()
+        ends = [
+            min(self._ends.get(scenario, math.inf), self.t)
+            for scenario in seen
+            if not scenarios or scenario in scenarios
+        ]
+        return max(ends, default=0.0)
 
     def job_span(self, *scenarios: str) -> float:
         """Seconds until the last job of some scenarios (of all when none is named) was observed."""
@@ -237,7 +238,7 @@ class SummaryFold:
         if request.t > self.t:  # noqa: PLR1730 - a call to max() is most of this line's cost
             self.t = request.t
         if request.outcome == DROPPED:
-            self.drops.setdefault(request.scenario, RequestGroup()).drop(request)
+            self.drops.setdefault(request.scenario, RequestGroup()).drop()
             return
         group = self.requests.get((request.scenario, request.name))
         if group is None:
@@ -264,6 +265,8 @@ class SummaryFold:
     def _level(self, level: Level) -> None:
         self._moment(level)
         self._steps.level(level)
+        if level.ended:
+            self._end(level.scenario, level.t)
 
     def _system(self, system: System) -> None:
         self._moment(system)
@@ -279,7 +282,10 @@ class SummaryFold:
         self._steps.header(header)
         for name, load in loads(header).items():
             with contextlib.suppress(ValueError):  # a log of another version may say it otherwise
-                self._durations[name] = parse_duration(load.get("duration"))
+                self._end(name, parse_duration(load.get("duration")))
+
+    def _end(self, scenario: str, t: float) -> None:
+        self._ends[scenario] = min(self._ends.get(scenario, math.inf), t)
 
     def _names(self, scenario: str) -> list[str]:
         return [name for of, name in self.requests if of == scenario]

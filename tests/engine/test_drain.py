@@ -155,6 +155,23 @@ def test_stopping_early_ends_the_load_and_then_drains_without_limit():
     assert collected.ledger.succeeded == collected.ledger.submitted
     assert max(request.start for request in collected.requests) < 10
     assert ended > 50 * collected.ledger.submitted
+    assert min(level.t for level in collected.levels if level.ended) == 10
+
+
+def test_the_end_of_each_load_is_recorded_when_it_comes():
+    levels = drained(5.0)[0].levels
+    assert [level.ended for level in levels] == sorted(level.ended for level in levels)
+    assert min(level.t for level in levels if level.ended) == 60
+    assert all(level.target == 0 for level in levels if level.ended)
+
+
+def test_an_abort_is_the_end_of_the_load():
+    async def abort(engine: Engine) -> None:
+        await anyio.sleep(3.5)
+        engine.abort()
+
+    levels = drained(5.0, meanwhile=abort)[0].levels
+    assert min(level.t for level in levels if level.ended) == 3.5
 
 
 def test_sends_without_an_answer_are_told_while_they_are_waited_for():

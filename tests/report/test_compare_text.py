@@ -114,7 +114,7 @@ def test_the_worst_are_shown_where_there_are_too_many():
 def test_names_of_files_head_their_rows():
     text = printed(rows_of("predict", file="revertrisk"))
     assert re.search(r"^  revertrisk +\n    predict +✗ +\+100 %", text, re.MULTILINE)
-    assert "revertrisk / predict" in text
+    assert "revertrisk: predict" in text
 
 
 NASTY = "\x1b[31mred\x1b[0m [bold]x[/bold] | `a` <script> \r\n\u202e @someone #1 :warning:"

@@ -4,9 +4,11 @@ import re
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from asyncload.records.record import Note
 from asyncload.report.table import MAX_ROWS, print_summary
+from asyncload.report.table_rows import shortened
 from asyncload.stats.live import LiveStats
 from asyncload.stats.thresholds import Threshold, evaluate
 from tests.stats.feeds import header, job, ledger, request
@@ -84,12 +86,23 @@ def test_there_is_no_column_for_drops_where_nothing_was_dropped():
     assert "dropped" not in printed(stats, 120)
 
 
-def test_where_it_is_narrow_long_names_keep_both_their_ends(stats):
+def test_where_it_is_narrow_long_paths_keep_their_method_and_their_end(stats):
     text = printed(stats, 60)
     assert LONG not in text
-    assert any(
-        line.strip().startswith("POST /v1") and ":predict " in line for line in text.splitlines()
-    )
+    assert re.search(r"^  POST …\S+:predict ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("width", range(1, 60))
+def test_a_name_is_never_wider_than_its_room(width):
+    for name in (LONG, f"  {LONG}", "a_very_long_name_of_an_image.tif:centerpoint", "short"):
+        cut = shortened(Text(name), width)
+        assert cut.cell_len <= max(width, 1)
+        assert cut.plain == name or "…" in cut.plain
+
+
+def test_other_long_names_keep_both_their_ends():
+    cut = shortened(Text("a_very_long_name_of_an_image.tif:centerpoint"), 21)
+    assert cut.plain == "a_very_lon…enterpoint"
 
 
 def test_the_latency_of_jobs_is_split_into_stages_that_add_up(stats):

@@ -59,7 +59,7 @@ def test_a_percentile_on_locusts_grid_was_rounded_to_it(tmp_path, median, may_be
 )
 def test_what_rounding_leaves_open_is_no_verdict(tmp_path, before, after, verdict):
     files = [
-        csv_file(tmp_path / f"{number}.csv", csv_row(median=value))
+        csv_file(tmp_path / f"{number}.csv", csv_row(count=10**9, median=value))
         for number, value in enumerate((before, after))
     ]
     assert by_metric(compare_paths(*files).rows[0])["median"].verdict == verdict

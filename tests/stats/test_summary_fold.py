@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncload.errors import ConfigError
-from asyncload.records.record import AnyRecord, Note, System
+from asyncload.records.record import AnyRecord, Level, Note, System
 from asyncload.stats.groups import MAX_ERRORS, OTHER_ERRORS
 from asyncload.stats.live import LiveStats
 from asyncload.stats.summary import MAX_NAMES, OTHER_NAMES, Summary, SummaryFold
@@ -95,14 +95,27 @@ def test_a_rate_is_per_second_of_the_planned_load_however_long_the_last_answers_
     feed = [request(t=0.1 * i) for i in range(1, 101)] + [request(t=25.0, latency=16)]
     planned = header(s={"model": "open", "duration": 10})
     assert folded(planned, *feed).metric("request.rate") == pytest.approx(10.1)
-    # Without a header only the last answer tells how long the load was.
+    # Without a header only the last record tells how long the load was.
     assert folded(*feed).metric("request.rate") == pytest.approx(101 / 25)
 
 
-def test_a_load_that_was_cut_short_is_measured_to_its_last_answer():
+def test_a_rate_is_no_higher_because_nothing_was_due_at_the_end():
+    planned = header(s={"model": "open", "duration": "5s"})
+    answers = [request(t=0.5 + i) for i in range(5)]
+    ended = Level(5.001, "s", 0, 0, 0, 0, ended=True)
+    assert folded(planned, *answers, ended).metric("request.rate") == pytest.approx(1.0)
+
+
+def test_a_load_that_was_stopped_is_measured_to_where_it_was_stopped():
     planned = header(s={"model": "open", "duration": "60s"})
-    feed = [request(t=0.1 * i) for i in range(1, 101)]
-    assert folded(planned, *feed).metric("request.rate") == pytest.approx(10.0)
+    feed = [request(t=0.1 * i, latency=5) for i in range(50, 150)]
+    stopped = Level(10, "s", 0, 0, 50, 0, ended=True)
+    drained = Level(15, "s", 0, 0, 0, 0, ended=True)
+    fold = folded(planned, *feed, stopped, drained)
+    assert fold.metric("request.rate") == pytest.approx(10.0)
+    # One that goes on, or was killed, is measured to the last thing that is known of it.
+    going_on = Level(20, "s", 10, 1, 0, 0)
+    assert folded(planned, *feed, going_on).metric("request.rate") == pytest.approx(5.0)
 
 
 def test_a_header_that_tells_no_duration_is_passed_over():

@@ -3,13 +3,14 @@ import pytest
 from asyncload.errors import ConfigError
 from asyncload.stats.summary import SummaryFold
 from asyncload.stats.thresholds import Threshold, evaluate
-from tests.stats.feeds import job, ledger, request
+from tests.stats.feeds import header, job, ledger, request
 
 
 @pytest.fixture(scope="module")
 def fold():
     """100 requests of 10 to 1000 ms in 10 s, one of them failed; 10 jobs of 1 to 10 s, one lost."""
     fold = SummaryFold()
+    fold.write(header(s={"duration": "10s"}))
     for i in range(1, 101):
         outcome = "failed" if i == 50 else "ok"
         fold.write(request(t=0.1 * i, latency=0.01 * i, outcome=outcome))
