@@ -26,7 +26,7 @@ from asyncload.cost.meter import Meter
 from asyncload.engine.header import resolved_plan, run_header, set_start
 from asyncload.engine.run import Engine
 from asyncload.engine.settings import describe_settings, region_setting
-from asyncload.engine.setup import resolve_user
+from asyncload.engine.setup import request_names, resolve_user
 from asyncload.errors import AsyncloadError, TargetError, first_of, own_error
 from asyncload.live.progress import Progress
 from asyncload.local.settings import LocalSettings
@@ -71,6 +71,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return all(result.passed for result in self.thresholds)
 
     @property
+    def all_failed(self) -> bool:
+        """Whether requests were sent and none of them went well: what was measured is a failure."""
+        return bool(self.summary.requests.count) and not self.summary.requests.ok
+
+    @property
     def exit_code(self) -> int:
         """What the command line exits with."""
         if self.target_lost:
@@ -79,6 +84,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             return 130
         if self.problems:
             return 3
+        if not self.thresholds:
+            return int(self.all_failed)
         return 0 if self.passed else 1
 
 
@@ -162,6 +169,9 @@ class LoadTest:
                 for index, scenario in enumerate(config.plan.scenarios)
             ]
             self._thresholds = [Threshold.parse(text) for text in config.thresholds]
+            if (names := request_names(config.plan, self._users)) is not None:
+                for threshold in self._thresholds:
+                    threshold.check_name(names)
         self._files = RunFiles(Path(config.log) if config.log else None, csv, self.stats.fold)
         self._doing = "starting"
         self._engine: Engine | None = None
@@ -191,6 +201,11 @@ class LoadTest:
                     region_setting, self.config.aws, local=LOCAL_REGION, asked=aws
                 )
                 return await describe_settings(self._users, surroundings, region)
+
+    def describe_work(self) -> list[Sequence[tuple[str, str]]]:
+        """What an iteration of each scenario does, in words; asks nobody."""
+        with _naming(self.config):
+            return [kind.describe_work(options) for kind, options in self._users]
 
     def progress(self) -> Progress:
         """Where the run stands."""

@@ -5,6 +5,8 @@ Everything heavy is imported inside the commands, so that ``--help`` is instant.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,15 @@ class _Group(click.Group):
             ctx.exit(problem.exit_code)
         except KeyboardInterrupt:
             ctx.exit(130)
+        except BrokenPipeError:
+            raise  # click's business: the reader has gone
+        except OSError as problem:  # of files of their own the commands say more themselves
+            what = problem.filename or "the output"
+            with contextlib.suppress(OSError):
+                click.echo(f"asyncload: {what} cannot be written: {problem.strerror}", err=True)
+            # What is left in its buffer would be tried once more at the end, and fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(3)
 
 
 @click.group(cls=_Group, context_settings=_CONTEXT)

@@ -22,3 +22,13 @@ def fork_server() -> Iterator[ForkServer]:
     server = ForkServer(Path(__file__).parent.parent)
     yield server
     server.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have tests that share a fixture of their module run in one process, where it is made once."""
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("xdist_group") is None:
+            fixtures = item._fixtureinfo.name2fixturedefs.values()
+            if any(known[-1].scope == "module" for known in fixtures):
+                item.add_marker(pytest.mark.xdist_group(item.module.__name__))

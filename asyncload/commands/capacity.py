@@ -22,7 +22,7 @@ from asyncload.report.capacity import print_capacity, step_line, write_json
 from asyncload.search.capacity import CapacitySearch, Options
 from asyncload.search.climb import Try
 from asyncload.stats import units
-from asyncload.stats.capacity import Capacity, Step
+from asyncload.stats.capacity import Capacity, Step, kept_as
 
 _LOOK = 0.5  # seconds between two pictures of a step
 
@@ -56,11 +56,11 @@ def capacity_command(
         safety_factor=safety_factor,
         instances=instances,
     )
-    for place in (json, output / "capacity.png"):
+    config = make_config(path, overrides=overrides)
+    for place in (json, output / f"{kept_as(config.plan.name)}.png"):
         _check(place)
     console = Output()
     view = _View(console)
-    config = make_config(path, overrides=overrides)
     search = CapacitySearch(config, options, folder=log, fresh=fresh, observer=view)
 
     async def watched() -> Capacity:

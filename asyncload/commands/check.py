@@ -24,7 +24,7 @@ def check_command(path: Path, *, overrides: tuple[str, ...], discover: bool) -> 
 def check_test(test: LoadTest, console: Console, *, discover: bool) -> None:
     """Draw the plan of a test whose config has been checked, as :func:`check_command` does."""
     settings = run_loop(partial(test.describe_settings, discover=discover))
-    print_plan(test.config, console, settings)
+    print_plan(test.config, console, settings, test.describe_work())
     print_estimate(test.estimate(), test.config, console)
     if not discover and any(not one.known for several in settings for one in several):
         console.print("\n--discover asks for what is not known yet")

@@ -27,11 +27,10 @@ from asyncload.live.terminal import job_totals, run_plain, run_terminal
 from asyncload.report.comparison import print_comparison
 from asyncload.report.table import print_summary
 
-_STOPPING: Final[dict[str, str]] = {
-    "load": "waiting for open jobs",
-    "drain": "no longer waiting for open jobs",
-}
+_STOPPING: Final[dict[str, str]] = {"load": "waiting for", "drain": "no longer waiting for"}
 """What Ctrl-C does, by the phase in which it comes."""
+_OPEN: Final = {True: "open jobs", False: "open requests"}
+"""What is waited for, by whether there are jobs."""
 
 
 def run_command(
@@ -74,10 +73,17 @@ def run_test(test: LoadTest, console: Console, *, quiet: bool) -> Result | None:
     if estimate is not None and estimate.scenarios and not quiet:
         console.print(estimate_line(estimate), soft_wrap=True)
 
-    async def watched() -> Result | None:
-        return await _run_watched(test, console, quiet=quiet)
+    result: Result | None = None
 
-    result = run_loop(watched)
+    async def watched() -> None:
+        nonlocal result
+        result = await _run_watched(test, console, quiet=quiet)
+
+    try:
+        run_loop(watched)
+    except KeyboardInterrupt:  # one more, while the loop was being closed
+        if result is None:
+            raise
     if result is None:
         click.echo("asyncload: stopped before the load began; nothing was sent", err=True)
         return None
@@ -90,7 +96,7 @@ def run_test(test: LoadTest, console: Console, *, quiet: bool) -> Result | None:
         console,
         log_path=result.log,
         artifacts=result.files,
-        notes=end.notes,
+        notes=[note for note in end.notes if note.text not in result.problems],
         found=end.found,
         interrupted=result.interrupted,
         problems=result.problems,
@@ -117,6 +123,9 @@ async def _run_watched(test: LoadTest, console: Console, *, quiet: bool) -> Resu
             if not test.interrupted:
                 raise
         group.cancel_scope.cancel()
+    if test.interrupted:
+        # Whoever presses Ctrl-C once too often gets the report all the same.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     return result
 
 
@@ -143,12 +152,13 @@ async def _mind_signals(
             if test.interrupted:
                 test.abort()
                 continue
-            phase = test.progress().phase
-            if phase == "drain":
+            progress = test.progress()
+            if progress.phase == "drain":
                 test.give_up()
             else:
                 test.stop()
             # A live view says so itself; text between its frames would tear it.
-            if phase in _STOPPING and not drawn:
+            if progress.phase in _STOPPING and not drawn:
+                waiting = f"{_STOPPING[progress.phase]} {_OPEN[progress.has_jobs]}"
                 with contextlib.suppress(OSError):
-                    click.echo(f"stopping: {_STOPPING[phase]}; Ctrl-C again to stop now", err=True)
+                    click.echo(f"stopping: {waiting}; Ctrl-C again to stop now", err=True)

@@ -24,6 +24,16 @@ _EXPECTED = {
     "array": "a list",
     "object": "keys and values",
 }
+_NAMES = {
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "str",
+    list: "array",
+    tuple: "array",
+    dict: "object",
+    type(None): "null",
+}
 _PATH = re.compile(r" - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
@@ -40,9 +50,11 @@ def convert(raw: Any, kind: type[T], *, where: str = "") -> T:
         try:
             return msgspec.convert(raw, kind, dec_hook=dec_hook)
         except msgspec.ValidationError as problem:
-            _, steps, message = _read(problem)
+            of_key, steps, message = _read(problem)
             wanted, got = _types(message)
-            if wanted == ["str"] and got == "int" and steps and ... not in steps:
+            is_text = _takes_text(wanted, steps) and not of_key
+            steps = _located(raw, steps, wanted, got)
+            if is_text and got == "int" and steps and ... not in steps:
                 raw = _replaced(raw, steps, str(_value_at(raw, steps)))
                 continue
             raise explain(problem, raw, kind, where=where) from None
@@ -51,6 +63,10 @@ def convert(raw: Any, kind: type[T], *, where: str = "") -> T:
 def explain(problem: msgspec.ValidationError, raw: Any, kind: Any, *, where: str) -> ConfigError:
     """Make the :class:`ConfigError` that says what ``problem`` means."""
     of_key, steps, message = _read(problem)
+    wanted, got = _types(message)
+    is_text = _takes_text(wanted, steps)
+    if not of_key:
+        steps = _located(raw, steps, wanted, got)
     named = [str(step) for step in steps if step is not ...]
     key = where
     for step in named:
@@ -71,7 +87,9 @@ def explain(problem: msgspec.ValidationError, raw: Any, kind: Any, *, where: str
         )
     if message.startswith("Expected `"):
         required = bool(named) and _is_required(kind, raw, steps)
-        return ConfigError(f"{place}: {_type_sentence(message, value, required=required)}")
+        return ConfigError(
+            f"{place}: {_type_sentence(message, value, required=required, is_text=is_text)}"
+        )
     if message == "Number out of range":
         return ConfigError(f"{place}: {_show(value)} is too large; give a smaller number")
     # What a struct says of one of its fields: "workers is 0; give …".
@@ -103,7 +121,33 @@ def _read(problem: msgspec.ValidationError) -> tuple[bool, list[Any], str]:
     return match["key"] is not None, steps, text[: match.start()]
 
 
-def _type_sentence(message: str, value: Any, *, required: bool) -> str:
+def _located(raw: Any, steps: Sequence[Any], wanted: Sequence[str], got: str) -> list[Any]:
+    """Put in the key that msgspec leaves out of a path: the first one of a value of type ``got``.
+
+    The steps stay as they are where no value is of that type.
+    """
+    if ... not in steps or got in wanted:
+        return list(steps)
+    before, after = steps[: steps.index(...)], steps[steps.index(...) + 1 :]
+    above = _value_at(raw, before)
+    for key in above if isinstance(above, Mapping) else ():
+        found = _located(raw, [*before, key, *after], wanted, got)
+        if ... not in found and _has_type(_value_at(raw, found), got):
+            return found
+    return list(steps)
+
+
+def _has_type(value: Any, name: str) -> bool:
+    """Whether msgspec would call the type of ``value`` so."""
+    return next((_NAMES[kind] for kind in type(value).__mro__ if kind in _NAMES), "") == name
+
+
+def _takes_text(wanted: Sequence[str], steps: Sequence[Any]) -> bool:
+    """Whether a number there was meant as a text: of the values of a mapping most are."""
+    return wanted == ["str"] or (... in steps and "str" in wanted and "int" not in wanted)
+
+
+def _type_sentence(message: str, value: Any, *, required: bool, is_text: bool) -> str:
     """Say which type is expected, of msgspec's "Expected `int`, got `str`"."""
     names, _ = _types(message)
     more = re.sub(r"^Expected `[^`]*`|, got .*$", "", message)
@@ -111,7 +155,7 @@ def _type_sentence(message: str, value: Any, *, required: bool) -> str:
     if value is None:
         return f"is empty; give {wanted}" + ("" if required else ", or leave the key out")
     hint = ""
-    if names == ["str"] and isinstance(value, bool | float):
+    if is_text and isinstance(value, bool | float):
         hint = "; put it in quotes"
     elif names == ["array"] and isinstance(value, str) and value.isprintable():
         hint = f"; write [{value}]"

@@ -141,6 +141,8 @@ def _remedy(problem: yaml.MarkedYAMLError, text: str) -> str:
         return 'put "{{ … }}" in quotes' if "{{" in "".join(line) else "put it in quotes"
     if "but got '{'" in what and "${" in "".join(line):
         return "inside { } and [ ] put ${…} in quotes"
+    if what.endswith(("but got '?'", "but got ':'", "but got '['", "but got '{'")):
+        return "inside { } and [ ] put texts with ?, :, #, brackets or commas in quotes"
     if "is given twice" in what:
         return "remove one of them"
     return "mend the YAML there"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -17,13 +17,15 @@ from asyncload.config.convert import convert
 from asyncload.errors import AsyncloadError, ConfigError, TargetError
 from asyncload.jobs.status import Parse, parse_status
 from asyncload.plan.plan import Plan, Scenario, UserSpec
+from asyncload.records.record import DROPPED_NAME
 from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
 from asyncload.transport.describe import describe
 from asyncload.transport.queue import MessageQueue, RequestQueue
-from asyncload.users.registry import user_class
+from asyncload.users.registry import KINDS, user_class
 from asyncload.users.templates.tables import is_pattern
 from asyncload.users.user import User
+from asyncload.users.wait import NO_WAIT, parse_wait
 
 Entered = TypeVar("Entered")
 Foreign = Literal["leave", "delete"]
@@ -129,11 +131,41 @@ def resolve_user(scenario: Scenario, index: int) -> tuple[type[User], msgspec.St
     user = scenario.user
     if isinstance(user, UserSpec):
         kind = user_class(user.kind, where=f"{where}.kind")
-        return kind, convert(dict(user.options), kind.Options, where=where)
+        options = convert(dict(user.options), kind.Options, where=where)
+        _check_wait(scenario, user, where)
+        return kind, options
     if isinstance(user, str) or (isinstance(user, type) and issubclass(user, User)):
         kind = user_class(user, where=where)
         return kind, convert({}, kind.Options, where=where)
     raise ConfigError(f"{where}: {user!r} is no user; give a subclass of asyncload.User")
+
+
+def _check_wait(scenario: Scenario, user: UserSpec, where: str) -> None:
+    """Refuse a wait that would be passed over; of classes of one's own it may mean anything."""
+    wait = user.options.get("wait")
+    if scenario.model != "open" or wait is None or user.kind not in KINDS:
+        return
+    if parse_wait(wait) != NO_WAIT:
+        raise ConfigError(
+            f"{where}.wait: is {wait!r}, and in the open model nobody waits, for requests go out "
+            "when they are due; leave wait out, or set model: closed"
+        )
+
+
+def request_names(
+    plan: Plan, users: Sequence[tuple[type[User], msgspec.Struct]]
+) -> set[str] | None:
+    """Names that thresholds of requests may have, ``None`` where they are not all known.
+
+    A class speaks for itself only: those derived from it may send more.
+    """
+    names = {DROPPED_NAME, *(scenario.name for scenario in plan.scenarios)}
+    for kind, options in users:
+        known = kind.request_names(options) if "request_names" in vars(kind) else None
+        if known is None:
+            return None
+        names.update(known)
+    return names
 
 
 async def prepare(

@@ -19,6 +19,7 @@ from asyncload.live.sparkline import sparkline, squeeze
 from asyncload.live.waiting import stopping, time_left, waiting
 from asyncload.records.record import Ledger
 from asyncload.stats import units
+from asyncload.stats.live import RATE_WINDOW
 from asyncload.stats.snapshot import ScenarioNow, Snapshot
 
 Line = list[tuple[str, str]]
@@ -63,12 +64,13 @@ def frame(snapshot: Snapshot, progress: Progress, width: int, height: int) -> li
 
 
 def target(scenario: ScenarioNow) -> str:
-    """Write the target level with its unit: arrivals per second, or users."""
+    """Write the target level with its unit: arrivals per second lately, as the rate, or users."""
     if scenario.target is None:
         return units.NO_VALUE
     if scenario.model == "closed":
         return units.count(scenario.target)
-    return units.rate(scenario.target) if scenario.model else units.digits(scenario.target)
+    lately = scenario.target if scenario.target_lately is None else scenario.target_lately
+    return units.rate(lately) if scenario.model else units.digits(lately)
 
 
 def _waiting(snapshot: Snapshot, progress: Progress) -> str:
@@ -104,9 +106,10 @@ def _share_done(snapshot: Snapshot, progress: Progress) -> float:
 
 
 def _scenarios(scenarios: Sequence[ScenarioNow], has_jobs: bool, width: int) -> list[Line]:
+    closed = any(scenario.model == "closed" for scenario in scenarios)
     load = [
-        Column("target", 9, target),
-        Column("rate", 9, lambda s: units.rate(s.rate), lambda _: "bold"),
+        Column("target" if closed else f"target {RATE_WINDOW}s", 9 if closed else 11, target),
+        Column(f"rate {RATE_WINDOW}s", 9, lambda s: units.rate(s.rate), lambda _: "bold"),
         Column("users", 7, lambda s: units.count(s.users)),
         Column("in flight", 11, lambda s: units.count(s.in_flight)),
     ]

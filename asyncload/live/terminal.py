@@ -20,7 +20,7 @@ from asyncload.live.frame import frame, target
 from asyncload.live.progress import Progress
 from asyncload.live.waiting import stopping, time_left, waiting
 from asyncload.stats import units
-from asyncload.stats.live import LiveStats
+from asyncload.stats.live import RATE_WINDOW, LiveStats
 from asyncload.stats.snapshot import ScenarioNow, Snapshot
 
 _LOOK: Final = 0.5  # seconds between two looks at the phase, where lines are printed
@@ -167,7 +167,7 @@ def _plain_parts(scenario: ScenarioNow, has_jobs: bool) -> list[str]:
     parts = [f"target {target(scenario)}"]
     if scenario.model == "closed":
         parts[0] += " users"
-    parts.append(f"rate {units.rate(scenario.rate)}")
+    parts.append(f"rate {units.rate(scenario.rate)} over {RATE_WINDOW} s")
     parts.append(f"in flight {units.count(scenario.in_flight)}")
     if has_jobs:
         parts.append(f"backlog {units.count(scenario.backlog)}")

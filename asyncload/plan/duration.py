@@ -11,6 +11,7 @@ UNLIMITED: Final = "unlimited"
 _NUMBER = r"(\d+\.?\d*|\.\d+)"
 _UNITS = re.compile(
     rf"(?:{_NUMBER}\s*h)?\s*(?:{_NUMBER}\s*m(?!s))?\s*(?:{_NUMBER}\s*s)?\s*(?:{_NUMBER}\s*ms)?"
+    rf"\s*(?:{_NUMBER}\s*[uµμ]s)?"  # u, the micro sign, and the Greek letter
 )
 
 
@@ -18,7 +19,7 @@ def parse_duration(value: object) -> float:
     """Seconds in ``value``.
 
     A number is seconds. A text is a number, or amounts with the units ``h``,
-    ``m``, ``s`` and ``ms``, largest first: ``1m30s``. Raises ``ValueError``
+    ``m``, ``s``, ``ms`` and ``us`` (or ``µs``), largest first: ``1m30s``. Raises ``ValueError``
     for all else, and for what is negative or not finite.
     """
     seconds = _seconds(value)
@@ -48,8 +49,8 @@ def _seconds(value: object) -> float:
         match = _UNITS.fullmatch(text)
     if not text or match is None:
         return math.nan
-    hours, minutes, whole, milli = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + whole + milli / 1000
+    hours, minutes, whole, milli, micro = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + whole + milli / 1000 + micro / 1_000_000
 
 
 class Duration(float):

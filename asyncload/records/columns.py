@@ -5,8 +5,9 @@ their turn; it releases the GIL. Only the few lines that are neither requests
 nor jobs are decoded one by one. A block with a line that polars refuses is
 decoded line by line instead, so one bad line costs itself and nothing else.
 
-Memory is that of the columns, about 45 bytes a request and 80 bytes a job:
-free text (errors, job ids, image names) stays in the file.
+Memory is that of the columns, about 45 bytes a request, as much again of one
+whose answer was a stream, and 80 bytes a job: free text (errors, job ids, image
+names) and the gaps of streams stay in the file.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -32,9 +33,23 @@ from asyncload.records.record import (
     Note,
     Record,
     RunHeader,
+    Stream,
     SummaryRecord,
     System,
 )
+from asyncload.records.schemas import (
+    JOBS,
+    LEDGERS,
+    LEVELS,
+    REQUESTS,
+    REQUIRED,
+    STREAM,
+    STREAMS,
+    SYSTEMS,
+    TEXT,
+    Schema,
+)
+from asyncload.records.streamed import Streamed, streams_in
 
 BLOCK: Final = 8 << 20
 """Bytes read at a time."""
@@ -43,69 +58,12 @@ _AHEAD: Final = 2
 _LONGEST_LINE: Final = 64 << 20
 """A line of more bytes than this is not a record (a log full of zeros after a power cut)."""
 
-_F: Final = pl.Float64
-_I: Final = pl.Int64
-_TEXT: Final = pl.Categorical
-
-Schema = dict[str, Any]
-
-REQUESTS: Final[Schema] = {
-    "scenario": _TEXT,
-    "name": _TEXT,
-    "due": _F,
-    "start": _F,
-    "end": _F,
-    "outcome": _TEXT,
-    "status": pl.Int32,
-}
-JOBS: Final[Schema] = {
-    "scenario": _TEXT,
-    "name": _TEXT,
-    "t": _F,
-    "due": _F,
-    "start": _F,
-    "accepted": _F,
-    "started": _F,
-    "finished": _F,
-    "observed": _F,
-    "status": _TEXT,
-}
-LEVELS: Final[Schema] = {
-    "t": _F,
-    "scenario": _TEXT,
-    "target": _F,
-    "users": _I,
-    "in_flight": _I,
-    "backlog": _I,
-    "ended": pl.Boolean,
-}
-LEDGERS: Final[Schema] = {name: _F if name == "t" else _I for name in Ledger.__struct_fields__}
-SYSTEMS: Final[Schema] = {
-    "t": _F,
-    "host": _TEXT,
-    "cpu": _F,
-    "memory": _I,
-    "host_cpu": _F,
-    "loop_lag": _F,
-    "log_backlog": _I,
-    "gpu": pl.List(pl.Struct(dict.fromkeys(("id", "utilisation", "memory", "memory_total"), _F))),
-    "host_memory": _I,
-    "memory_total": _I,
-    "network_in": _F,
-    "network_out": _F,
-    "metrics": pl.List(pl.Struct({"name": pl.String, "value": _F})),
-}
-
-# A line without one of these is unreadable; the same fields are required below.
-_REQUIRED: Final = {
-    "request": ["scenario", "name", "due", "end", "outcome"],
-    "job": ["scenario", "name", "t", "due", "start", "status"],
-}
 # What polars reads of every line. `status` is a number in requests and a word in jobs.
 _BOTH: Final[Schema] = {
     "type": pl.String,
-    **{name: pl.String if kind == _TEXT else kind for name, kind in (REQUESTS | JOBS).items()},
+    **{name: pl.String if kind == TEXT else kind for name, kind in (REQUESTS | JOBS).items()},
 }
+_WITH_STREAMS: Final[Schema] = _BOTH | {"stream": STREAM}
 
 
 class _Request(Record, tag="request"):
@@ -116,6 +74,7 @@ class _Request(Record, tag="request"):
     outcome: str
     start: float | None = None
     status: int | None = None
+    stream: Stream | None = None
 
 
 class _Job(Record, tag="job"):
@@ -135,6 +94,7 @@ _Line = RunHeader | _Request | _Job | Level | Ledger | System | Note | SummaryRe
 _FAST: Final[dict[str, type[Record]]] = {"request": _Request, "job": _Job}
 _SCHEMAS: Final[dict[type[Record], Schema]] = {
     _Request: REQUESTS,
+    Streamed: STREAMS,
     _Job: JOBS,
     Level: LEVELS,
     Ledger: LEDGERS,
@@ -168,6 +128,8 @@ class LogColumns:
     """Of the last line; ``None`` when the run did not end in order, or has not ended."""
     skipped: int
     """Lines left out: a torn last line, unreadable lines, records of unknown types."""
+    streams: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=STREAMS))
+    """Columns :data:`STREAMS`: the requests whose answers were streams, again."""
 
 
 def read_columns(path: Path, *, progress: Callable[[int, int], None] | None = None) -> LogColumns:
@@ -246,8 +208,9 @@ def _parsed(blocks: Iterable[bytes]) -> Iterator[_Block]:
 def _parse(block: bytes) -> _Block:
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
     lines = len(ends) + (not block.endswith(b"\n"))
+    streams = b'"stream"' in block  # to look for it in every line takes a third more time
     try:
-        both = pl.read_ndjson(block, schema=_BOTH)
+        both = pl.read_ndjson(block, schema=_WITH_STREAMS if streams else _BOTH)
     except pl.exceptions.PolarsError:
         both = None
     if both is None or both.height != lines:  # polars passes over blank lines
@@ -261,10 +224,12 @@ def _parse(block: bytes) -> _Block:
             .select(pl.col(name).cast(to, strict=False) for name, to in _SCHEMAS[kind].items())
             .collect()
         )
-        required = _REQUIRED[tag]
+        required = REQUIRED[tag]
         holes = any(mine[name].has_nulls() for name in required)
         frames[kind] = mine.drop_nulls(required) if holes else mine
         skipped += mine.height - frames[kind].height
+    if streams:
+        frames[Streamed] = streams_in(both)
     return _Block(block, frames, _others(block, ends, both["type"]), skipped)
 
 
@@ -301,7 +266,7 @@ class _Columns:
             self.skipped += block.skipped
             for kind, frame in block.frames.items():
                 self._frames[kind].append(frame)
-                self.records += frame.height
+                self.records += 0 if kind is Streamed else frame.height
         for line in lines:
             self._add_line(line)
         for kind, rows in self._rows.items():
@@ -325,6 +290,8 @@ class _Columns:
                 self._summary = record.summary
             case _:
                 self._rows[type(record)].append(record)
+        if isinstance(record, _Request) and record.stream is not None:
+            self._rows[Streamed].append(Streamed.of(record, record.stream))
 
     def finish(self, path: Path) -> LogColumns:
         """Put the frames of all blocks together."""
@@ -333,6 +300,7 @@ class _Columns:
             path=path,
             header=self._header,
             requests=whole[_Request],
+            streams=whole[Streamed],
             jobs=whole[_Job],
             levels=whole[Level],
             ledgers=whole[Ledger],

@@ -62,7 +62,7 @@ class Stream(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class Request(Record, tag="request"):
-    """One call and its answer. A dropped one was never sent: it has no ``start``."""
+    """One call and its answer. One that was dropped, or could not be made, has no ``start``."""
 
     t: float
     scenario: str

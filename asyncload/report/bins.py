@@ -40,6 +40,30 @@ _WIDTHS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """Bins of time whose width differs where a load or a run ends."""
+
+    edges: Array
+    """Seconds, one more than there are pieces."""
+
+    @property
+    def widths(self) -> Array:
+        """Seconds of each."""
+        return np.diff(self.edges)
+
+    @property
+    def centres(self) -> Array:
+        """The middle of each, seconds."""
+        return (self.edges[:-1] + self.edges[1:]) / 2
+
+    def counts(self, times: Array) -> Array:
+        """How many ``times`` lie in each; those outside belong to the first or last."""
+        index = np.searchsorted(self.edges, times, side="right") - 1
+        count = len(self.edges) - 1
+        return np.bincount(np.clip(index, 0, count - 1), minlength=count).astype(np.float64)
+
+
 @dataclass(frozen=True, slots=True)
 class Bins:
     """``count`` bins of ``width`` seconds from t = 0."""
@@ -80,6 +104,22 @@ class Bins:
     def centres(self) -> Array:
         """``count`` times, seconds."""
         return (np.arange(self.count, dtype=np.float64) + 0.5) * self.width
+
+    def pieces(self, *, cut: float, end: float) -> Pieces:
+        """Divide the time from 0 to ``end`` (s) by these bins, and anew at ``cut``.
+
+        Events per second of a bin that a load fills in part would be too few.
+        What is left over of a bin and less than half of it goes to its neighbour,
+        so that no rate is that of an instant.
+        """
+        least = self.width / 2
+        if end <= least:
+            return Pieces(np.array([0.0, self.width]))
+        edges = np.append(self.edges[self.edges < end - least], end)
+        if least < cut < end - least:
+            apart = (np.abs(edges - cut) >= least) | (edges == 0) | (edges == end)
+            edges = np.sort(np.append(edges[apart], cut))
+        return Pieces(edges)
 
     def index(self, times: Array) -> NDArray[np.intp]:
         """Return the bin of each time; times outside belong to the first or last bin."""

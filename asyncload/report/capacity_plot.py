@@ -18,10 +18,9 @@ from asyncload.report import plot_style as style
 from asyncload.report.bins import Array
 from asyncload.report.plot_style import Stroke
 from asyncload.stats import units
-from asyncload.stats.capacity import Capacity, Ending, Step, curve
+from asyncload.stats.capacity import Capacity, Ending, Step, curve, kept_as
 from asyncload.stats.thresholds import Threshold
 
-FILE: Final = "capacity.png"
 _ANSWERS: Final[dict[Ending, str]] = {
     "found": "sustains {0:.4g}/s, and not {1:.4g}/s",
     "at least": "sustains at least {0:.4g}/s",
@@ -39,14 +38,14 @@ _PERCENTILES: Final = (
 
 
 def plot_capacity(capacity: Capacity, folder: Path) -> Path | None:
-    """Draw the graph into ``folder``; ``None`` when no step tells anything.
+    """Draw ``NAME.capacity.png`` into ``folder``; ``None`` when no step tells anything.
 
     Raises :class:`ConfigError` when it cannot be written.
     """
     steps = curve(capacity.steps)
     if not steps:
         return None
-    path = folder / FILE
+    path = folder / f"{kept_as(capacity.name)}.png"
     fig = draw(capacity, steps)
     try:
         folder.mkdir(parents=True, exist_ok=True)

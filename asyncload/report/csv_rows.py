@@ -68,7 +68,8 @@ class Entry:
         self.count += 1
         if request.outcome != OK:
             self.failed += 1
-        self.latency.record(request.end - request.due)
+        if request.start is not None:
+            self.latency.record(request.end - request.due)
         if request.bytes_in:
             self.bytes_in += request.bytes_in
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from asyncload.records.record import OK
+from asyncload.records.record import DROPPED, OK
 from asyncload.report.bins import Array
 from asyncload.report.plot_run import Run
 from asyncload.report.plot_series import COMPLETED
@@ -31,15 +31,16 @@ def percentile_curve(values: Array) -> tuple[Array, Array]:
     """``(x, y)``: y is the smallest value that at least the share 1 - 1/x of values is at or below.
 
     x runs from 1 (the minimum) to n, 40 points a decade, as HdrHistogram plots
-    it: n values tell nothing beyond their share 1 - 1/n. There the line goes
-    up to the maximum.
+    it: n values tell nothing beyond their share 1 - 1/n. There the line ends
+    at the maximum.
     """
     ordered = pl.Series(values).sort().to_numpy()  # three times as fast as np.sort
     n = len(ordered)
     x = np.geomspace(1.0, n, 2 + int(40 * math.log10(n)))
     rank = np.ceil(n - n / x).astype(np.intp) - 1
     y = ordered[np.clip(rank, 0, n - 1)]
-    return np.append(x, n), np.append(y, ordered[-1])
+    y[-1] = ordered[-1]
+    return x, y
 
 
 def distributions(run: Run, most: int = 6) -> list[Distribution]:
@@ -79,6 +80,29 @@ def distributions(run: Run, most: int = 6) -> list[Distribution]:
             label = "jobs" if len(workers) == 1 else f"jobs of {of}"
             result.append(_distribution(label, frame, of_jobs=True))
     return result
+
+
+def unanswered(run: Run) -> list[tuple[str, int]]:
+    """Names that have no curve, as no request of theirs was answered well, and how many were sent.
+
+    The busiest come first. Names of jobs that only failed are "jobs" of their scenario.
+    """
+    found = []
+    for part in run.parts:
+        sent = part.requests.lazy().filter(pl.col("outcome") != DROPPED)
+        jobs = part.jobs.lazy().with_columns(
+            name=pl.concat_str(pl.lit("jobs of "), pl.col("scenario").cast(pl.String))
+        )
+        for frame, well in (
+            (sent, pl.col("outcome") == OK),
+            (jobs, pl.col("status").is_in(COMPLETED)),
+        ):
+            counts = frame.group_by("scenario", pl.col("name").cast(pl.String)).agg(
+                count=pl.len(), well=well.sum()
+            )
+            rows = counts.filter(pl.col("well") == 0).collect().to_dicts()
+            found += [(row["name"], row["count"]) for row in rows]
+    return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
 
 def _spans(requests: pl.DataFrame, mine: pl.Expr) -> pl.DataFrame:

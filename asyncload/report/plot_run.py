@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -21,10 +23,23 @@ class Part:
     requests: pl.DataFrame
     jobs: pl.DataFrame
     levels: pl.DataFrame
+    streams: pl.DataFrame
     loads: tuple[Load, ...]
     """Those of its scenarios; empty unless the log tells those of all."""
     model: str | None
     """``open`` or ``closed``; ``None`` when the log does not say, or they differ."""
+
+    @property
+    def load_end(self) -> float:
+        """When nothing more was started: seconds, as the log tells it, or as planned."""
+        over = self.levels.filter(pl.col("ended")).group_by("scenario").agg(pl.col("t").min())
+        if not over.is_empty():
+            return _latest(over, "t")
+        # A log of an earlier version, or of a run that was killed.
+        planned = max((load.duration or math.inf for load in self.loads), default=math.inf)
+        last = max(_latest(self.requests, "end"), _latest(self.jobs, "t"))
+        due = max(_latest(self.requests, "due"), _latest(self.jobs, "due"))
+        return planned if planned <= last else math.nextafter(due, math.inf)
 
     @property
     def has_jobs(self) -> bool:
@@ -52,6 +67,11 @@ class Run:
     sent."""
     systems: pl.DataFrame
     """Samples of hosts: the columns of :data:`~asyncload.records.columns.SYSTEMS`."""
+
+    @property
+    def load_end(self) -> float:
+        """When nothing more was started in any scenario, seconds."""
+        return max((part.load_end for part in self.parts), default=0.0)
 
     @property
     def sent(self) -> bool:
@@ -95,7 +115,7 @@ def run_of(columns: LogColumns) -> Run:
 
 
 def _parts(columns: LogColumns) -> tuple[Part, ...]:
-    frames = columns.requests, columns.jobs, columns.levels
+    frames = columns.requests, columns.jobs, columns.levels, columns.streams
     known = loads(columns.header)
     seen = pl.concat([frame["scenario"].unique(maintain_order=True) for frame in frames])
     names = list(seen.unique(maintain_order=True).drop_nulls())
@@ -106,23 +126,32 @@ def _parts(columns: LogColumns) -> tuple[Part, ...]:
     names.sort(key=lambda name: list(known).index(name) if name in known else len(known))
     result = []
     for name in names:
-        requests, jobs, levels = (frame.filter(pl.col("scenario") == name) for frame in frames)
-        result.append(_part(name, [name], (requests, jobs, levels), known))
+        mine = [frame.filter(pl.col("scenario") == name) for frame in frames]
+        result.append(_part(name, [name], mine, known))
     return tuple(result)
 
 
 def _part(
     scenario: str | None,
     names: list[str],
-    frames: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame],
+    frames: Sequence[pl.DataFrame],
     known: dict[str, Load],
 ) -> Part:
+    requests, jobs, levels, streams = frames
     mine = tuple(known[name] for name in names if name in known)
     models = {load.model for load in mine}
     told = len(mine) == len(names)
     return Part(
         scenario,
-        *frames,
+        requests,
+        jobs,
+        levels,
+        streams,
         loads=mine if told else (),
         model=models.pop() if told and len(models) == 1 else None,
     )
+
+
+def _latest(frame: pl.DataFrame, column: str) -> float:
+    value = frame[column].max()
+    return value if isinstance(value, float) else 0.0

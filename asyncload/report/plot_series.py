@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from asyncload.records.record import DROPPED, FAILED, OK, TIMEOUT
-from asyncload.report.bins import MAX_BINS, Array, Bins
-from asyncload.report.plot_run import Part
+from asyncload.report.bins import MAX_BINS, Array, Bins, Pieces
+from asyncload.report.plot_run import Part, Run
 from asyncload.report.plot_target import from_samples, from_shapes
 
 COMPLETED: Final = ("SUCCESS", "PARTIAL")
@@ -35,16 +35,29 @@ def _values(frame: pl.DataFrame, column: str) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Events in each bin (counts, not rates)."""
+    """Events in each piece of time (counts, not rates)."""
 
+    coming: Pieces
+    """Of arrivals and drops, which end with the load."""
+    going: Pieces
+    """Of what was completed or failed, which ends with the run."""
     arrivals: Array
     completed: Array
     failed: Array
     dropped: Array
 
 
-def throughput(part: Part, bins: Bins) -> Throughput:
+def pieces(run: Run, load_end: float) -> tuple[Pieces, Pieces]:
+    """Divide the time of a run for what is sent until ``load_end`` (s), and for what comes of it."""
+    going = run.bins.pieces(cut=load_end, end=run.span)
+    drained = run.span - load_end >= run.bins.width / 2
+    return going if drained else run.bins.pieces(cut=load_end, end=load_end), going
+
+
+def throughput(part: Part, run: Run, *, load_end: float | None = None) -> Throughput:
     """Count arrivals by when they were due, the rest by when it was known.
+
+    ``load_end`` (s) is that of the part, if it is not given.
 
     In a scenario of jobs a completion is a job that became SUCCESS or
     PARTIAL, and its requests are the arrivals; in any other it is a request
@@ -60,15 +73,20 @@ def throughput(part: Part, bins: Bins) -> Throughput:
     unsent = ~scenario.is_in(requests["scenario"].unique().to_list())
     end, due, known = pl.col("end"), pl.col("due"), pl.coalesce("observed", "t")
 
-    def count(frame: pl.DataFrame, chosen: pl.Expr, time: pl.Expr) -> Array:
+    coming, going = pieces(run, part.load_end if load_end is None else load_end)
+
+    def count(bins: Pieces, frame: pl.DataFrame, chosen: pl.Expr, time: pl.Expr) -> Array:
         times = frame.lazy().filter(chosen).select(t=time).collect()["t"]
         return bins.counts(times.to_numpy())
 
+    bad = outcome.is_in([FAILED, TIMEOUT])
     return Throughput(
-        arrivals=bins.counts(requests["due"].to_numpy()) + count(jobs, unsent, due),
-        completed=count(requests, answered, end) + count(jobs, done, known),
-        failed=count(requests, outcome.is_in([FAILED, TIMEOUT]), end) + count(jobs, undone, known),
-        dropped=count(requests, outcome == DROPPED, end),
+        coming=coming,
+        going=going,
+        arrivals=coming.counts(requests["due"].to_numpy()) + count(coming, jobs, unsent, due),
+        completed=count(going, requests, answered, end) + count(going, jobs, done, known),
+        failed=count(going, requests, bad, end) + count(going, jobs, undone, known),
+        dropped=count(coming, requests, outcome == DROPPED, end),
     )
 
 
@@ -94,6 +112,7 @@ class Percentiles:
     p50: Array
     p95: Array
     p99: Array
+    highest: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +139,17 @@ def request_latency(part: Part, span: float) -> RequestLatency | None:
         (medians,) = bins.quantiles(failed.due, failed.latency, (0.5,))
         some = np.isfinite(medians)
         failed = Points(bins.means(failed.due, failed.due)[some], medians[some])
-    answered = _percentiles(ok["due"].to_numpy(), ok["latency"].to_numpy(), span)
+    answered = percentiles(ok["due"].to_numpy(), ok["latency"].to_numpy(), span)
     return RequestLatency(answered, failed)
 
 
-def _percentiles(due: Array, latency: Array, span: float) -> Percentiles | Points:
+def percentiles(due: Array, latency: Array, span: float) -> Percentiles | Points:
+    """Put latencies (s) in bins of due times, where they are many."""
     if len(due) < FEW:
         return Points(due, latency)
     bins = Bins.filled(span, due)
     times = (bins.edges[:-1] + np.minimum(bins.edges[1:], span)) / 2
-    return Percentiles(bins, times, *bins.quantiles(due, latency, (0.5, 0.95, 0.99)))
+    return Percentiles(bins, times, *bins.quantiles(due, latency, (0.5, 0.95, 0.99, 1.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +191,7 @@ def job_latency(part: Part, span: float) -> JobLatency | None:
         bins=bins,
         segments={name: bins.means(due, values) for name, values in parts.items() if values.any()},
         mean=bins.means(due, observed - due),
-        whole=_percentiles(due, observed - due, span),
+        whole=percentiles(due, observed - due, span),
         unfinished=part.jobs.filter(~status.is_in(COMPLETED))["due"].to_numpy(),
     )
 

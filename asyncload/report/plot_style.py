@@ -33,7 +33,7 @@ from matplotlib.ticker import (
 )
 
 from asyncload.report.bins import Array
-from asyncload.report.plot_run import Run
+from asyncload.report.plot_run import Part, Run
 
 BLACK: Final = "#000000"
 BLUE: Final = "#0072B2"
@@ -155,6 +155,13 @@ def printable(text: str, most: int) -> str:
     if len(text) > most:
         text = f"{text[: most // 2]}…{text[-(most - most // 2 - 1) :]}"
     return text or "(no name)"
+
+
+def panel_name(part: Part, run: Run) -> str | None:
+    """Return what to write over the panel of ``part``; that of a lone scenario needs no name."""
+    if len(run.parts) == 1 and part.scenario is not None:
+        return None
+    return part.scenario or "all scenarios together"
 
 
 def draw(ax: Axes, x: Array, y: Array, stroke: Stroke, label: str) -> Line2D:
@@ -297,7 +304,7 @@ def percentile_axis(ax: Axes, count: int) -> None:
     """Scale and label the x axis as HdrHistogram does, by 1/(1 - p), up to p = 1 - 1/``count``."""
     last = max(count, 2)
     ax.set_xscale("log")
-    ax.set_xlim(1, last * 1.03)  # the step to the maximum stands clear of the edge
+    ax.set_xlim(1, last * 1.03)  # the maximum stands clear of the edge
     ticks = [1.0, 2.0, *(10.0**k for k in range(1, 10))]
     if last <= 20_000:  # there is room for more
         ticks += [4.0, 20.0, 200.0, 2000.0]

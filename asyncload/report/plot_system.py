@@ -99,16 +99,19 @@ def _hosts(found: Sequence[Panel]) -> list[Host]:
 
 def _throughput(ax: Axes, run: Run, unit: float) -> None:
     """Draw what all scenarios did together."""
-    counts = [series.throughput(part, run.bins) for part in run.parts]
+    load_end = run.load_end
+    coming, going = series.pieces(run, load_end)
+    counts = [series.throughput(part, run, load_end=load_end) for part in run.parts]
+    failed = Stroke(style.RED, (0, (3, 1, 1, 1)), "x", 1.1)
     handles: list[Artist] = []
-    for label, each, stroke in (
-        ("arrivals", [one.arrivals for one in counts], Stroke(style.BLUE)),
-        ("completed", [one.completed for one in counts], Stroke(style.GREEN, (0, (5, 1.5)))),
-        ("failed", [one.failed for one in counts], Stroke(style.RED, (0, (3, 1, 1, 1)), "x", 1.1)),
+    for label, pieces, each, stroke in (
+        ("arrivals", coming, [one.arrivals for one in counts], Stroke(style.BLUE)),
+        ("completed", going, [one.completed for one in counts], Stroke(style.GREEN, (0, (5, 1.5)))),
+        ("failed", going, [one.failed for one in counts], failed),
     ):
-        rate = np.sum(each, axis=0) / run.bins.width
+        rate = np.sum(each, axis=0) / pieces.widths
         if rate.any() or label == "arrivals":
-            handles.append(style.draw(ax, run.bins.centres / unit, rate, stroke, label))
+            handles.append(style.draw(ax, pieces.centres / unit, rate, stroke, label))
     style.count_axis(ax, "per second")
     style.legend(ax, None, handles + style.mark_notes(ax, run, unit))
 

@@ -25,11 +25,13 @@ from asyncload.report import plot_curves as curves
 from asyncload.report import plot_series as series
 from asyncload.report import plot_style as style
 from asyncload.report.bins import Array, Bins
+from asyncload.report.latency_plot import crosses, dots, request_latency
 from asyncload.report.plot_run import Part, Run, run_of
 from asyncload.report.plot_series import UNSPLIT, JobLatency, Percentiles, Points
 from asyncload.report.plot_style import Stroke
 from asyncload.report.plot_system import MONITORING, monitoring, system
 from asyncload.report.steps_plot import step_latency, step_throughput
+from asyncload.report.streams_plot import streams
 
 FORMATS: Final = ("png", "svg")
 
@@ -50,6 +52,7 @@ _CURVES: Final = (
     Stroke(style.ORANGE, "-", "v", shift=4),
     Stroke(style.SKY, "-", "P", shift=5),
 )
+_LISTED: Final = 3  # names in a legend's entry
 _JOB_CURVE: Final = (Stroke(style.BLACK, "-", "*"), Stroke(style.GREY, "-", "X"))
 
 
@@ -116,30 +119,25 @@ def throughput(run: Run) -> Figure:
     fig, axes = style.figure(run, "throughput", len(run.parts))
     unit = style.time_axis(axes, run, [run.bins.width])
     for ax, part in zip(axes, run.parts, strict=True):
-        counts = series.throughput(part, run.bins)
+        counts = series.throughput(part, run)
         one, many = ("job ", "jobs ") if part.has_jobs else ("request ", "requests ")
         if part.scenario is None:
             one = many = ""
         handles = _target(ax, part, run.bins, unit, rate=True)
-        for label, values, stroke in (
-            (f"{one}arrivals", counts.arrivals, Stroke(style.BLUE)),
-            (f"{many}completed", counts.completed, Stroke(style.GREEN, (0, (5, 1.5)))),
-            (f"{many}failed", counts.failed, Stroke(style.RED, (0, (3, 1, 1, 1)), "x", 1.1)),
-            (f"{many}dropped", counts.dropped, Stroke(style.PURPLE, (0, (1, 1)), "v", 1.1)),
+        coming, going = counts.coming, counts.going
+        failed = Stroke(style.RED, (0, (3, 1, 1, 1)), "x", 1.1)
+        for label, pieces, values, stroke in (
+            (f"{one}arrivals", coming, counts.arrivals, Stroke(style.BLUE)),
+            (f"{many}completed", going, counts.completed, Stroke(style.GREEN, (0, (5, 1.5)))),
+            (f"{many}failed", going, counts.failed, failed),
+            (f"{many}dropped", coming, counts.dropped, Stroke(style.PURPLE, (0, (1, 1)), "v", 1.1)),
         ):
             if values.any() or values is counts.arrivals:
-                rate = values / run.bins.width
-                handles.append(style.draw(ax, run.bins.centres / unit, rate, stroke, label))
+                rate = values / pieces.widths
+                handles.append(style.draw(ax, pieces.centres / unit, rate, stroke, label))
         style.count_axis(ax, "per second")
-        style.legend(ax, _name(part, run), handles + style.mark_notes(ax, run, unit))
+        style.legend(ax, style.panel_name(part, run), handles + style.mark_notes(ax, run, unit))
     return fig
-
-
-def _name(part: Part, run: Run) -> str | None:
-    """Return what to write over the panel of ``part``; that of a lone scenario needs no name."""
-    if len(run.parts) == 1 and part.scenario is not None:
-        return None
-    return part.scenario or "all scenarios together"
 
 
 def _target(ax: Axes, part: Part, bins: Bins, unit: float, *, rate: bool) -> list[Artist]:
@@ -161,65 +159,6 @@ def _target(ax: Axes, part: Part, bins: Bins, unit: float, *, rate: bool) -> lis
     return [handle]
 
 
-def request_latency(run: Run) -> Figure | None:
-    """Percentiles of request latency over time; each request where they are few."""
-    found = [(part, series.request_latency(part, run.span)) for part in run.parts]
-    drawn = [(part, latency) for part, latency in found if latency is not None]
-    if not drawn:
-        return None
-    fig, axes = style.figure(run, "request latency over time", len(drawn))
-    every = [latency.answered for _, latency in drawn]
-    unit = style.time_axis(axes, run, [a.bins.width for a in every if isinstance(a, Percentiles)])
-    for ax, (part, latency) in zip(axes, drawn, strict=True):
-        values = [latency.failed.latency]
-        handles: list[Artist] = []
-        if isinstance(latency.answered, Percentiles):
-            handles = _percentiles(ax, latency.answered, unit)
-            values += [latency.answered.p50, latency.answered.p95, latency.answered.p99]
-        elif latency.answered.due.size:
-            handles = [_dots(ax, latency.answered, unit, "each request")]
-            values.append(latency.answered.latency)
-        if latency.failed.due.size:
-            handles.append(_crosses(ax, latency.failed, unit, "failed"))
-        style.latency_axis(ax, values, "latency, due to end")
-        style.legend(ax, _name(part, run), handles + style.mark_notes(ax, run, unit))
-    return fig
-
-
-def _percentiles(ax: Axes, latency: Percentiles, unit: float) -> list[Artist]:
-    x = latency.times / unit
-    ax.fill_between(x, latency.p50, latency.p95, color=style.SKY, alpha=0.35, linewidth=0)
-    ax.fill_between(x, latency.p95, latency.p99, color=style.SKY, alpha=0.18, linewidth=0)
-    return [
-        style.draw(ax, x, values, stroke, label)
-        for label, values, stroke in (
-            ("p99", latency.p99, Stroke(style.PURPLE, (0, (1, 1)), "^")),
-            ("p95", latency.p95, Stroke(style.ORANGE, (0, (5, 1.5)), "s")),
-            ("p50 (median)", latency.p50, Stroke(style.BLUE)),
-        )
-    ]
-
-
-def _dots(ax: Axes, points: Points, unit: float, label: str) -> Line2D:
-    (line,) = ax.plot(
-        points.due / unit, points.latency, "o", color=style.BLACK, markersize=3.5, label=label
-    )
-    return line
-
-
-def _crosses(ax: Axes, points: Points, unit: float, label: str) -> Line2D:
-    (line,) = ax.plot(
-        points.due / unit,
-        points.latency,
-        "x",
-        color=style.RED,
-        markersize=5,
-        clip_on=False,
-        label=label,
-    )
-    return line
-
-
 def job_latency(run: Run) -> Figure | None:
     """Mean job latency over time, split into its parts, with the p95 of the whole."""
     found = [(part, series.job_latency(part, run.span)) for part in run.parts]
@@ -235,14 +174,14 @@ def job_latency(run: Run) -> Figure | None:
             handles.append(_p95(ax, latency.whole.times / unit, p95))
         else:
             p95 = latency.whole.latency
-            handles.append(_dots(ax, latency.whole, unit, "each job"))
+            handles.append(dots(ax, latency.whole, unit, "each job"))
         style.latency_axis(ax, [top, p95], "latency, due to observed", log=False)
         if latency.unfinished.size:
             label = f"not completed ({latency.unfinished.size:,})"
             at = run.bins.means(latency.unfinished, latency.unfinished)
             edge = np.where(np.isnan(at), np.nan, ax.get_ylim()[1])
-            handles.append(_crosses(ax, Points(at, edge), unit, label))
-        style.legend(ax, _name(part, run), handles + style.mark_notes(ax, run, unit))
+            handles.append(crosses(ax, Points(at, edge), unit, label))
+        style.legend(ax, style.panel_name(part, run), handles + style.mark_notes(ax, run, unit))
     return fig
 
 
@@ -305,7 +244,7 @@ def backlog(run: Run) -> Figure | None:
             label = f"iterations in flight when sampled: at most {levels.in_flight.max():,.0f}"
             handles.append(Line2D([], [], linestyle="", label=label))
         style.count_axis(ax, what if bins.width == 1 else f"{what} (highest)")
-        style.legend(ax, _name(part, run), handles + style.mark_notes(ax, run, unit))
+        style.legend(ax, style.panel_name(part, run), handles + style.mark_notes(ax, run, unit))
     return fig
 
 
@@ -330,10 +269,21 @@ def latency_distribution(run: Run) -> Figure | None:
             Line2D([], [], color=style.GREY, label="latency, from due"),
             Line2D([], [], color=style.GREY, linestyle=dashed, label="service time, from start"),
         ]
+    if nothing := curves.unanswered(run):
+        handles.append(
+            Line2D([], [], linestyle="", label=f"none answered well: {_listed(nothing)}")
+        )
     style.percentile_axis(ax, max(item.count for item in found))
     style.latency_axis(ax, [item.latency for item in found], "latency")
     style.legend(ax, None, handles)
     return fig
+
+
+def _listed(names: list[tuple[str, int]]) -> str:
+    """Write names with their counts: a few of them, and how many there are besides."""
+    shown = [f"{style.printable(name, 28)} ({count:,})" for name, count in names[:_LISTED]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 PLOTS: Final[tuple[tuple[str, Callable[[Run], Figure | None]], ...]] = (
@@ -342,6 +292,7 @@ PLOTS: Final[tuple[tuple[str, Callable[[Run], Figure | None]], ...]] = (
     ("job_latency", job_latency),
     ("backlog", backlog),
     ("latency_distribution", latency_distribution),
+    ("streams", streams),
     ("step_throughput", step_throughput),
     ("step_latency", step_latency),
     ("system", system),

@@ -35,11 +35,15 @@ _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 
 
 def print_plan(
-    config: Config, console: Console, settings: Sequence[Sequence[Setting]] = ()
+    config: Config,
+    console: Console,
+    settings: Sequence[Sequence[Setting]] = (),
+    work: Sequence[Sequence[tuple[str, str]]] = (),
 ) -> None:
     """Print each scenario's shape as a graph, with arrivals, peak and end.
 
-    ``settings`` are those of each scenario, in order, where there are any to tell of.
+    ``settings`` are those of each scenario, in order, where there are any to tell of; ``work`` is
+    what an iteration of each does.
     """
     plan = config.plan
     facts = _facts()
@@ -54,7 +58,7 @@ def print_plan(
     console.print(facts)
     for index, scenario in enumerate(plan.scenarios):
         console.print()
-        _print_scenario(scenario, console)
+        _print_scenario(scenario, console, work[index] if index < len(work) else (), config.secrets)
         if index < len(settings) and settings[index]:
             console.print()
             indented(_settings_table(settings[index], config.secrets, console.width), console)
@@ -82,8 +86,10 @@ def _target(user: UserSpec, aws: AwsConfig) -> str:
         return "the embedded stack"
     if aws.endpoint_url is not None:
         return hide_secrets(aws.endpoint_url)
-    endpoint = environment_endpoint()
-    return f"{hide_secrets(endpoint)} (AWS_ENDPOINT_URL)" if endpoint else "AWS"
+    if endpoint := environment_endpoint():
+        return f"{hide_secrets(endpoint)} (AWS_ENDPOINT_URL)"
+    # A class of the user's own may send anywhere.
+    return f"AWS, or where {user.kind} sends" if ":" in user.kind else "AWS"
 
 
 def _settings_table(settings: Sequence[Setting], secrets: frozenset[str], width: int) -> Table:
@@ -114,11 +120,18 @@ def _settings_table(settings: Sequence[Setting], secrets: frozenset[str], width:
     return table
 
 
-def _print_scenario(scenario: Scenario, console: Console) -> None:
+def _print_scenario(
+    scenario: Scenario,
+    console: Console,
+    work: Sequence[tuple[str, str]],
+    secrets: frozenset[str],
+) -> None:
     unit = "arrivals/s" if scenario.model == "open" else "users"
     peak = scenario.peak(scenario.end / _LOOKS)
     facts = _facts()
     facts.add_row("model", f"{scenario.model}, user {_user(scenario)}")
+    for what, how in work:
+        facts.add_row(what, Text(hide_texts(hide_secrets(units.one_line(how)), secrets)))
     facts.add_row("peak", f"{_level(peak)} {unit}")
     if scenario.model == "open":
         expected = units.count(scenario.expected_arrivals())

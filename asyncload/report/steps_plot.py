@@ -34,11 +34,11 @@ def step_throughput(run: Run) -> Figure | None:
     fig, axes = style.figure(run, "clients and throughput", len(drawn))
     unit = style.time_axis(axes, run, [run.bins.width])
     for ax, (part, climb) in zip(axes, drawn, strict=True):
-        rates = climb.rates(part, run.bins)
+        rates = climb.rates(part, run)
         handles: list[Artist] = [
             _stairs(ax, climb.times / unit, climb.expected, _EXPECTED, "expected"),
             *(
-                style.draw(ax, run.bins.centres / unit, values, stroke, label)
+                style.draw(ax, rates.times / unit, values, stroke, label)
                 for label, values, stroke in (
                     ("answered", rates.answered, Stroke(style.BLUE)),
                     ("successes", rates.good, Stroke(style.GREEN, (0, (5, 1.5)))),

@@ -8,15 +8,18 @@ import numpy as np
 import polars as pl
 
 from asyncload.records.record import DROPPED, OK, RunHeader
-from asyncload.report.bins import Array, Bins
+from asyncload.report import plot_series as series
+from asyncload.report.bins import Array
 from asyncload.report.plot_run import Part, Run
 from asyncload.stats.steps import Stairs, StepMetrics, Steps, stairs_of
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Requests per second in each bin, by when they ended."""
+    """Requests per second, by when they ended."""
 
+    times: Array
+    """The middle of what each is of, seconds."""
     answered: Array
     good: Array
     errors: Array
@@ -33,13 +36,14 @@ class Climb:
     """Requests per second."""
     steps: tuple[StepMetrics, ...]
 
-    def rates(self, part: Part, bins: Bins) -> Rates:
+    def rates(self, part: Part, run: Run) -> Rates:
         """Count the answers of the scenario, per second."""
+        _, pieces = series.pieces(run, part.load_end)
         sent = part.requests.filter(pl.col("outcome") != DROPPED)
         good = sent.filter(pl.col("outcome") == OK)
-        answered = bins.counts(sent["end"].to_numpy()) / bins.width
-        well = bins.counts(good["end"].to_numpy()) / bins.width
-        return Rates(answered, well, answered - well)
+        answered = pieces.counts(sent["end"].to_numpy()) / pieces.widths
+        well = pieces.counts(good["end"].to_numpy()) / pieces.widths
+        return Rates(pieces.centres, answered, well, answered - well)
 
 
 def climbs(run: Run) -> list[tuple[Part, Climb]]:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 _LABEL: Final = 28  # columns a long name is cut to before a table loses columns
+_SHORTEST: Final = 8  # columns of a long name, however narrow the terminal is
 _NARROW: Final = 70
 _SPARE: Final = {"mean", "share", "service p95"}  # columns that are left out first
 _GAP: Final = 2
@@ -20,7 +21,7 @@ _METHOD: Final = re.compile(r" *(?:[A-Z]+ )?(?=/)")
 
 
 class Row(NamedTuple):
-    """A line of a table. A narrow terminal shows its two halves below each other."""
+    """A line of a table. A narrow terminal shows its two halves, or less, below each other."""
 
     label: Text
     left: list[Text]
@@ -35,7 +36,10 @@ class Half(NamedTuple):
 
 
 def fitted(left: list[str], right: list[str], rows: Sequence[Row], width: int) -> list[Half]:
-    """Lay out one table, if need be without the columns that can be spared, or else its halves."""
+    """Lay out one table, if need be without the columns that can be spared, or else its halves.
+
+    Where these are too wide, too, they are taken apart: no number is ever cut.
+    """
     halves = [Half(left, [row.left for row in rows]), Half(right, [row.right for row in rows])]
     spared = [_without_spare(half) for half in halves]
     label = min(max((row.label.cell_len for row in rows), default=0), _LABEL)
@@ -44,17 +48,21 @@ def fitted(left: list[str], right: list[str], rows: Sequence[Row], width: int) -
         whole = Half(first.headers + second.headers, lines)
         if _width(whole) + label <= width - 2 * _GAP:
             return [whole]
-    return spared if width < _NARROW else halves
+    room = width - 2 * _GAP - min(label, _SHORTEST)
+    if width >= _NARROW and all(_width(half) <= room for half in halves):
+        return halves
+    return [piece for half in spared for piece in _pieces(half, room)]
 
 
 def print_rows(halves: Sequence[Half], rows: Sequence[Row], console: Console) -> None:
     """Print what :func:`fitted` has laid out, with the labels of ``rows``."""
-    longest = max(console.width - 2 * _GAP - max(_width(half) for half in halves), 8)
+    longest = max(console.width - 2 * _GAP - max(_width(half) for half in halves), _SHORTEST)
     for index, half in enumerate(halves):
         if index:
             console.print()
         columns = [("", "left"), *((header, "right") for header in half.headers)]
         table = plain_table(columns, header=True)
+        table.columns[0].no_wrap = True
         for row, line in zip(rows, half.lines, strict=True):
             table.add_row(shortened(row.label, longest), *line)
         indented(table, console)
@@ -92,10 +100,37 @@ def _without_spare(half: Half) -> Half:
     return Half([half.headers[i] for i in kept], [[line[i] for i in kept] for line in half.lines])
 
 
+def _pieces(half: Half, room: int) -> list[Half]:
+    """Take columns apart into as many as fit beside each other.
+
+    One whose header stands there twice (``max``) stays with the one before, which says of what,
+    as long as both fit.
+    """
+    widths = _widths(half)
+    starts = [0]
+    for index, header in enumerate(half.headers):
+        if index == starts[-1] or sum(widths[starts[-1] : index + 1]) <= room:
+            continue
+        previous = index - 1
+        together = half.headers.count(header) > 1 and previous > starts[-1]
+        fit = widths[previous] + widths[index] <= room
+        starts.append(previous if together and fit else index)
+    ends = [*starts[1:], len(half.headers)]
+    return [
+        Half(half.headers[start:end], [line[start:end] for line in half.lines])
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
 def _width(half: Half) -> int:
     """Width of some columns with the gaps between them."""
+    return sum(_widths(half))
+
+
+def _widths(half: Half) -> list[int]:
+    """Width of each column, with the gap after it."""
     columns = [[cell_len(header)] for header in half.headers]
     for line in half.lines:
         for column, text in zip(columns, line, strict=True):
             column.append(text.cell_len)
-    return sum(max(column) + _GAP for column in columns)
+    return [max(column) + _GAP for column in columns]

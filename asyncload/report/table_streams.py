@@ -13,8 +13,8 @@ from asyncload.stats import units
 from asyncload.stats.metrics import Distribution, StreamMetrics
 from asyncload.stats.summary import Summary
 
-_FIRST: Final = ["first p50", "p95", "p99"]
-_GAP: Final = ["gap p50", "p95", "p99"]
+_FIRST: Final = ["first p50", "first p95", "first p99"]
+_GAP: Final = ["gap p50", "gap p95", "gap p99"]
 _PERCENTILES: Final = ("p50", "p95", "p99")
 
 

@@ -34,7 +34,7 @@ from asyncload.search.state import State
 from asyncload.search.step import config_of, duration_of, judge, shares_of
 from asyncload.search.words import rules, sentence
 from asyncload.stats import units
-from asyncload.stats.capacity import Capacity, Ending, Step
+from asyncload.stats.capacity import Capacity, Ending, Step, kept_as
 from asyncload.stats.growth import Watch
 from asyncload.stats.thresholds import Threshold
 from asyncload.target import embedded_stack
@@ -279,8 +279,7 @@ class CapacitySearch:
 
 def folder_of(config: Config) -> Path:
     """Where the logs of a search go, unless it is said: beside the config's log."""
-    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in config.plan.name)
-    return Path(config.log or "logs/run.jsonl").parent / f"{name}.capacity"
+    return Path(config.log or "logs/run.jsonl").parent / kept_as(config.plan.name)
 
 
 async def _guard(test: LoadTest, watch: Watch, stopped: list[str]) -> None:

@@ -16,7 +16,7 @@ from asyncload.config.model import Config
 from asyncload.engine.header import resolved_plan
 from asyncload.errors import ConfigError
 from asyncload.plan.builtin import Constant
-from asyncload.plan.plan import Plan, Scenario
+from asyncload.plan.plan import Plan, Scenario, UserSpec
 from asyncload.stats import units
 from asyncload.stats.capacity import Outcome, Step, Times
 from asyncload.stats.growth import Growth, Watch
@@ -24,6 +24,7 @@ from asyncload.stats.metrics import Distribution
 from asyncload.stats.samples import least_samples, most_over
 from asyncload.stats.summary import Summary, SummaryFold
 from asyncload.stats.thresholds import Threshold
+from asyncload.users.registry import KINDS
 
 ACHIEVED: Final = 0.95
 SUCCEEDED: Final = 0.99
@@ -108,7 +109,11 @@ def config_of(
     def at_rate(scenario: Scenario) -> Scenario:
         level = rate * shares[scenario.name]
         return dataclasses.replace(
-            scenario, model="open", shape=Constant(height=level), duration=duration
+            scenario,
+            model="open",
+            shape=Constant(height=level),
+            duration=duration,
+            user=_without_wait(scenario.user),
         )
 
     plan = dataclasses.replace(
@@ -124,6 +129,14 @@ def config_of(
     return msgspec.structs.replace(
         config, plan=plan, log=str(log), resolved={**config.resolved, **told, "log": str(log)}
     )
+
+
+def _without_wait(user: Any) -> Any:
+    """Give the user of a closed scenario as the open model takes it: there nobody waits."""
+    if not isinstance(user, UserSpec) or user.kind not in KINDS:
+        return user
+    options = {key: value for key, value in user.options.items() if key != "wait"}
+    return dataclasses.replace(user, options=options)
 
 
 def judge(

@@ -92,6 +92,11 @@ class Scaling(msgspec.Struct, frozen=True, kw_only=True):
     """The configuration of a target-tracking policy."""
 
 
+def kept_as(name: str) -> str:
+    """What files of a search are called, by the ``name`` of its config: ``NAME.capacity``."""
+    return f"{''.join(c if c.isalnum() or c in '-_.' else '-' for c in name)}.capacity"
+
+
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a search."""
 

@@ -31,7 +31,7 @@ _CSV: Final = "_stats.csv"
 _LOG: Final = ".jsonl"
 _LONGEST_HEADER: Final = 1 << 22  # bytes
 _NOT_SURE: Final = (
-    "only two logs tell how sure a change is; of a CSV, noise beyond a threshold counts as a change"
+    "a CSV has no single requests: its intervals take them as independent of each other"
 )
 Family = dict[str, Path]  # the files of one name, by their ending
 

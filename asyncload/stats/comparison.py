@@ -45,8 +45,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """candidate / baseline − 1; for failures candidate − baseline."""
     low: float | None = None
     high: float | None = None
-    """Where the change lies: with 95 % confidence; for percentiles of a CSV, what their
-    rounding leaves open. ``None`` where nothing bounds it."""
+    """Where the change lies, with 95 % confidence; ``None`` where nothing bounds it."""
     threshold: float
     verdict: Verdict
     reason: str = ""

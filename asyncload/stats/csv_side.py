@@ -151,9 +151,7 @@ def _measured(path: Path, line: int, cells: Cells) -> Measured:
 def _spread(where: str, cells: Cells, count: int) -> Spread | None:
     """Read the percentiles; of jobs those that do not apply lie among the ones that never ended."""
     found = {
-        level: _number(where, column, cells)
-        for level, column in _LEVELS.items()
-        if column in cells
+        level: _number(where, column, cells) for level, column in _LEVELS.items() if column in cells
     }
     if cells.get("Type") == JOB:
         found = {level: math.inf if value is None else value for level, value in found.items()}

@@ -73,7 +73,7 @@ class RequestGroup(_Failing):
         self.dropped += 1
 
     def add(self, request: Request) -> None:
-        """Fold one request that was sent."""
+        """Fold one request that was not dropped; one that could not be made only fails."""
         end = request.end
         outcome = request.outcome
         self.count += 1
@@ -85,10 +85,10 @@ class RequestGroup(_Failing):
             else:
                 self.failed += 1
             self._fail(request_failure(request), request.t)
-        due = request.due
-        self.latency.record(end - due)
         start = request.start
         if start is not None:
+            due = request.due
+            self.latency.record(end - due)
             self.service_time.record(end - start)
             self.lateness.record(start - due)
         if request.bytes_out:

@@ -6,7 +6,9 @@ memory, what the summary forgets: how it went lately.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, deque
+from collections.abc import Iterable
 from typing import Final
 
 from asyncload.records.record import (
@@ -35,6 +37,7 @@ RATE_WINDOW: Final = 5
 LATEST: Final = 100
 """Where fewer values than this came within ``WINDOW``, percentiles are over this many."""
 MAX_NOTES: Final = 10
+_EARLY: Final = 0.25  # seconds by which a sample of a whole second may come beside it
 
 
 class _Cell:
@@ -84,11 +87,13 @@ class _Second:
 class _Scenario:
     """What is known of one scenario beyond the cells."""
 
-    __slots__ = ("job_times", "level", "model", "request_times")
+    __slots__ = ("job_times", "level", "model", "request_times", "targets")
 
     def __init__(self) -> None:
         self.model: str | None = None
         self.level: Level | None = None
+        self.targets: deque[tuple[float, float]] = deque(maxlen=RATE_WINDOW + 4)
+        """Times and targets of the latest levels: one a second, and one at the end."""
         self.request_times: deque[float] = deque(maxlen=LATEST)
         self.job_times: deque[float] = deque(maxlen=LATEST)
 
@@ -142,6 +147,7 @@ class LiveStats:
             scenario = self._scenario(record.scenario)
             if scenario.level is None or record.t >= scenario.level.t:
                 scenario.level = record
+                scenario.targets.append((record.t, record.target))
         elif isinstance(record, System):
             if is_generator(record):
                 self._system = record
@@ -198,15 +204,17 @@ class LiveStats:
         if request.outcome == DROPPED:
             second.dropped += 1
             return
-        latency = request.end - request.due
-        self._scenario(request.scenario).request_times.append(latency)
         second.answered += 1
+        cell = None
         if second.cells is not None:
             cell = second.cells.get(request.scenario) or second.begin(request.scenario)
             cell.answered += 1
-            cell.requests.record(latency)
         start = request.start
         if start is not None:
+            latency = request.end - request.due
+            self._scenario(request.scenario).request_times.append(latency)
+            if cell is not None:
+                cell.requests.record(latency)
             sent = int(start)
             if sent != moment:
                 second = self._seconds.get(sent) or self._begin(sent)
@@ -271,6 +279,7 @@ class LiveStats:
             name=name,
             model=scenario.model,
             target=None if level is None else level.target,
+            target_lately=_mean(scenario.targets, last - whole, last) if whole else None,
             users=0 if level is None else level.users,
             in_flight=0 if level is None else level.in_flight,
             backlog=0 if level is None else level.backlog,
@@ -298,6 +307,16 @@ class LiveStats:
             request_p95=[second.p95 for second in seconds],
             job_p95=[second.job_p95 for second in seconds],
         )
+
+
+def _mean(samples: Iterable[tuple[float, float]], start: float, end: float) -> float | None:
+    """Mean from ``start`` to ``end`` (s) of a level that goes straight from sample to sample."""
+    near = [(t, level) for t, level in samples if start - _EARLY <= t <= end + _EARLY]
+    if len(near) < 2 or near[-1][0] <= near[0][0]:
+        return near[-1][1] if near else None
+    pairs = itertools.pairwise(near)
+    area = sum((after[0] - before[0]) * (before[1] + after[1]) / 2 for before, after in pairs)
+    return area / (near[-1][0] - near[0][0])
 
 
 def _merged(histograms: list[LatencyHistogram]) -> LatencyHistogram:

@@ -50,8 +50,10 @@ def side_of(columns: LogColumns) -> Side:
     requests, fewer_requests = _names(sent)
     jobs, fewer_jobs = _names(columns.jobs.lazy())
     went_well = pl.col("status").is_in(_WENT_WELL)
+    # A request that could not be made has no latency; it counts among the failures.
+    answered = pl.when(pl.col("start").is_not_null()).then(_latency("end")).alias("latency")
     rows = [
-        *_measured(requests.select(*_ROW, "due", _latency("end"), _OUTCOME), spans, ""),
+        *_measured(requests.select(*_ROW, "due", answered, _OUTCOME), spans, ""),
         *_measured(
             jobs.select(*_ROW, "due", "observed", _latency("observed"), failed=~went_well),
             spans,
@@ -138,6 +140,11 @@ def _measured(frame: pl.LazyFrame, spans: _Spans, kind: str) -> Iterator[Measure
     for (scenario, name), group in frame.collect().partition_by(_ROW, as_dict=True).items():
         due = group["due"].to_numpy()
         latency = group["latency"].fill_null(math.inf).to_numpy()
+        timed = np.ones(len(latency), bool) if kind == JOB else np.isfinite(latency)
+        if timed.any():
+            latency = latency[timed]
+        else:  # as of jobs of which none ended
+            timed[:] = True
         failed = group["failed"].to_numpy()
         span = spans.load(scenario)
         paced, pace_span = due, span
@@ -149,7 +156,7 @@ def _measured(frame: pl.LazyFrame, spans: _Spans, kind: str) -> Iterator[Measure
         if long_enough:
             blocks = block_of(due, span)
             parts = Parts(
-                latency=Blocks.of(blocks, latency),
+                latency=Blocks.of(blocks[timed], latency),
                 sent=per_block(blocks),
                 failed=per_block(blocks[failed]),
                 paced=per_block(block_of(paced, pace_span)) if pace_span > 0 else np.zeros(BLOCKS),

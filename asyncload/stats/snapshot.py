@@ -26,6 +26,8 @@ class ScenarioNow(msgspec.Struct, frozen=True, kw_only=True):
     """``open`` or ``closed``; ``None`` when no run header has told."""
     target: float | None
     """Arrivals per second (open) or users (closed); ``None`` before the first level."""
+    target_lately: float | None = None
+    """Its mean over the seconds that ``rate`` is over; ``None`` before the first of them is."""
     users: int
     in_flight: int
     backlog: int

@@ -8,9 +8,10 @@ for times, a percentage or a fraction of 1 for rates that are shares, a number
 
 from __future__ import annotations
 
+import difflib
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -78,12 +79,36 @@ class Threshold(msgspec.Struct, frozen=True):
         except ConfigError as error:
             raise ConfigError(f"threshold {text!r}: {error}") from None
         limit = _limit(match["limit"], metric.unit)
+        if metric.unit == "share" and limit == 1 and not match["limit"].endswith("%"):
+            raise ConfigError(
+                f"threshold {text!r}: without % a limit of {match['limit']} for {metric.path} is "
+                "100 %; write 1% or 0.01, or 100% if that is meant"
+            )
         if limit is None:
             raise ConfigError(
                 f"threshold {text!r}: {match['limit']!r} is no limit for {metric.path}, "
                 f"which is {_WHAT[metric.unit]}; write something like {_EXAMPLES[metric.unit]}"
             )
         return cls(text.strip(), metric, match["operator"], limit)
+
+    def check_name(self, names: Collection[str]) -> None:
+        """Refuse a request's name that is none of ``names``, which are all there will be.
+
+        Raises:
+            ConfigError: the sentence gives the nearest one there is.
+
+        """
+        name = self.metric.name
+        if name is None or self.metric.family != "request" or name in names:
+            return
+        known = sorted(names)
+        longer = [one for one in known if one.startswith(name)]
+        close = longer or difflib.get_close_matches(name, known, n=1)
+        listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {listed}"
+        raise ConfigError(
+            f"threshold {self.text!r}: no request and no scenario is called {name!r}; {hint}"
+        )
 
     def evaluate(self, fold: SummaryFold) -> ThresholdResult:
         """Hold the threshold against what has been recorded."""

@@ -230,6 +230,7 @@ class HttpClient:
             limits.first_byte,
             total_by,
             prepared.head_only,
+            body_size=0 if large else size,
         )
         if listener is not None:
             connection.listen(listener, limits.idle)

@@ -134,8 +134,10 @@ class Connection(asyncio.Protocol):
         first_byte_limit: float,
         total_by: float,
         head_request: bool = False,
+        *,
+        body_size: int = 0,
     ) -> Waiter:
-        """Write ``payload`` and return the future of its answer.
+        """Write ``payload``, whose last ``body_size`` bytes are a body, and give its answer's future.
 
         ``first_byte_limit`` counts in seconds from the write, ``total_by`` is
         a moment on the clock; the earlier one is the deadline. Raises nothing:
@@ -146,7 +148,7 @@ class Connection(asyncio.Protocol):
         self._body = b""
         self._more: list[bytes] | None = None
         self._bytes_in = 0
-        self._bytes_out = len(payload)
+        self._bytes_out = body_size
         self._head_complete = self._complete = self._extra = self._keep_alive = False
         self._head_request = head_request
         self._timing = timing
@@ -344,7 +346,7 @@ class Connection(asyncio.Protocol):
         timing = self._timing
         timing.end = self.idle_since = self._now
         body = self._body if self._more is None else b"".join(self._more)
-        response = Response(self._status, body, timing, self._bytes_in, self._bytes_out, self._head)
+        response = Response(self._status, body, timing, len(body), self._bytes_out, self._head)
         self._head = self._body = b""
         self._more = None
         if not waiter.done():

@@ -78,6 +78,7 @@ class Measurement:
         "_due", "_recorder", "bytes_in", "bytes_out", "due", "error", "first_byte", "name", "start",
         "status", "stream",
     )  # fmt: skip
+    start: float | None
 
     def __init__(self, recorder: Recorder, name: str, due: float | None = None) -> None:
         self._recorder = recorder
@@ -101,10 +102,15 @@ class Measurement:
         """Record this request as failed, for ``reason``."""
         self.error = reason
 
+    def not_sent(self, reason: str) -> None:
+        """Record this request as failed before it was sent: it has no times of the service's."""
+        self.error = reason
+        self.start = None
+
     def __enter__(self) -> Self:
-        self.start = self._recorder.clock()
+        self.start = start = self._recorder.clock()
         due = self._due
-        self.due = self._recorder.take_due(self.start) if due is None else due
+        self.due = self._recorder.take_due(start) if due is None else due
         begun = self._recorder.begun
         if begun is not None:
             begun(self.name)

@@ -12,8 +12,8 @@ from asyncload.transport.http_errors import Timing
 class Response(msgspec.Struct, gc=False):
     """One complete answer.
 
-    ``bytes_in`` and ``bytes_out`` count heads and bodies as they crossed the
-    connection, TLS not included.
+    ``bytes_out`` is how much of the request's body was sent, ``bytes_in`` the
+    size of the answer's; heads and the framing of chunks are not counted.
     """
 
     status: int

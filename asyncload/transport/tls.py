@@ -58,19 +58,20 @@ def explain(error: ssl.SSLError, name: str) -> str:
         code = error.verify_code
         if code in {18, 19, 20, 21}:
             return (
-                "its certificate is not signed by a CA we trust; "
-                "set verify to the CA's file, or to false"
+                "its certificate is not signed by a CA we trust; name the CA's file in tls.ca "
+                "(in Python: TlsSettings(verify=FILE)), or set tls.verify to false"
             )
         if code == 10:
             return "its certificate has expired"
         if code in {62, 64}:
             return (
-                f"its certificate is not for the name {name!r}; set server_name, or verify: false"
+                f"its certificate is not for the name {name!r}; set tls.server_name, "
+                "or tls.verify to false"
             )
         return f"its certificate was refused: {error.verify_message}"
     reason = (error.reason or str(error)).replace("_", " ").lower()
     if "wrong version number" in reason or "record layer failure" in reason:
         return "it does not speak TLS on this port; is it http instead of https?"
     if "certificate required" in reason:
-        return "it asks for a client certificate; set certificate and key"
+        return "it asks for a client certificate; set tls.certificate and tls.key"
     return f"the TLS handshake failed: {reason}"

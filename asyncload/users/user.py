@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, overload
 
 import msgspec
 
@@ -30,22 +31,34 @@ Entered = TypeVar("Entered")
 TaskFunction = TypeVar("TaskFunction", bound=Task)
 
 
-def task(weight: float = 1) -> Callable[[TaskFunction], TaskFunction]:
-    """Mark a coroutine method as a task; tasks are picked at random by weight.
+@overload
+def task(weight: TaskFunction, /) -> TaskFunction: ...
 
-    Raises ValueError when ``weight`` is not positive, and TypeError when the
-    method is not ``async``.
+
+@overload
+def task(weight: float = 1) -> Callable[[TaskFunction], TaskFunction]: ...
+
+
+def task(
+    weight: float | TaskFunction = 1,
+) -> TaskFunction | Callable[[TaskFunction], TaskFunction]:
+    """Mark a coroutine method as a task: ``@task``, ``@task()`` or ``@task(weight=3)``.
+
+    Tasks are picked at random by weight. Raises ValueError when ``weight`` is not
+    positive, and TypeError when the method is not ``async``.
     """
-    if callable(weight) or not 0 < weight < math.inf:
+    if callable(weight):
+        return _marked(weight, 1)
+    if not 0 < weight < math.inf:
         raise ValueError(f"@task takes a weight: @task() or @task(weight=3), got {weight!r}")
+    return functools.partial(_marked, weight=weight)
 
-    def mark(function: TaskFunction) -> TaskFunction:
-        if not inspect.iscoroutinefunction(inspect.unwrap(function)):
-            raise TypeError(f"{function!r} is not a coroutine; write async def after @task()")
-        function.__dict__["asyncload_weight"] = weight
-        return function
 
-    return mark
+def _marked(function: TaskFunction, weight: float) -> TaskFunction:
+    if not inspect.iscoroutinefunction(inspect.unwrap(function)):
+        raise TypeError(f"{function!r} is not a coroutine; write async def after @task")
+    function.__dict__["asyncload_weight"] = weight
+    return function
 
 
 class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -250,10 +263,26 @@ class User:
         return ()
 
     @classmethod
+    def describe_work(cls, options: Any) -> Sequence[tuple[str, str]]:  # noqa: ARG003 - for subclasses
+        """Tell what an iteration does, as (what, how) in words, for ``asyncload check``.
+
+        An empty ``what`` goes on with the one before. Asks nobody; secrets are hidden afterwards.
+        """
+        return ()
+
+    @classmethod
     def expected_calls(cls, options: Any, load: ExpectedLoad) -> ExpectedCalls | None:  # noqa: ARG003 - for subclasses
         """Tell which requests to AWS a scenario will send, for an estimate of its cost.
 
         ``None``: that is not known.
+        """
+        return None
+
+    @classmethod
+    def request_names(cls, options: Any) -> Collection[str] | None:  # noqa: ARG003 - for subclasses
+        """Tell the names of all requests a scenario will send, for the check of thresholds.
+
+        ``None``: they are not known beforehand.
         """
         return None
 

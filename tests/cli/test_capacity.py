@@ -70,7 +70,7 @@ def test_the_capacity_of_four_workers_is_found(asyncload, service, tmp_path):
         assert step["ended"] == pytest.approx(CAPACITY, rel=0.1)
         assert step["outcome"] == "failed"
     assert result["knee"] is None or 70 <= result["knee"] <= 90
-    assert (tmp_path / "plots" / "capacity.png").stat().st_size > 20_000
+    assert (tmp_path / "plots" / "four-workers.capacity.png").stat().st_size > 20_000
     logs = sorted((tmp_path / "logs" / "four-workers.capacity").glob("step-*.jsonl"))
     assert len(logs) == len(result["steps"])
 

@@ -335,3 +335,82 @@ def test_an_account_that_no_setting_needs_may_stay_unknown(asyncload, fake_aws):
             "give these credentials the permission, or use others"
         ),
     )
+
+
+# -- what a run is against, and what it sends ---------------------------------------------
+
+WORK = {
+    "http": (
+        """
+        kind: http
+        base_url: http://me:${PASSWORD}@127.0.0.1:9
+        data: {file: rows.csv, order: sequential}
+        requests:
+          - {name: fine, path: "/ok?api_key=${PASSWORD}&x={{x}}", weight: 9, then: [{path: /after}]}
+          - {path: /bad, method: post}
+        """,
+        "http://127.0.0.1:9",
+        [
+            "base_url http://127.0.0.1:9",
+            "requests 90 % fine: GET /ok?api_key=***&x={{x}}, then GET /after",
+            "10 % POST /bad",
+            "data rows of rows.csv, one after the other",
+        ],
+    ),
+    "a simulated server": (
+        "{kind: http, base_url: local, requests: [{path: /v1/models/langid:predict}]}",
+        "a simulated server",
+        [
+            "base_url local (a simulated server)",
+            "requests GET /v1/models/langid:predict",
+        ],
+    ),
+    "edge": (
+        "{kind: edge, endpoint: 'http://edge:30101', detectors: [det_1, det_2]}",
+        "http://edge:30101",
+        ["endpoint http://edge:30101", "detectors det_1, det_2"],
+    ),
+    "sagemaker": (
+        "{kind: sagemaker, endpoint: centerpoint, json: {inputs: 1}}",
+        "AWS",
+        ["requests sagemaker-runtime.InvokeEndpoint"],
+    ),
+    "a class of one's own": (
+        "mine:Caller",
+        "AWS, or where mine:Caller sends",
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WORK)
+def test_what_a_run_is_against_and_what_it_sends_is_shown(asyncload, kind):
+    user, against, rows = WORK[kind]
+    (asyncload.folder / "mine.py").write_text(
+        "from asyncload import User, task\n\n\n"
+        "class Caller(User):\n    @task()\n    async def call(self):\n        pass\n"
+    )
+    asyncload.config.write_text(
+        "name: t\nscenarios:\n"
+        "  - name: web\n    load: {shape: {kind: constant, level: 5}, duration: 1s}\n"
+        f"    user: {user}\n"
+    )
+    ended = asyncload("check", "test.yaml", PASSWORD="hunter2", **WIDE)
+    assert ended.returncode == 0, ended.stderr
+    lines = [" ".join(line.split()) for line in ended.stdout.splitlines()]
+    assert f"against {against}" in lines
+    start = next(index for index, line in enumerate(lines) if line.startswith("model open, user"))
+    assert lines[start + 1 : start + 1 + len(rows)] == rows
+    assert "hunter2" not in ended.stdout + ended.stderr
+
+
+def test_of_very_many_requests_some_are_shown_and_the_others_counted(asyncload):
+    requests = "\n".join(f"        - {{path: /{number}}}" for number in range(40))
+    asyncload.config.write_text(
+        "name: t\nscenarios:\n"
+        "  - name: web\n    load: {shape: {kind: constant, level: 5}, duration: 1s}\n"
+        f"    user:\n      kind: http\n      base_url: http://x\n      requests:\n{requests}\n"
+    )
+    ended = asyncload("check", "test.yaml", **WIDE)
+    assert "and 28 more" in ended.stdout
+    assert ended.stdout.count("2.5 %") == 12

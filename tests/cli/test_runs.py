@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from command_line import CONFIG, ROOT
@@ -176,6 +177,21 @@ def test_a_place_that_only_the_file_system_refuses_ends_the_run_before_the_load(
     assert (ended.returncode, ended.stdout) == (2, "")
 
 
+REFUSED = """
+scenarios:
+  - load: {shape: {kind: constant, level: 10}, duration: 1s}
+    user: {kind: http, base_url: "http://127.0.0.1:9", requests: [{path: /}]}
+"""
+
+
+def test_a_run_in_which_nothing_went_well_passes_only_where_a_threshold_says_so(asyncload):
+    asyncload.config.write_text(REFUSED)
+    ended = asyncload.run()
+    assert ended.returncode == 1
+    assert "no thresholds were set; 100 % of requests failed" in ended.stdout
+    assert asyncload.run("thresholds=[request.error_rate <= 100%]").returncode == 0
+
+
 # -- stopping -----------------------------------------------------------------------
 
 
@@ -186,9 +202,36 @@ def test_ctrl_c_ends_the_load_drains_and_reports(calling):
         run.send_signal(signal.SIGINT)
         out, err = run.communicate(timeout=30)
     assert run.returncode == 130
-    assert err == "stopping: waiting for open jobs; Ctrl-C again to stop now\n"
+    assert err == "stopping: waiting for open requests; Ctrl-C again to stop now\n"
     assert "sqs.GetQueueUrl" in out
     assert set(outcomes(log)) == {"ok"}
+
+
+@pytest.mark.parametrize("gap", [0.01, 0.05, 0.15])
+def test_ctrl_c_once_too_often_still_gets_the_report(calling, gap):
+    log = calling.folder / "logs" / "run.jsonl"
+    with calling.start("run", "test.yaml", "--quiet", "--set=scenarios.0.load.duration=60s") as run:
+        wait_for(lambda: lines(log) > 5)
+        for _ in range(6):
+            run.send_signal(signal.SIGINT)
+            time.sleep(gap)
+        out, err = run.communicate(timeout=30)
+    assert run.returncode == 130, err
+    assert "Traceback" not in err
+    assert "sqs.GetQueueUrl" in out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_a_report_that_cannot_be_written_is_no_failed_threshold(calling):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "asyncload", "run", "test.yaml"],
+            cwd=calling.folder, env=calling.environment, stdout=full, stderr=subprocess.PIPE,
+            text=True, timeout=60,
+        )  # fmt: skip
+    assert done.stderr == "asyncload: the output cannot be written: No space left on device\n"
+    assert done.returncode == 3
+    assert outcomes(calling.folder / "logs" / "run.jsonl")
 
 
 def test_ctrl_c_before_the_load_says_that_nothing_was_sent(asyncload, fake_aws):
@@ -411,7 +454,7 @@ def test_requests_that_fail_are_no_error_of_asyncload(on_stack):
         "        await self.aws.client('sqs').get_queue_url(QueueName='Nowhere')\n"
     )
     ended = on_stack.run("scenarios.0.user=failing_users:Caller")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.returncode, ended.stderr) == (1, "")
     records = list(LogReader(on_stack.folder / "logs" / "run.jsonl"))
     requests = [one for one in records if isinstance(one, Request)]
     assert [one.outcome for one in requests] == ["failed"] * 4

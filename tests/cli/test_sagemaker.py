@@ -52,7 +52,7 @@ def test_the_capacity_of_an_instance_becomes_the_target_of_auto_scaling(sagemake
     policy = done.stdout[done.stdout.index("{\n") : done.stdout.index("\n}") + 2]
     assert json.loads(policy) == result["scaling"]["policy"]
     assert json.loads(policy)["TargetValue"] == target
-    assert (tmp_path / "plots" / "capacity.png").stat().st_size > 20_000
+    assert (tmp_path / "plots" / "endpoint.capacity.png").stat().st_size > 20_000
 
 
 def test_a_run_at_the_stack_counts_invocations(at_stack):

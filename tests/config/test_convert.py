@@ -1,5 +1,6 @@
 """Options of user classes: any struct, with errors that name key, value and remedy."""
 
+import copy
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -25,6 +26,9 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
     items: list[Inner] = []
     by_name: dict[str, Inner] = {}
     counts: dict[str, int] = {}
+    texts: dict[str, str] = {}
+    parts: dict[str, str | Inner] = {}
+    nested: dict[str, dict[str, int]] = {}
     by_number: dict[int, str] = {}
     mode: Literal["fast", "slow"] = "fast"
     some: Annotated[list[int], msgspec.Meta(min_length=1)] = []
@@ -68,7 +72,16 @@ REFUSALS = [
     ({"items": {"name": "a"}}, "user.items: expected a list, got {'name': 'a'}"),
     ({"by_name": {"x": {"nam": "b"}}},
      "user.by_name.nam: there is no such key; did you mean 'name'?"),
-    ({"counts": {"a": "x"}}, "user.counts: expected a whole number, got {'a': 'x'}"),
+    ({"counts": {"a": "x"}}, "user.counts.a: expected a whole number, got 'x'"),
+    ({"counts": {"a": 1, "b": 2.5, "c": "x"}}, "user.counts.b: expected a whole number, got 2.5"),
+    ({"texts": {"X-A": "x", "X-B": 0.5}},
+     "user.texts.X-B: expected a text, got 0.5; put it in quotes"),
+    ({"parts": {"a": "x", "b": True}},
+     "user.parts.b: expected a text or keys and values, got true; put it in quotes"),
+    ({"parts": {"a": {"name": "x", "weight": "y"}}},
+     "user.parts.a.weight: expected a number, got 'y'"),
+    ({"nested": {"a": {"b": 1}, "c": {"d": [1], "e": None}}},
+     "user.nested.c.d: expected a whole number, got [1]"),
     ({"by_number": {"a": "x"}}, "user.by_number: a key there is not a whole number; write it as that"),
     ({"mode": "fats"}, "user.mode: 'fats' is not one of fast, slow; did you mean 'fast'?"),
     ({"mode": "medium"}, "user.mode: 'medium' is not one of fast, slow"),
@@ -94,11 +107,21 @@ def test_options_of_a_class_that_has_none_are_refused():
 
 
 def test_whole_numbers_become_texts_where_texts_are_wanted_at_any_depth():
-    raw = {"name": 5, "items": [{"name": 1}, {"name": 2}], "pair": [1, 2], "any": 5}
+    raw = {
+        "name": 5,
+        "items": [{"name": 1}, {"name": 2}],
+        "pair": [1, 2],
+        "any": 5,
+        "texts": {"a": "x", "b": 7, "c": 8},
+        "parts": {"a": 9, "b": {"name": 10}},
+    }
+    before = copy.deepcopy(raw)
     options = convert(raw, Options)
     assert (options.name, options.pair, options.any) == ("5", (1, "2"), 5)
     assert [item.name for item in options.items] == ["1", "2"]
-    assert raw == {"name": 5, "items": [{"name": 1}, {"name": 2}], "pair": [1, 2], "any": 5}
+    assert options.texts == {"a": "x", "b": "7", "c": "8"}
+    assert options.parts == {"a": "9", "b": Inner(name="10")}
+    assert raw == before
 
 
 def test_a_long_value_is_cut_in_the_message():

@@ -50,6 +50,9 @@ WRONG = {
              "put the text in quotes",
     "a: {b: ${C}}": ", line 1, column 9: expected ',' or '}', but got '{'; "
                     "inside { } and [ ] put ${…} in quotes",
+    "a: {path: /slow?d=5}": ", line 1, column 16: expected ',' or '}', but got '?'; "
+                            "inside { } and [ ] put texts with ?, :, #, brackets or commas in quotes",
+    "a: [b}": ", line 1, column 6: expected ',' or ']', but got '}'; mend the YAML there",
     "a: [1,\n2\n": ", line 3, column 1: expected ',' or ']', but got '<stream end>' "
                    "(while parsing a flow sequence that begins in line 1); mend the YAML there",
     "a: 'b\n\n\n": ", line 4, column 1: found unexpected end of stream "

@@ -59,7 +59,16 @@ def test_everything_that_matters_is_shown_at_every_width(width, scenarios):
     text = "\n".join(lines)
     assert lines[0].startswith("burst  load  ━")
     assert lines[0].rstrip().endswith("0:15 / 1:00  0:45 left")
-    wanted = ["target", "rate", "users", "in flight", "backlog", "submit p50", "job p50", "p95"]
+    wanted = [
+        "target 5s",
+        "rate 5s",
+        "users",
+        "in flight",
+        "backlog",
+        "submit p50",
+        "job p50",
+        "p95",
+    ]
     wanted += ["12.4/s", "10.0/s", "12.0 ms", "400 ms", "requests/s", "jobs/s", "job p95"]
     wanted += ["32 submitted", "14 succeeded", "1 failed", "17 open", "2 duplicates"]
     wanted += ["no answer in 5 s", "0:12 The queue answered", "cpu 42 %", "dropped"]
@@ -91,6 +100,20 @@ def test_the_target_of_a_closed_load_is_a_number_of_users():
     stats.write(Level(1.0, "s", 30.0, 30, 3, 0))
     row = next(line for line in shown(stats.snapshot(1.0), LOADING, 120) if line.startswith("s "))
     assert row.split()[:2] == ["s", "30"]
+
+
+def test_on_a_ramp_target_and_rate_are_of_the_same_seconds():
+    """10 more a second each second: what is wanted now is far beyond the mean of five seconds."""
+    stats = LiveStats()
+    stats.write(header(s={"model": "open", "duration": 60}))
+    for t in range(16):
+        stats.write(Level(t + 0.001, "s", 10.0 * t, 1, 1, 0))
+    for number in range(1, 1125):
+        stats.write(request(t=(number / 5) ** 0.5, scenario="s"))
+    row = next(line for line in shown(stats.snapshot(15.3), LOADING, 120) if line.startswith("s "))
+    assert row.split()[:3] == ["s", "125/s", "125/s"]
+    (line,) = plain_lines(stats.snapshot(15.3), replace(LOADING, has_jobs=False))
+    assert line.startswith("  0:15 load   target 125/s  rate 125/s over 5 s  in flight")
 
 
 DRAINING = replace(LOADING, phase="drain", t=63.0, load_end=60.0, drain_end=90.0)
@@ -249,7 +272,7 @@ def test_no_line_is_wider_than_the_terminal_whatever_came(feed, width, now, has_
 def test_plain_lines_tell_each_scenario_in_one_line():
     one, jobs = plain_lines(busy("jobs").snapshot(15.0), LOADING)
     assert one == (
-        "  0:15 load   target 12.4/s  rate 10.0/s  in flight 3  backlog 17  submit p95 12.0 ms"
+        "  0:15 load   target 12.4/s  rate 10.0/s over 5 s  in flight 3  backlog 17  submit p95 12.0 ms"
         "  job p50 400 ms p95 400 ms  failed 1  dropped 1"
     )
     assert jobs.startswith("  0:15 jobs   32 sent  17 in progress  15 processed")

@@ -30,6 +30,10 @@ from asyncload.plan.duration import Drain, enc_hook
         ("1h2m3s4ms", 3723.004),
         ("20 s", 20.0),
         ("0s", 0.0),
+        ("500us", 0.0005),
+        ("1.5µs", 1.5e-6),
+        ("2 μs", 2e-6),
+        ("1ms 500us", 0.0015),
     ],
 )
 def test_durations_are_read_as_people_write_them(text, seconds):
@@ -41,7 +45,7 @@ def test_durations_are_read_as_people_write_them(text, seconds):
     [
         *[-1, -0.5, math.nan, math.inf, 10**400, True, False, None, [], {}],
         *["-5s", "nan", "inf", "1e400", "", " ", "s", "ten", "20 sec", "2d"],
-        *["1s1m", "1m1m", "10ms5s"],
+        *["1s1m", "1m1m", "10ms5s", "5us1ms", "5u"],
     ],
 )
 def test_what_is_no_duration_is_refused_with_what_is_allowed(value):

@@ -21,6 +21,7 @@ from asyncload.records.record import (
     Record,
     Request,
     RunHeader,
+    Stream,
     SummaryRecord,
     System,
 )
@@ -48,11 +49,15 @@ SUMMARY = SummaryRecord(t=9.0, summary={"verdict": "valid"})
 text = st.text(max_size=12)
 seconds = st.floats(0, 1e6) | st.integers(0, 10**6)
 maybe = st.none() | seconds
+streams = st.builds(
+    Stream, chunks=st.integers(0, 10**6), first_token=maybe, tokens=st.none() | st.integers(0, 10**6),
+    gaps=st.none() | st.lists(seconds, min_size=1, max_size=5),
+)  # fmt: skip
 requests = st.builds(
     Request, t=seconds, scenario=text, user=st.integers(0, 9), name=text, due=seconds, end=seconds,
     outcome=st.sampled_from(["ok", "failed", "timeout", "dropped"]), start=maybe, first_byte=maybe,
     status=st.none() | st.integers(100, 599), bytes_in=st.none() | st.integers(0, 2**62),
-    error=st.none() | text,
+    error=st.none() | text, stream=st.none() | streams,
 )  # fmt: skip
 jobs = st.builds(
     Job, t=seconds, scenario=text, job_id=text, name=text, due=seconds, start=seconds,
@@ -82,6 +87,23 @@ def expected(rows: list[Record], kind: type[Record], schema: dict) -> list[dict]
     ]  # fmt: skip
 
 
+def expected_streams(rows: list[Record]) -> list[dict]:
+    """The streams of requests, with what is kept of their gaps."""
+    found = []
+    for row in rows:
+        if type(row) is Request and row.stream is not None:
+            one, gaps = row.stream, row.stream.gaps or []
+            first = one.first_token
+            found.append({
+                "scenario": row.scenario, "name": row.name, "due": row.due, "end": row.end,
+                "outcome": row.outcome, "chunks": one.chunks, "tokens": one.tokens,
+                "first_token": first, "last_token": None if first is None else first + sum(gaps),
+                "mean_gap": sum(gaps) / len(gaps) if gaps else None,
+                "longest_gap": max(gaps, default=None),
+            })  # fmt: skip
+    return found
+
+
 def listed(value: object) -> object:
     """A column cannot hold names of the user's choice: it has a list of names and values."""
     if isinstance(value, dict):
@@ -91,6 +113,10 @@ def listed(value: object) -> object:
 
 def assert_holds(got: LogColumns, rows: list[Record]) -> None:
     assert plain(got.requests) == expected(rows, Request, columns.REQUESTS)
+    streams = expected_streams(rows)
+    assert len(plain(got.streams)) == len(streams)
+    for row, wanted in zip(plain(got.streams), streams, strict=True):
+        assert row == pytest.approx(wanted)
     assert plain(got.jobs) == expected(rows, Job, columns.JOBS)
     assert plain(got.levels) == expected(rows, Level, columns.LEVELS)
     assert plain(got.ledgers) == expected(rows, Ledger, columns.LEDGERS)
@@ -143,6 +169,7 @@ BAD_LINES = [
     b'{"type":"request","t":1,"scenario":"a","user":1,"name":"\xe9","due":1,"end":2,"outcome":"ok"}',
     b'{"type":"request","t":1,"scenario":"a","user":1,"name":"b","due":1,"end":2,"outc',
     b'{"type":"request","t":1,"scenario":"a"{"type":"request","t":1}',
+    b'{"type":"request","t":1,"scenario":"a","user":1,"name":"b","due":1,"end":2,"outcome":"ok","stream":5}',
 ]  # fmt: skip
 
 
@@ -193,12 +220,13 @@ def test_spaces_and_the_order_of_fields_do_not_matter(tmp_path):
 
 
 def test_the_line_by_line_way_gives_the_same_frames(tmp_path):
-    rows = [Request(1, "a", 1, "b", 0, 1, "ok", status=200), Job(
+    stream = Stream(chunks=3, first_token=0.5, tokens=4, gaps=[0.1, 0.3])
+    rows = [Request(1, "a", 1, "b", 0, 1, "ok", status=200, stream=stream), Job(
         t=3, scenario="é", job_id="1", name="n", due=1, start=1, status="LOST")]  # fmt: skip
     fast = read_columns(log(tmp_path / "fast.jsonl", HEADER, *rows))
     slow = read_columns(log(tmp_path / "slow.jsonl", HEADER, b"garbage", *rows))
     assert (fast.skipped, slow.skipped) == (0, 1)
-    for name in ("requests", "jobs", "levels", "ledgers", "systems"):
+    for name in ("requests", "streams", "jobs", "levels", "ledgers", "systems"):
         assert getattr(fast, name).schema == getattr(slow, name).schema
         assert plain(getattr(fast, name)) == plain(getattr(slow, name))
 

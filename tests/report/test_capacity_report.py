@@ -91,8 +91,15 @@ def test_the_graph_marks_limit_capacity_and_knee(tmp_path):
     (p95,) = (line for line in top.get_lines() if line.get_label() == "p95")
     assert list(p95.get_xdata()) == [20, 40, 80, 83, 90, 160]
     path = plot_capacity(result, tmp_path / "deep" / "plots")
-    assert path is not None
+    assert path == tmp_path / "deep" / "plots" / "predict.capacity.png"
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_graphs_of_two_searches_stay_beside_each_other(tmp_path):
+    for name in ("a/b c", "other"):
+        assert plot_capacity(msgspec.structs.replace(capacity(), name=name), tmp_path) is not None
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"a-b-c.capacity.png", "other.capacity.png"}
 
 
 @pytest.mark.parametrize("ending", EXIT_CODES)

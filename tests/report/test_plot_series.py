@@ -50,7 +50,7 @@ def test_throughput_adds_up_to_what_happened(data, tmp_path):
     outcomes = [outcome for _, outcome in sent]
     statuses = [status for _, status in done]
     for part in run.parts:
-        counts = plot_series.throughput(part, run.bins)
+        counts = plot_series.throughput(part, run)
         of_jobs = part.scenario == "jobs"
         assert counts.arrivals.sum() == len(done if of_jobs else sent)
         good = sum(s in {"SUCCESS", "PARTIAL"} for s in statuses)
@@ -68,7 +68,7 @@ def test_many_scenarios_share_one_panel_that_counts_each_by_its_own_rule(tmp_pat
         job(2, None, "TIMED_OUT", t=9, scenario="quiet"),
     ]
     (part,) = (run := run_of(tmp_path, rows)).parts
-    counts = plot_series.throughput(part, run.bins)
+    counts = plot_series.throughput(part, run)
     # "quiet" has no requests, so its job is its own arrival; the request of "jobs" only sends.
     assert counts.arrivals.sum() == 8 + 1 + 1
     assert counts.completed.sum() == 8 + 1
@@ -78,9 +78,64 @@ def test_many_scenarios_share_one_panel_that_counts_each_by_its_own_rule(tmp_pat
 
 def test_arrivals_count_when_due_and_completions_when_known(tmp_path):
     run = run_of(tmp_path, [request(0.5, 3.5), request(1.5, 1.6), request(3.9, 4)])
-    counts = plot_series.throughput(run.parts[0], run.bins)
+    counts = plot_series.throughput(run.parts[0], run)
     assert counts.arrivals.tolist() == [1, 1, 0, 1]
     assert counts.completed.tolist() == [0, 1, 0, 2]
+
+
+def even_load(until, rate, *, latency=0.05, stopped=False, drained=()):
+    """A load that ends at ``until``, as planned or because it was stopped, and what is open then."""
+    rows = [request(i / rate, i / rate + latency) for i in range(round(until * rate))]
+    rows += [Level(float(t), "web", rate, 1, 1, 0) for t in range(int(until) + 1)]
+    rows += [Level(until, "web", rate, 1, 1, 0, ended=True)] if stopped else []
+    shape = {"kind": "constant", "level": rate}
+    duration = 60 if stopped else until
+    loads = {"web": {"model": "open", "duration": duration, "shape": shape}}
+    return [*rows, *(request(0.0, end) for end in drained)], loads
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["planned", "stopped"])
+@pytest.mark.parametrize("until", [10.05, 10.3, 10.5, 10.7, 10.95])
+@pytest.mark.parametrize("drained", [(), (17.4,)], ids=["at once", "with a drain"])
+def test_a_load_that_ends_within_a_second_does_not_end_in_a_collapse(
+    tmp_path, until, stopped, drained
+):
+    rows, loads = even_load(until, 100, stopped=stopped, drained=drained)
+    run = run_of(tmp_path, rows, loads=loads)
+    found = plot_series.throughput(run.parts[0], run)
+    times, rates = found.coming.centres, found.arrivals / found.coming.widths
+    assert rates[times < until] == pytest.approx(100, rel=0.03)
+    assert not rates[times > until].any()
+    assert times[times < until][-1] < until
+    assert found.coming.widths[times < until].sum() == pytest.approx(until)
+    answered = found.completed / found.going.widths
+    loaded = answered[1 : np.searchsorted(found.going.centres, until)]
+    assert loaded == pytest.approx(100, rel=0.08)
+    assert answered.sum() > 0
+
+
+def test_the_last_point_of_a_ramp_that_was_stopped_lies_on_it(tmp_path):
+    due = np.sqrt(np.arange(1, 530) * 2 / 10)  # 10 t²/2 arrivals until t
+    rows = [request(at, at + 0.02) for at in due.tolist()]
+    rows += [Level(float(due[-1]), "web", 100, 1, 1, 0, ended=True)]
+    run = run_of(tmp_path, rows)
+    found = plot_series.throughput(run.parts[0], run)
+    for times, counts in ((found.coming, found.arrivals), (found.going, found.completed)):
+        assert counts[-1] / times.widths[-1] == pytest.approx(10 * times.centres[-1], rel=0.03)
+
+
+@given(
+    span=st.floats(0, 1e6), cut=st.floats(0, 1e6), times=st.lists(st.floats(-1, 1e6), max_size=50)
+)
+def test_pieces_lose_no_event_and_none_is_an_instant(span, cut, times):
+    bins = Bins.over(span)
+    pieces = bins.pieces(cut=min(cut, span), end=span)
+    assert pieces.counts(np.array(times)).sum() == len(times)
+    assert pieces.edges[0] == 0
+    assert (pieces.widths >= bins.width / 2).all()
+    assert (pieces.widths <= 2 * bins.width).all()
+    if span > bins.width / 2:
+        assert pieces.edges[-1] == span
 
 
 def test_latency_percentiles_equal_numpy_on_the_raw_values_of_each_bin(tmp_path):
@@ -230,6 +285,30 @@ def test_the_axis_of_percentiles_ends_where_the_values_do(tmp_path):
     assert "99.95 %" not in texts
 
 
+def test_names_of_which_nothing_was_answered_well_are_told_in_the_legend(tmp_path):
+    rows = [request(i / 10, i / 10 + 0.1) for i in range(30)]
+    rows += [request(i / 10, i / 10 + 0.1, "failed", name="POST /broken") for i in range(12)]
+    rows += [request(0.5, 9, "timeout", name="slow"), job(0, None, "LOST", t=9)]
+    rows += [request(1, 1, "dropped", name="(dropped)", user=-1)]
+    run = run_of(tmp_path, rows)
+    assert plot_curves.unanswered(run) == [("POST /broken", 12), ("jobs of jobs", 1), ("slow", 1)]
+    legend = words(plots.latency_distribution(run))
+    assert "none answered well: POST /broken (12), jobs of jobs (1), slow (1)" in legend
+    fine = run_of(tmp_path, [request(0, 1), request(0, 1, "failed")])
+    assert "none answered well" not in words(plots.latency_distribution(fine))
+
+
+def test_a_single_slow_request_among_many_is_drawn(tmp_path):
+    rows = [request(i / 100, i / 100 + 0.02) for i in range(1000)] + [request(5.5, 10.5)]
+    found = plot_series.request_latency((run := run_of(tmp_path, rows)).parts[0], run.span).answered
+    assert found.highest[5] == pytest.approx(5)
+    assert np.delete(found.highest[:10], 5) == pytest.approx(0.02)
+    figure = plots.request_latency(run)
+    (ax,) = figure.axes
+    assert ax.get_ylim()[1] > 5
+    assert "highest" in words(figure)
+
+
 def test_dropped_arrivals_are_no_name_among_the_requests(tmp_path):
     dropped = [request(i, i, "dropped", name="(dropped)", user=-1) for i in range(9)]
     run = run_of(tmp_path, [request(i, i + 0.1) for i in range(9)] + dropped)
@@ -237,7 +316,7 @@ def test_dropped_arrivals_are_no_name_among_the_requests(tmp_path):
     for _, plot in plots.PLOTS:
         figure = plot(run)
         assert figure is None or "(dropped)" not in words(figure)
-    assert plot_series.throughput(run.parts[0], run.bins).arrivals.sum() == 18
+    assert plot_series.throughput(run.parts[0], run).arrivals.sum() == 18
 
 
 def test_there_is_one_curve_for_each_name_and_one_for_jobs(tmp_path):
@@ -289,7 +368,7 @@ def test_levels_are_the_mean_target_and_the_highest_backlog_of_a_bin(tmp_path):
 def test_a_killed_run_with_a_backlog_is_known_to_be_of_jobs(tmp_path):
     run = run_of(tmp_path, [request(0, 0.1), Level(1, "web", 1, 1, 1, 1)])
     assert run.parts[0].has_jobs
-    assert plot_series.throughput(run.parts[0], run.bins).completed.sum() == 0
+    assert plot_series.throughput(run.parts[0], run).completed.sum() == 0
 
 
 def test_bins_of_a_column_with_nothing_in_it_are_empty():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asyncload.report import plots
+from asyncload.report import plot_series, plots
 from asyncload.report.steps_plot import step_latency, step_throughput
 from asyncload.report.steps_series import climbs
 from tests.report import believable_log as believable
@@ -37,12 +37,21 @@ def test_the_line_of_the_clients_has_corners_where_steps_begin(log):
 def test_answers_successes_and_errors_add_up(log):
     run = run_of(log)
     ((part, found),) = climbs(run)
-    rates = found.rates(part, run.bins)
+    rates = found.rates(part, run)
     sent = 100 + 500 + 600
-    assert rates.answered.sum() * run.bins.width == pytest.approx(sent)
-    assert rates.errors.sum() * run.bins.width == pytest.approx(60)
+    _, pieces = plot_series.pieces(run, part.load_end)
+    assert (rates.answered * pieces.widths).sum() == pytest.approx(sent)
+    assert (rates.errors * pieces.widths).sum() == pytest.approx(60)
     assert np.allclose(rates.good + rates.errors, rates.answered)
     assert rates.answered[12:18] == pytest.approx(50, abs=1)
+
+
+def test_the_last_step_does_not_end_in_a_collapse(tmp_path):
+    records = [climb(STEPS)[0], *answers(STEPS, 10, until=14.3)]
+    run = run_of(believable.write(tmp_path / "run.jsonl", records))
+    assert 14.2 < run.span < 14.45
+    ((part, found),) = climbs(run)
+    assert found.rates(part, run).answered[-1] == pytest.approx(50, rel=0.05)
 
 
 def test_both_graphs_are_drawn_and_name_what_they_show(log, tmp_path):

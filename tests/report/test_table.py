@@ -6,7 +6,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from asyncload.records.record import Note
+from asyncload.records.record import Note, Stream
 from asyncload.report.table import MAX_ROWS, print_summary
 from asyncload.report.table_rows import shortened
 from asyncload.stats.live import LiveStats
@@ -98,6 +98,32 @@ def test_a_name_is_never_wider_than_its_room(width):
         cut = shortened(Text(name), width)
         assert cut.cell_len <= max(width, 1)
         assert cut.plain == name or "…" in cut.plain
+
+
+@pytest.mark.parametrize("width", [24, 30, 40, 50, 60, 70, 80, 100])
+def test_no_number_is_cut_and_every_block_has_its_names_however_narrow_it_is(width):
+    stats = LiveStats()
+    stats.write(header(s={"model": "open", "duration": 10}))
+    for i in range(100):
+        stream = Stream(chunks=400, first_token=0.1 * i + 0.05, tokens=400, gaps=[0.0519] * 9)
+        for name in ("chat", "complete"):
+            stats.write(request(t=0.1 * i + 3, latency=3.0, name=name, stream=stream))
+    text = printed(stats, width)
+    table = [line for line in text[text.index("Streams") :].splitlines() if line.startswith("  ")]
+    assert max(cell_len(line.rstrip()) for line in table) <= width
+    headers = "chunks tokens rate first p50 first p95 first p99 gap p50 gap p95 gap p99"
+    named = {"chat": [], "complete": [], "all": []}
+    seen = []
+    for line in table:
+        label, *cells = re.split(r" {2,}", line.strip())
+        if label in named:
+            named[label] += cells
+        else:
+            seen += [label, *cells]
+    assert " ".join(seen) == headers
+    rest = ["50.0 ms"] * 3 + ["51.9 ms"] * 3
+    assert named["chat"] == named["complete"] == ["40,000", "40,000", "4,000/s", *rest]
+    assert named["all"] == ["80,000", "80,000", "8,000/s", *rest]
 
 
 def test_other_long_names_keep_both_their_ends():

@@ -1,6 +1,7 @@
 """Tables of hosts."""
 
 import io
+import re
 
 import pytest
 from rich.cells import cell_len
@@ -37,6 +38,16 @@ def printed(rows, width=120):
     out = io.StringIO()
     print_hosts(folded(rows).hosts, Console(file=out, width=width, color_system=None))
     return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [30, 40, 60])
+def test_where_it_is_narrow_no_number_is_cut_and_each_maximum_stands_with_its_mean(width):
+    text = printed(GENERATOR + EDGE, width)
+    for cell in ("12 %", "2.00 GB", "8.00 GB", "5.00 kB/s", "21.0 GB", "22.0 GB"):
+        assert re.search(rf"(^| ){cell}( |$)", text, re.MULTILINE), cell
+    headers = [line.split() for line in text.splitlines() if re.match(r" {6,}[a-z]", line)]
+    assert len(headers) > 1
+    assert width < 36 or all(line[0] != "max" for line in headers)  # else both do not fit
 
 
 def test_there_is_a_line_for_each_host_with_means_and_maxima():

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from asyncload.api import Result
+from asyncload.api import LoadTest, Result
 from asyncload.config.load import config_from
 from asyncload.errors import ConfigError
 from asyncload.records.record import FAILED, OK, Job, Ledger, Request, RunHeader, System
@@ -234,6 +234,23 @@ def test_scenarios_keep_their_shares_of_the_load(tmp_path):
     assert told["user"] == config.resolved["scenarios"][0]["user"]
     assert Path(step.log) == tmp_path / "x.jsonl"
     msgspec.json.encode(step.resolved)
+
+
+def test_a_closed_scenario_does_not_wait_where_it_is_made_open(tmp_path):
+    (one, _) = RAW["scenarios"]
+    closed = {
+        **one,
+        "load": {**one["load"], "model": "closed"},
+        "user": {**one["user"], "wait": "1s"},
+    }
+    config = config_from({**RAW, "scenarios": [closed]})
+    step = config_of(
+        config, rate=9, duration=2, shares={"fast": 1.0}, number=1, log=tmp_path / "x.jsonl"
+    )
+    assert "wait" not in step.plan.scenarios[0].user.options
+    LoadTest(step)
+    with pytest.raises(ConfigError, match=r"user.wait: is '1s', and in the open model nobody"):
+        LoadTest(config_from({**RAW, "scenarios": [{**closed, "load": one["load"]}]}))
 
 
 def test_a_closed_scenario_alone_is_made_open_and_beside_others_refused():

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +12,7 @@ from asyncload.errors import ConfigError
 from asyncload.stats.compare import compare_paths
 from asyncload.stats.comparison import METRICS
 from asyncload.stats.csv_side import read_csv_side
+from asyncload.stats.spread import Spread
 from tests.stats.two_runs import HEADER, by_metric, csv_file, csv_row
 
 # A file that Locust has written, cut to two of its rows.
@@ -73,6 +75,32 @@ def test_a_csv_without_a_percentile_tells_nothing_of_it(tmp_path):
     new = csv_file(tmp_path / "new.csv", csv_row())
     change = by_metric(compare_paths(old, new).rows[0])["p99"]
     assert (change.verdict, change.reason) == ("cannot tell", "the baseline has no 99%")
+
+
+def test_of_a_csv_that_tells_no_maximum_only_the_rounding_is_known(tmp_path):
+    cells = list(csv.reader([HEADER, csv_row(count=100), csv_row(count=100, median=260)]))
+    last = cells[0].index("100%")
+    header, *lines = [",".join(cell for i, cell in enumerate(row) if i != last) for row in cells]
+    old = csv_file(tmp_path / "old.csv", lines[0], header=header)
+    new = csv_file(tmp_path / "new.csv", lines[1], header=header)
+    change = by_metric(compare_paths(old, new).rows[0])["median"]
+    assert (change.verdict, change.low, change.high) == (
+        "worse",
+        pytest.approx(255 / 205 - 1, abs=0.03),
+        pytest.approx(265 / 195 - 1, abs=0.03),
+    )
+
+
+def test_a_percentile_lies_between_those_of_the_ranks_around_it():
+    """Of 1,000 values the median is, at 95 %, from the 46.9th to the 53.1st percentile."""
+    evenly = Spread.of(1000, [(0.0, 0.0), (50.0, 5.0), (100.0, 10.0)])
+    assert evenly.percentile(50, 5.0) == pytest.approx((4.69, 5.31), abs=0.001)
+    assert evenly.mean(5.0) == pytest.approx((4.821, 5.179), abs=0.001)  # 10/√12/√1000
+    assert Spread.of(1000, [(0.0, 0.0), (99.0, 5.0)]) is None
+    few = Spread.of(7, [(50.0, 5.0), (100.0, 10.0)])
+    assert few.percentile(50, 5.0) == pytest.approx((1.296, 8.704), abs=0.001)
+    lost = Spread.of(100, [(0.0, 1.0), (50.0, 2.0), (95.0, math.inf), (100.0, math.inf)])
+    assert lost.percentile(50, 2.0)[1] == math.inf
 
 
 def test_what_is_not_applicable_is_no_number_and_no_mistake(tmp_path):

@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 
 from asyncload.stats import bootstrap
-from asyncload.stats.compare import compare_sides
+from asyncload.stats.compare import compare_paths, compare_sides
 from asyncload.stats.log_side import side_of
 from asyncload.stats.shares import design_effect, difference, wilson
-from tests.stats.two_runs import bursts, by_metric, compared, drifting, log_of, steady
+from tests.stats.two_runs import (
+    bursts,
+    by_metric,
+    compared,
+    csv_file,
+    csv_row_of,
+    drifting,
+    log_of,
+    steady,
+)
 
 TIMES = ("average", "median", "p95", "p99")
 
@@ -231,3 +240,71 @@ def test_failures_in_one_clump_tell_less_than_as_many_alone():
     assert design_effect(np.full(10, 2.0), wholes) == 1.0
     assert design_effect(np.array([20.0] + [0.0] * 9), wholes) > 10
     assert design_effect(np.zeros(10), wholes) == design_effect(wholes, wholes) == 1.0
+
+
+# -- CSVs, of which only counts and percentiles are known --------------------------------
+
+
+def compared_csvs(tmp_path, baseline, candidate):
+    """Changes of the only name of two CSVs made of these samples, by metric."""
+    files = [
+        csv_file(tmp_path / f"{number}.csv", csv_row_of(latency))
+        for number, (_, latency) in enumerate((baseline, candidate))
+    ]
+    return by_metric(compare_paths(*files).rows[0])
+
+
+@pytest.mark.parametrize(
+    ("model", "number"),
+    [(steady(), 100), (steady(rate=2.0), 100), (steady(sigma=1.2), 100)],
+    ids=["1,200 requests", "120 requests", "a long tail"],
+)
+def test_two_csvs_of_the_same_service_are_hardly_ever_called_worse_or_better(
+    tmp_path, model, number
+):
+    found = Counter()
+    for baseline, candidate in pairs(model, number):
+        for metric, change in compared_csvs(tmp_path, baseline, candidate).items():
+            found[metric, change.verdict] += 1
+    for metric in (*TIMES, "rate", "failures"):
+        assert found[metric, "worse"] <= 0.03 * number, found
+        assert found[metric, "better"] <= 0.03 * number, found
+
+
+def test_the_interval_of_csvs_holds_the_true_change_about_as_often_as_it_says(tmp_path):
+    held = Counter()
+    for baseline, candidate in pairs(steady(), 200, 1.2):
+        for metric, change in compared_csvs(tmp_path, baseline, candidate).items():
+            truth = 0.2 if metric in TIMES else 0.0
+            held[metric] += change.low - 1e-9 <= truth <= change.high + 1e-9
+    assert all(held[metric] >= 0.93 * 200 for metric in (*TIMES, "rate")), held
+
+
+def test_a_change_by_half_is_found_in_csvs_of_a_thousand_requests(tmp_path):
+    for slower, verdict in ((1.5, "worse"), (1 / 1.5, "better")):
+        found = Counter()
+        for baseline, candidate in pairs(steady(), 30, slower):
+            for metric, change in compared_csvs(tmp_path, baseline, candidate).items():
+                found[metric] += change.verdict == verdict
+        assert found["average"] == found["median"] == 30
+        assert found["p95"] >= 27
+        assert found["rate"] == found["failures"] == 0
+
+
+def test_requests_spread_at_random_over_names_change_no_rate(tmp_path):
+    """One process of 600 requests over five names, twice: chance moves 20 % of a name's count."""
+    worse = 0
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        files = [
+            csv_file(
+                tmp_path / f"{side}.csv",
+                *(
+                    csv_row_of(np.full(count, 0.2), f"/{name}")
+                    for name, count in enumerate(rng.multinomial(600, [0.2] * 5))
+                ),
+            )
+            for side in ("before", "after")
+        ]
+        worse += compare_paths(*files).exit_code == 1
+    assert worse <= 1

@@ -27,6 +27,25 @@ def test_the_rate_is_that_of_the_last_whole_seconds():
     assert stats.snapshot(12.0).scenarios[0].rate == pytest.approx((3 * 10 + 2 * 20) / 5)
 
 
+@pytest.mark.parametrize(
+    ("levels", "now", "mean"),
+    [
+        ([], 9.0, None),
+        ([(0.0, 4.0)], 0.5, None),  # no second is over
+        ([(0.0, 4.0), (1.002, 6.0)], 1.5, 5.0),
+        ([(float(t), 10.0 * t) for t in range(21)], 20.7, 175.0),
+        ([(float(t), 8.0) for t in range(21)], 20.0, 8.0),
+        ([(3.0, 8.0)], 60.0, None),  # long ago
+    ],
+)
+def test_the_target_lately_is_the_mean_over_the_seconds_of_the_rate(levels, now, mean):
+    stats = watched(
+        request(t=0.0, scenario="a"), *(Level(t, "a", level, 1, 1, 0) for t, level in levels)
+    )
+    (found,) = stats.snapshot(now).scenarios
+    assert found.target_lately == pytest.approx(mean)
+
+
 def test_there_is_no_rate_before_the_first_second_is_over():
     stats = watched(request(t=0.2))
     assert stats.snapshot(0.9).scenarios[0].rate is None

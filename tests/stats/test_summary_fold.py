@@ -118,6 +118,19 @@ def test_a_load_that_was_stopped_is_measured_to_where_it_was_stopped():
     assert folded(planned, *feed, going_on).metric("request.rate") == pytest.approx(5.0)
 
 
+def test_a_request_that_could_not_be_made_fails_and_has_no_latency():
+    answers = [request(t=float(i), latency=2.0) for i in range(2, 6)]
+    unmade = [request(t=float(i), latency=0.0001, outcome="failed", start=None) for i in range(9)]
+    fold = folded(*answers, *unmade)
+    assert fold.metric("request.failed") == 9
+    assert fold.metric("request.error_rate") == pytest.approx(9 / 13)
+    assert fold.metric("request.latency.min") == pytest.approx(2.0, rel=1e-3)
+    live = LiveStats()
+    for record in (*answers, *unmade):
+        live.write(record)
+    assert live.fold.metric("request.latency.p50") == pytest.approx(2.0, rel=1e-3)
+
+
 def test_a_header_that_tells_no_duration_is_passed_over():
     planned = header(s={"duration": "soon"}, t={"duration": None}, u={})
     assert folded(planned, request(t=4.0)).metric("request.rate") == pytest.approx(0.25)

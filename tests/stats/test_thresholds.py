@@ -28,6 +28,8 @@ def fold():
         ("request.latency.p95 < 0.5", False, "950 ms"),
         ("request.latency.p50<=501ms", True, "500 ms"),
         ("request.latency.p50<499.9ms", False, "0.500223 s"),
+        ("request.latency.p50 > 5µs", True, "500 ms"),
+        ("request.error_rate < 100%", True, "1.00 %"),
         ("  request.error_rate <= 1 %  ", True, "1.00 %"),
         ("request.error_rate < 0.01", False, "1 %"),
         ("request.rate >= 10/s", True, "10.0/s"),
@@ -109,6 +111,10 @@ def test_a_metric_without_data_does_not_pass(fold):
         ("job.latency.p95 < 5%", "'5%' is no limit for job.latency.p95, which is a time"),
         ("job.latency.p95 < 10 parsecs", "something like 10s or 250ms"),
         ("request.error_rate < 5", "a share between 0 and 1; write something like 1% or 0.01"),
+        ("request.error_rate < 1", "is 100 %; write 1% or 0.01, or 100% if that is meant"),
+        ("job.success_rate == 1.0", "without % a limit of 1.0 for job.success_rate is 100 %"),
+        ("request.error_rate < 101%", "a share between 0 and 1; write something like 1% or 0.01"),
+        ("request.error_rate < -1", "a share between 0 and 1; write something like 1% or 0.01"),
         ("request.error_rate < 10ms", "is no limit for request.error_rate"),
         ("request.rate > 10s", "a rate per second"),
         ("job.lost < 1%", "which is a number"),
@@ -126,3 +132,23 @@ def test_a_name_in_brackets_may_hold_an_operator():
     threshold = Threshold.parse("request[if a<b].latency.p99.9 <= 250ms")
     assert threshold.metric.name == "if a<b"
     assert (threshold.operator, threshold.limit) == ("<=", 0.25)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("predct", "did you mean 'predict'?"),
+        ("GET /x", "did you mean 'GET /x?m=a'?"),
+        ("zzz", "there are: GET /gz, GET /x?m=a, predict"),
+    ],
+)
+def test_a_name_that_no_request_has_is_refused_with_the_nearest_there_is(name, hint):
+    names = ["predict", "GET /x?m=a", "GET /gz"]
+    text = f"request[{name}].latency.p95 < 1s"
+    with pytest.raises(ConfigError) as refusal:
+        Threshold.parse(text).check_name(names)
+    assert str(refusal.value) == (
+        f"threshold {text!r}: no request and no scenario is called {name!r}; {hint}"
+    )
+    for known in ("request[predict].rate > 1", "request.rate > 1", "job[x].rate > 1"):
+        Threshold.parse(known).check_name(names)

@@ -1,5 +1,6 @@
 """Two runs to compare: logs drawn from a model, and CSVs as Locust writes them."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,8 +31,23 @@ def csv_row(
     """One row as Locust writes it, of so many requests that chance decides nothing; times in ms."""
     return (
         f"{kind},{name},{count},{failed},{median},{average},90.1,900.5,210.0,{rate},0.0,"
-        f"{median},210,220,240,300,{p95},{(p95 + p99) / 2:g},{p99},{1.6 * p99:g},900,900"
+        f"{median},210,220,240,300,{p95},450,{p99},800,900,900"
     )
+
+
+def csv_row_of(latency: np.ndarray, name="/predict", *, span=SPAN) -> str:
+    """One row as Locust writes it of these latencies (s): percentiles rounded to two digits."""
+    ms = np.sort(1000 * latency)
+    percentiles = [
+        _rounded(ms[max(math.ceil(percent * len(ms) / 100) - 1, 0)])
+        for percent in (50, 66, 75, 80, 90, 95, 98, 99, 99.9, 99.99, 100)
+    ]
+    cells = [len(ms), 0, percentiles[0], ms.mean(), ms[0], ms[-1], 210.0, len(ms) / span, 0.0]
+    return ",".join(map(str, ["POST", name, *cells, *percentiles]))
+
+
+def _rounded(ms: float) -> int:
+    return round(ms, -max(math.floor(math.log10(ms)) - 1, 0)) if ms >= 1 else 0
 
 
 def csv_file(path: Path, *rows: str, header: str = HEADER) -> Path:

@@ -161,6 +161,8 @@ async def test_in_the_open_model_arrivals_are_on_time_whatever_the_rate(tmp_path
         ({"detectors": [" "]}, "detectors: one of them is empty"),
         ({"endpoint": "edge:30101"}, "endpoint: is 'edge:30101'; give http://host:port"),
         ({"endpoint": ""}, "endpoint: is ''; give http://host:port"),
+        ({"endpoint": "http://{{ h }}"}, r"endpoint: is .* not filled: .* write \${NAME}"),
+        ({"endpoint": "http://h?a=1"}, "endpoint: is .*; give http://host:port"),
         ({"rate": 0}, "rate: is 0; give a number"),
         ({"image": "no-such.jpg"}, "image: cannot read .*no-such.jpg.: No such file"),
         ({"image": __file__}, "image: .* is no JPEG; name a JPEG file"),

@@ -11,10 +11,11 @@ from tests.users.http_app import http, model_server, run
 pytestmark = pytest.mark.anyio
 
 
-async def outcome(tmp_path, **request):
+async def outcome(tmp_path, *, client="fast", **request):
     """Outcome and error of a request, which are the same each time."""
     async with model_server() as server:
-        records = await run(http(server.url, [request]), tmp_path, duration=0.2, level=20)
+        user = http(server.url, [request], client=client)
+        records = await run(user, tmp_path, duration=0.2, level=20)
     (found,) = {(one.outcome, one.error) for one in records}
     return found
 
@@ -24,6 +25,9 @@ async def outcome(tmp_path, **request):
     [
         {"status": 200},
         {"status": [200, 201]},
+        "2xx",
+        ["2XX", 404],
+        {"status": "2xx"},
         {"json": {"$.label": "cat"}},
         {"json": {"$.label": ["cat", "dog"], "$.confidence": {"min": 0, "max": 1}}},
         {"json": {"$.confidence": {}, "$": {"equals": {"label": "cat", "confidence": 0.9}}}},
@@ -39,7 +43,13 @@ async def test_an_answer_as_expected_is_ok(expect, tmp_path):
 @pytest.mark.parametrize(
     ("path", "expect", "reason"),
     [
-        ("/", {"status": 201}, "HTTP 200 OK"),
+        ("/", {"status": 201}, "HTTP 200 OK, not 201"),
+        ("/", 201, "HTTP 200 OK, not 201"),
+        ("/", [404, 201, 202], "HTTP 200 OK, not 201, 202 or 404"),
+        ("/", ["4xx", 201], "HTTP 200 OK, not 4xx or 201"),
+        ("/made", 200, "HTTP 201 Created, not 200"),
+        ("/broken", 200, "HTTP 503 Service Unavailable"),
+        ("/broken", [200, 404], "HTTP 503 Service Unavailable, not 200 or 404"),
         ("/broken", {"json": {"$.label": "cat"}}, "HTTP 503 Service Unavailable"),
         ("/broken", {"status": 503, "json": {"$.error": "x"}}, "$.error is 'no model', not 'x'"),
         ("/", {"json": {"$.label": "dog"}}, "$.label is 'cat', not 'dog'"),
@@ -53,6 +63,8 @@ async def test_an_answer_as_expected_is_ok(expect, tmp_path):
         ("/token", {"json": {"$.token": "x"}}, "$.token is not what is expected"),
         ("/", {"body_contains": ["label", "dog"]}, "the body does not contain 'dog'"),
         ("/", {"max_bytes": 10}, "the body has more than 10 bytes"),
+        ("/", {"max_bytes": "10B"}, "the body has more than 10 B"),
+        ("/packed", {"max_bytes": "0.01 kB"}, "the body has more than 0.01 kB"),
         ("/page", {"json": {"$.label": "cat"}}, "the answer is not JSON but text/html"),
         ("/empty", {"json": {"$.label": "cat"}}, "the answer is not JSON: it has no body"),
     ],
@@ -61,6 +73,40 @@ async def test_an_answer_that_is_not_as_expected_is_a_failed_request_that_says_w
     path, expect, reason, tmp_path
 ):
     assert await outcome(tmp_path, path=path, expect=expect) == ("failed", reason)
+
+
+@pytest.mark.parametrize(
+    ("expect", "begins"),
+    [
+        ({"json": {"$.label": {}}}, "the answer is not JSON"),
+        ({"body_contains": "xxx"}, "the body does not contain 'xxx'"),
+    ],
+)
+async def test_an_answer_that_came_compressed_is_told_from_one_that_is_no_json(
+    expect, begins, tmp_path
+):
+    request = {"path": "/packed", "headers": {"Accept-Encoding": "gzip"}, "expect": expect}
+    reason = (
+        f"{begins}: it is compressed (content-encoding: gzip); use client: aiohttp, or the header "
+        "Accept-Encoding: identity"
+    )
+    assert await outcome(tmp_path, **request) == ("failed", reason)
+    assert await outcome(tmp_path, client="aiohttp", **request) == ("ok", None)
+    page = {"path": "/", "expect": {"json": {"$.label": "dog"}}}
+    assert await outcome(tmp_path, **page) == ("failed", "$.label is 'cat', not 'dog'")
+
+
+@pytest.mark.parametrize("client", ["fast", "aiohttp"])
+async def test_a_captured_path_never_leads_to_another_host(client, tmp_path):
+    flow = {
+        "path": "/token",
+        "capture": {"token": "$.token", "user": "$.user"},
+        "then": [{"path": "{{ '@evil.invalid/' ~ token }}"}, {"path": "{{ '//evil.invalid' }}"}],
+    }
+    async with model_server() as server:
+        records = await run(http(server.url, [flow], client=client), tmp_path, duration=0.02)
+    assert {one.outcome for one in records} == {"ok"}
+    assert server.targets == ["/token", "/@evil.invalid/t1", "//evil.invalid"]
 
 
 async def test_what_is_expected_may_come_from_the_row(tmp_path):
@@ -159,3 +205,4 @@ async def test_a_capture_that_cannot_be_put_in_is_a_failed_request_and_not_the_e
     assert len(bad) == server.given == 30
     assert {(one.outcome, one.status) for one in bad} == {("failed", None)}
     assert all("the request cannot be made: ValueError: int: the value" in one.error for one in bad)
+    assert {one.start for one in bad} == {None}, "it never went out, so it has no latency"

@@ -9,6 +9,9 @@ import trustme
 
 import asyncload
 from asyncload import UserSpec
+from asyncload.config.model import Config
+from asyncload.records.log import LogReader
+from asyncload.records.record import Note
 from tests.users.http_app import http, model_server, run
 
 pytestmark = pytest.mark.anyio
@@ -18,6 +21,19 @@ pytestmark = pytest.mark.anyio
     ("request_options", "words"),
     [
         ({"path": "/{{ x }}"}, r"requests.0: '/{{ x }}': 'x' is not known: there is no data"),
+        ({"path": "echo/x"}, "requests.0.path: is 'echo/x'; begin it with a slash: /echo/x"),
+        ({"path": ".evil.invalid/x"}, "requests.0.path: is '.evil.invalid/x'; begin it with a"),
+        ({"path": "@evil.invalid/"}, "requests.0.path: is '@evil.invalid/'; begin it with a"),
+        ({"path": "{{ uuid() }}/x"}, r"requests.0.path: is '{{ uuid\(\) }}/x'; begin it with a"),
+        ({"then": [{"path": "x"}]}, "requests.0.then.0.path: is 'x'; begin it with a slash"),
+        ({"body": "{{ repeat('x', 1000000000) }}"}, "requests.0: .* 16,777,216 are the most"),
+        ({"json": {"a": float("nan")}}, "requests.0: json: NaN or infinity cannot be sent"),
+        ({"query": {"a": [float("inf")]}}, "requests.0.query: NaN or infinity cannot be sent"),
+        ({"expect": "2xy"}, "requests.0.expect: '2xy' is no status; .* a class such as 2xx"),
+        ({"expect": {"status": [20]}}, "requests.0.expect.status: 20 is no status; give"),
+        ({"expect": []}, "requests.0.expect: is an empty list, so that no answer is good"),
+        ({"multipart": {"threshold": 0.5}}, "requests.0.multipart.threshold: .* in quotes"),
+        ({"headers": {"X-A": 0.5}}, "requests.0.headers.X-A: expected a text, got 0.5; put it"),
         ({"body": "{{ x("}, r"requests.0.body: '{{ x\(' is no template: unexpected"),
         ({"body": "{{ nope() }}"}, r"requests.0.body: .* there is no function 'nope'"),
         ({"headers": {"A": "{{ x | nope }}"}}, r"requests.0.headers: .* there is no filter 'nope'"),
@@ -101,11 +117,89 @@ async def test_data_that_do_not_fit_are_refused_before_the_start(
             "data.where: a: .* no condition",
         ),
         ({"idle_timeout": 0}, "must be over 0"),
+        (
+            {"wait": {"between": [1, 2]}},
+            "user.wait: is .* in the open model nobody waits, .* leave wait out, or set model: clo",
+        ),
     ],
 )
 async def test_options_that_make_no_sense_are_refused(options, words, tmp_path):
     with pytest.raises(asyncload.ConfigError, match=words):
         await run(http("http://127.0.0.1:9", [{}], **options), tmp_path)
+
+
+@pytest.mark.parametrize("wait", [0, None, "0s"])
+async def test_a_wait_of_nothing_is_all_the_same_to_the_open_model(wait, tmp_path):
+    async with model_server() as server:
+        records = await run(http(server.url, [{}], wait=wait), tmp_path, duration=0.1)
+    assert {one.outcome for one in records} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://{{ env.HOST }}", r"is 'http://{{ env.HOST }}', where .* write \${NAME} for a val"),
+        ("http://h?x=1", "is .*; give http://host:port, or local for a simulated server"),
+        ("http://h#x", "is .*; give http://host:port"),
+        ("http://", "is .*; give http://host:port"),
+        ("http://h:x", "is .*; give http://host:port"),
+        ("h:80", "is .*; give http://host:port"),
+    ],
+)
+async def test_a_base_url_that_no_path_can_be_appended_to_is_refused(url, words, tmp_path):
+    with pytest.raises(asyncload.ConfigError, match=f"scenarios.0.user.base_url: {words}"):
+        await run(http(url, [{}]), tmp_path)
+
+
+@pytest.mark.parametrize("client", ["fast", "aiohttp"])
+async def test_a_base_url_may_have_a_path_of_its_own(client, tmp_path):
+    paths = ["/x", "", "?a=1", "/"]
+    async with model_server() as server:
+        for path in paths:
+            user = http(f"{server.url}/api/", [{"path": path}], client=client)
+            await run(user, tmp_path, duration=0.02)
+    assert server.targets == ["/api/x", "/api", "/api?a=1", "/api/"]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "words"),
+    [
+        ("request[nope].latency.p95 < 1s", "no request and no scenario is called 'nope'; there a"),
+        ("request[predct].count > 1", "is called 'predct'; did you mean 'predict'?"),
+        ("request[predict].count > 1", None),
+        ("request[s].count > 1", None),
+        ("request[after].count > 1", None),
+        ("request[GET /].count > 1", None),
+    ],
+)
+def test_a_threshold_of_a_request_that_there_is_not_is_refused(threshold, words):
+    requests = [{"name": "predict", "then": [{"name": "after"}]}, {}]
+    scenario = asyncload.Scenario(
+        name="s", user=http("http://h", requests), shape=asyncload.shapes.Constant(1), duration=1
+    )
+    config = Config(plan=asyncload.Plan(scenarios=(scenario,)), thresholds=(threshold,), log="")
+    if words is None:
+        asyncload.LoadTest(config)
+        return
+    with pytest.raises(asyncload.ConfigError, match=words) as caught:
+        asyncload.LoadTest(config)
+    assert threshold in str(caught.value)
+
+
+async def test_shares_of_the_open_model_are_told_to_be_a_trap(tmp_path):
+    (tmp_path / "r.csv").write_text("a\n1\n2\n")
+    data = {"file": str(tmp_path / "r.csv"), "order": "split"}
+    notes = {}
+    async with model_server() as server:
+        for model in ("open", "closed"):
+            user = http(server.url, [{"path": "/{{ a }}"}], data=data)
+            await run(user, tmp_path, duration=0.1, model=model, level=2)
+            log = LogReader(tmp_path / "run-3.jsonl")
+            notes[model] = [one.text for one in log if isinstance(one, Note)]
+    assert notes["closed"] == []
+    (note,) = notes["open"]
+    assert note.startswith("scenarios.0.user.data: order: split in the open model has a share for")
+    assert "max_in_flight (10,000)" in note
 
 
 async def test_a_place_without_quotes_in_yaml_is_told_how_to_be_written(tmp_path):
@@ -150,6 +244,8 @@ async def test_a_certificate_that_is_not_trusted_is_a_failed_request_that_says_s
         records = await run(http(server.url, [{}], client=client), tmp_path, duration=0.2)
         assert {one.outcome for one in records} == {"failed"}
         assert all("certificate" in one.error.lower() for one in records)
+        if client == "fast":
+            assert all("name the CA's file in tls.ca" in one.error for one in records)
         assert server.seen.total() == 0
         # Trusted, and with a Host of its own: TLS goes to the gateway, the request to a service.
         tls = {"ca": str(tmp_path / "ca.pem"), "server_name": "gateway.example.org"}

@@ -13,6 +13,9 @@ import polars as pl
 import pytest
 
 import asyncload
+from asyncload.config.convert import convert
+from asyncload.users.http.names import names_of
+from asyncload.users.http.options import RequestOptions
 from tests.users.http_app import http, model_server, run
 
 pytestmark = pytest.mark.anyio
@@ -303,3 +306,38 @@ async def test_files_are_found_beside_the_config(tmp_path, monkeypatch):
     assert result.passed
     assert set(server.targets) == {"/7", "/f"}
     assert set(server.bodies) == {b"\x01"}
+
+
+@pytest.mark.parametrize(
+    ("requests", "names"),
+    [
+        (
+            [{"path": "/echo/{{ 'a b/ü?' }}/x?y=1"}, {"method": "post", "path": "?y=1"}],
+            [["GET /echo/{{ 'a b/ü?' }}/x"], ["POST /"]],
+        ),
+        (
+            [{"path": "/x?m=a"}, {"path": "/x?m=b", "then": [{"path": "/y?m=b"}]}],
+            [["GET /x?m=a"], ["GET /x?m=b", "GET /y"]],
+        ),
+        (
+            [{"path": "/x", "query": {"m": ["a", 1]}}, {"path": "/x"}, {"path": "/x?n=2"}],
+            [["GET /x?m=a&m=1"], ["GET /x"], ["GET /x?n=2"]],
+        ),
+        ([{"path": "/x?m=a"}, {"path": "/x?m=a", "body": "b"}], [["GET /x"], ["GET /x"]]),
+        ([{"path": "/x?m=a", "name": "a"}, {"path": "/x?m=b"}], [["a"], ["GET /x"]]),
+        (
+            [{"path": "/x?token=s3cr3t"}, {"path": "/x?m=b"}],
+            [["GET /x?token=***"], ["GET /x?m=b"]],
+        ),
+    ],
+)
+def test_requests_without_names_are_called_so_that_they_can_be_told_apart(requests, names):
+    options = [convert(request, RequestOptions) for request in requests]
+    assert names_of(options) == names
+
+
+async def test_requests_that_differ_in_their_query_are_rows_of_their_own(tmp_path):
+    async with model_server() as server:
+        user = http(server.url, [{"path": "/x?m=a"}, {"path": "/x?m={{ random_int(1, 9) }}"}])
+        records = await run(user, tmp_path)
+    assert {one.name for one in records} == {"GET /x?m=a", "GET /x?m={{ random_int(1, 9) }}"}

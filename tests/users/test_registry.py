@@ -138,11 +138,19 @@ def test_a_weight_that_is_none_is_refused(weight):
         task(weight)
 
 
-def test_task_without_parentheses_is_refused():
-    with pytest.raises(ValueError, match=r"@task\(\) or @task\(weight=3\)"):
-
+def test_task_without_parentheses_marks_a_task_of_weight_1():
+    class Bare(User):
         @task
         async def act(self): ...
+
+        @task(2)
+        async def often(self): ...
+
+    assert dict(Bare.tasks) == {"act": 1, "often": 2}
+    with pytest.raises(TypeError, match="write async def after @task"):
+
+        @task
+        def plain(self): ...
 
 
 def test_a_task_that_is_no_coroutine_is_refused():

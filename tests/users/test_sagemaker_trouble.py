@@ -45,7 +45,9 @@ async def service():
         ({"body": "x", "custom_attributes": "é"}, "user.custom_attributes: is 'é'; give visible"),
         ({"body": "x", "content_type": "a\nb"}, "user.content_type: is .* give visible ASCII"),
         ({"body": "x", "session_id": "{{ a"}, "user.session_id: '{{ a' is no template"),
-        ({"body": "x", "session_id": "{{ a }}"}, "user: '{{ a }}': 'a' is not known"),
+        ({"body": "x", "session_id": "{{ a }}"},
+         "'a' is not known: there is no data; add data: FILE, or write text in quotes"),
+        ({"body": "x", "expect": ["2xx", 7]}, "user.expect: 7 is no status; give a number"),
         ({"body": "{{ nope() }}"}, "user.body: .* there is no function 'nope'"),
         ({"body": "x", "stream": "ssse"}, "user.stream: .* did you mean 'sse'"),
         ({"body": "x", "stream": "sse", "target_model": "m"}, "user.target_model: is not for stream"),
@@ -168,6 +170,11 @@ async def test_an_error_that_is_expected_is_answered_well(tmp_path):
         failed = await run(service.url, tmp_path, body="x", name="not-expected")
     assert {one.outcome for one in failed} == {"failed"}
     assert {one.error[:37] for one in failed} == {"ModelError: Received server error (50"}
+
+
+async def test_a_status_that_is_not_expected_is_told_with_what_is(service, tmp_path):
+    records = await run(service.url, tmp_path, body="x", expect=[201])
+    assert outcomes(records) == {("failed", "HTTP 200 OK, not 201")}
 
 
 async def test_a_refused_connection_and_a_slow_endpoint_are_failed_requests(tmp_path):

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.errors import ConfigError
+from asyncload.users.templates.functions import as_json
 from asyncload.users.templates.rows import DataOptions, read_data
 from asyncload.users.templates.tables import Column
 
@@ -48,7 +49,7 @@ def test_a_number_keeps_the_text_that_the_file_has_for_it(tmp_path):
     assert found.column("score") == Column([1.1, 2000.0], ["1.10", "2e3"])
 
 
-@pytest.mark.parametrize("text", ["007", "+1", "1_000", "1.", ".5", "0x1", "NaN", "1" * 20, "1 "])
+@pytest.mark.parametrize("text", ["007", "+1", "1_000", "1.", ".5", "0x1", "NaN", "1" * 101, "1 "])
 def test_what_is_not_written_as_a_number_stays_a_text(text, tmp_path):
     assert table(tmp_path, f"a\n{text}\n12\n").column("a").values == [text, "12"]
 
@@ -57,6 +58,15 @@ def test_a_long_whole_number_is_never_rounded(tmp_path):
     texts = ["12345678901234567", "0.5"]
     assert table(tmp_path, "a\n" + "\n".join(texts)).column("a").values == texts
     assert table(tmp_path, f"a\n{texts[0]}\n").column("a").values == [12345678901234567]
+
+
+@pytest.mark.parametrize("text", ["12345678901234567890", "-" + "9" * 39, str(2**64)])
+def test_a_whole_number_of_more_than_64_bits_is_exact_and_makes_no_texts_of_the_others(
+    text, tmp_path
+):
+    values = table(tmp_path, f"id\n7\n{text}\n\n").column("id").values
+    assert values == [7, int(text)]
+    assert as_json(values) == f"[7,{text}]".encode()
 
 
 def test_an_empty_field_among_numbers_is_null_and_among_texts_empty(tmp_path):
@@ -112,12 +122,12 @@ def test_parquet_keeps_its_types(tmp_path):
     when = datetime(2026, 1, 2, tzinfo=UTC)
     frame = pl.DataFrame(
         {"i": [1], "f": [0.5], "t": ["x"], "b": [b"\xff"], "l": [[1, 2]], "n": [None], "w": [when],
-         "d": [Decimal("1.10")], "s": [{"a": 1}]}
+         "d": [Decimal("1.10")], "u": [2**64 - 1], "h": [Decimal(10**30)], "s": [{"a": 1}]}
     )  # fmt: skip
     frame.write_parquet(tmp_path / "r.parquet")
     assert rows(table(tmp_path, None, "r.parquet")) == [
         {"i": 1, "f": 0.5, "t": "x", "b": b"\xff", "l": [1, 2], "n": None, "w": when, "d": 1.1,
-         "s": {"a": 1}}
+         "u": 2**64 - 1, "h": 10**30, "s": {"a": 1}}
     ]  # fmt: skip
 
 
@@ -166,7 +176,8 @@ def test_rows_that_do_not_meet_a_condition_are_left_out(tmp_path):
         ("r.jsonl", '{"a":1}\n{"a"', {}, "line 2 .* is not JSON"),
         ("r.jsonl", "[1]\n", {}, "line 1 .* is not an object"),
         ("r.jsonl", "\n", {}, "has no rows"),
-        ("r.parquet", "no", {}, "cannot read .* as Parquet"),
+        ("r.parquet", "no", {}, r"cannot read .* as Parquet \([^:]*12 bytes\); name a file that"),
+        ("r.parquet", "PAR1" * 99 + "x", {}, r"as Parquet \(The file must end with PAR1[^:]*\); "),
         ("r.parquet", None, {}, "No such file"),
         ("images/", None, {}, "there is no file in"),
         ("r.csv", "a\n1\n", {"where": {"a": 2}}, "none of the 1 rows of 'r.csv' meets it"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar, Final
 from urllib.parse import quote, urlencode
 
@@ -74,6 +75,16 @@ class EdgeUser(User):
         which = self.id % len(options.detectors)
         self._detector = options.detectors[which]
         self._prepared = self._queries.prepared[which]
+
+    @classmethod
+    def describe_work(cls, options: EdgeOptions) -> Sequence[tuple[str, str]]:
+        """Tell the endpoint and the detectors."""
+        return [("endpoint", options.endpoint), ("detectors", ", ".join(options.detectors))]
+
+    @classmethod
+    def request_names(cls, options: EdgeOptions) -> Collection[str]:
+        """Requests are called by their detectors."""
+        return options.detectors
 
     @classmethod
     async def prepare(cls, setup: Setup, options: EdgeOptions) -> Queries:

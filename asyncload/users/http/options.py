@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from asyncload.transport.describe import hide_secrets
 from asyncload.users.edge.options import SimulatedOptions
 from asyncload.users.http.answers import Expect, ExpectOptions, check_capture, check_statuses
 from asyncload.users.http.streaming import StreamKind
 from asyncload.users.templates.compiled import TemplateError, has_places
+from asyncload.users.templates.functions import as_json
 from asyncload.users.templates.template import read, sole_place
 from asyncload.users.templates.user import TemplateOptions
 from asyncload.users.urls import check_base_url
@@ -70,6 +72,10 @@ class StepOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         check_stream(self.stream, self.expect, self.capture)
         check_templates(self.texts())
         check_path(self.path)
+        try:
+            as_json(self.query)
+        except ValueError as problem:
+            raise ValueError(f"query: {problem}") from None
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Give every text that may be a template, with the key it stands under."""
@@ -109,7 +115,8 @@ def check_path(path: str) -> None:
     one step of the path, and its slashes are encoded. Raises ValueError that names the key.
     """
     if path and path[0] not in "/?" and sole_place(read(path)) is None:
-        raise ValueError(f"path is {path!r}; begin it with a slash: /{path}")
+        shown = hide_secrets(path)
+        raise ValueError(f"path is {shown!r}; begin it with a slash: /{shown}")
 
 
 def check_templates(texts: Iterable[tuple[str, str]]) -> None:

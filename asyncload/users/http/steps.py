@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -91,20 +91,20 @@ class CallMaker:
             server_name=tls.server_name,
         )
 
-    def call(self, request: RequestOptions, *, key: str) -> Call:
-        """Compile one of ``requests`` and those that follow it.
+    def call(self, request: RequestOptions, names: Sequence[str], *, key: str) -> Call:
+        """Compile one of ``requests`` and those that follow it; ``names`` are theirs.
 
         Raises :class:`ConfigError` that names the key.
         """
         captured: frozenset[str] = frozenset()
         steps = []
         uses_rows = False
-        for index, wanted in enumerate([request, *request.then]):
+        for index, (wanted, name) in enumerate(zip([request, *request.then], names, strict=True)):
             where = f"{key}.then.{index - 1}" if index else key
             compiler = self._compiler(wanted, captured)
             self._check_names(wanted, key=where)
             try:
-                steps.append(self._step(wanted, compiler, key=where))
+                steps.append(self._step(wanted, name, compiler, key=where))
             except TemplateError as problem:
                 raise ConfigError(f"{where}: {problem}") from None
             captured |= wanted.capture.keys()
@@ -119,12 +119,14 @@ class CallMaker:
             uses_rows=uses_rows,
         )
 
-    def _step(self, request: StepOptions, compiler: Compiler | None, *, key: str) -> Step:
+    def _step(
+        self, request: StepOptions, name: str, compiler: Compiler | None, *, key: str
+    ) -> Step:
         body, content_type = body_of(request, compiler, key=key, find=self._find)
         headers = self._headers(request, content_type, key=key)
         make, fixed = self._make(request, headers, body, compiler, key=key)
         return Step(
-            name=request.name or f"{request.method.upper()} {request.path.partition('?')[0]}",
+            name=name,
             make=make,
             fixed=fixed,
             judge=judge(request.expect, request.capture, compiler),

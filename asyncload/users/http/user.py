@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 import anyio.to_thread
@@ -10,15 +11,16 @@ import msgspec
 
 from asyncload.transport.aiohttp_lane import AiohttpClient
 from asyncload.transport.client import HttpClient
-from asyncload.transport.describe import describe
+from asyncload.transport.describe import describe, hide_secrets
 from asyncload.transport.pool import Timeouts
 from asyncload.users.edge.local import simulated_endpoint
 from asyncload.users.edge.options import SimulatedOptions
 from asyncload.users.http.answers import unexpected_status
+from asyncload.users.http.names import names_of
 from asyncload.users.http.options import HttpOptions
 from asyncload.users.http.steps import Call, CallMaker, Step
 from asyncload.users.http.streaming import send_listening
-from asyncload.users.templates.user import Rows, TemplateUser
+from asyncload.users.templates.user import Rows, TemplateUser, work_of
 from asyncload.users.urls import LOCAL
 from asyncload.users.user import Context, Setup, task
 
@@ -42,6 +44,24 @@ class HttpUser(TemplateUser):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._calls: Calls = context.shared
+
+    @classmethod
+    def request_names(cls, options: HttpOptions) -> Collection[str]:
+        """Give the names of the requests, and of those that follow them."""
+        return [name for names in names_of(options.requests) for name in names]
+
+    @classmethod
+    def describe_work(cls, options: HttpOptions) -> Sequence[tuple[str, str]]:
+        """Tell the requests and their weights."""
+        requests = []
+        for request, (name, *then) in zip(
+            options.requests, names_of(options.requests), strict=True
+        ):
+            sent = f"{request.method.upper()} {hide_secrets(request.path)}"
+            first = name if request.name is None else f"{name}: {sent}"
+            requests.append((request.weight, ", then ".join([first, *then])))
+        simulated = " (a simulated server)" if options.base_url == LOCAL else ""
+        return [("base_url", f"{options.base_url}{simulated}"), *work_of(options, requests)]
 
     @classmethod
     async def prepare(cls, setup: Setup, options: HttpOptions) -> Calls:
@@ -95,7 +115,7 @@ class HttpUser(TemplateUser):
             prepared, body = step.make(self)
         except Exception as problem:  # what a template does is its author's business
             with self.recorder.measure(step.name) as measurement:
-                measurement.fail(f"the request cannot be made: {describe(problem)}")
+                measurement.not_sent(f"the request cannot be made: {describe(problem)}")
             return False
         with self.recorder.measure(step.name) as measurement:
             if step.reader is None:
@@ -121,8 +141,10 @@ def _calls(setup: Setup, options: HttpOptions, client: HttpClient | AiohttpClien
     rows = Rows.read(setup, options)
     maker = CallMaker(client, options, rows.table, find=setup.find)
     calls = [
-        maker.call(request, key=setup.key(f"requests.{index}"))
-        for index, request in enumerate(options.requests)
+        maker.call(request, names, key=setup.key(f"requests.{index}"))
+        for index, (request, names) in enumerate(
+            zip(options.requests, names_of(options.requests), strict=True)
+        )
     ]
     weights = list(itertools.accumulate(request.weight for request in options.requests))
     return Calls(

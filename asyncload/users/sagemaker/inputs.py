@@ -198,7 +198,7 @@ def _filled(setup: Setup, options: AsyncInferenceOptions) -> Iterator[Payload]:
         if any(has_places(text) for _, text in step.texts()):
             from asyncload.users.templates.expressions import Compiler
 
-            compiler = Compiler(table, find=setup.find, captured=frozenset())
+            compiler = Compiler(table, find=setup.find)
         part, _ = body_of(step, compiler, key=setup.key(key), find=setup.find)
         if isinstance(part, bytes):
             yield Payload(name, part)

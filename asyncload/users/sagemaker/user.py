@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
 
 import anyio.to_thread
@@ -22,7 +22,7 @@ from asyncload.users.sagemaker.calls import Call, CallMaker, Sending, call_name
 from asyncload.users.sagemaker.options import SageMakerOptions
 from asyncload.users.sagemaker.streaming import PartReader
 from asyncload.users.surroundings import Setting, Surroundings
-from asyncload.users.templates.user import Rows, TemplateUser
+from asyncload.users.templates.user import Rows, TemplateUser, work_of
 from asyncload.users.user import Context, Setup, task
 
 
@@ -55,6 +55,16 @@ class SageMakerUser(TemplateUser):
             share, name = one.weight / total, call_name(one)
             requests[name] = requests.get(name, NONE) + load.iterations.times(share, share)
         return ExpectedCalls(requests=requests)
+
+    @classmethod
+    def request_names(cls, options: SageMakerOptions) -> Collection[str]:
+        """Give the names of the requests."""
+        return [call_name(one) for one in options.invocations]
+
+    @classmethod
+    def describe_work(cls, options: SageMakerOptions) -> Sequence[tuple[str, str]]:
+        """Tell the requests and their weights."""
+        return work_of(options, [(one.weight, call_name(one)) for one in options.invocations])
 
     @classmethod
     async def describe_settings(
@@ -93,7 +103,7 @@ class SageMakerUser(TemplateUser):
                 sending = chosen.make(self)
             except Exception as problem:  # what a template does is its author's business
                 with self.recorder.measure(chosen.name) as measurement:
-                    measurement.fail(f"the request cannot be made: {describe(problem)}")
+                    measurement.not_sent(f"the request cannot be made: {describe(problem)}")
                 return
         with self.recorder.measure(chosen.name) as measurement:
             if chosen.reader is not None:

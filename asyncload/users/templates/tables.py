@@ -281,7 +281,7 @@ def _no_parquet(path: Path, key: str, problem: Exception) -> ConfigError:
     # Of "parquet: File out of specification: The file must end with PAR1" the last part tells.
     reason = hide_secrets(" ".join(str(problem).split())).rpartition(": ")[2].rstrip(".")
     return ConfigError(
-        f"{key}: {str(path)!r} cannot be read as Parquet ({reason or type(problem).__name__}); "
+        f"{key}: cannot read {str(path)!r} as Parquet ({reason or type(problem).__name__}); "
         "name a file that is whole, or say what it is with format"
     )
 

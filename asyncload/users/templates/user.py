@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +13,7 @@ from asyncload.plan.plan import Scenario
 from asyncload.transport.pool import Timeouts
 from asyncload.users.templates.rows import (
     DataOptions,
+    Order,
     Shares,
     Take,
     own_rows,
@@ -24,6 +25,13 @@ from asyncload.users.templates.tables import Table
 from asyncload.users.user import Context, Setup, User
 from asyncload.users.wait import NO_WAIT, check_wait, parse_wait
 
+MOST_SHOWN: Final = 12
+"""Requests that are described one by one."""
+_ORDERS: Final[dict[Order, str]] = {
+    "random": "picked at random",
+    "sequential": "one after the other",
+    "split": "a share for each user",
+}
 PEAK_RESOLUTION: Final = 0.1
 """Seconds between two looks at the level for the largest number of users."""
 
@@ -93,6 +101,13 @@ class Rows(msgspec.Struct, frozen=True):
         if rows.order == "sequential":
             return cls(table, rows_in_turn(count, part=load.part, parts=load.parts))
         if rows.order == "split":
+            if load.model == "open":
+                setup.note(
+                    "warning",
+                    f"{setup.key('data')}: order: split in the open model has a share for each of "
+                    f"max_in_flight ({load.max_in_flight:,}) requests under way, so with few of "
+                    "them most rows are never sent; use sequential or random, or the closed model",
+                )
             shares = Shares(count, _most_users(load), part=load.part, parts=load.parts)
             return cls(table, own_rows, shares)
         return cls(table, random_rows(count))
@@ -128,6 +143,23 @@ class TemplateUser(User):
         take = self._rows.take
         assert take is not None  # without data there are no rows to use
         self.row = take(self)
+
+
+def work_of(
+    options: TemplateOptions, requests: Sequence[tuple[float, str]]
+) -> list[tuple[str, str]]:
+    """Say which of ``requests``, given as (weight, text), is sent how often, and which rows fill it."""
+    total = sum(weight for weight, _ in requests)
+    texts = [text for _, text in requests]
+    if len(requests) > 1:
+        texts = [f"{100 * weight / total:.3g} %  {text}" for weight, text in requests[:MOST_SHOWN]]
+    if len(requests) > MOST_SHOWN:
+        texts.append(f"and {len(requests) - MOST_SHOWN:,} more")
+    found = [("" if index else "requests", text) for index, text in enumerate(texts)]
+    if (rows := options.rows) is not None:
+        where = f", of them those with {', '.join(rows.where)} as given" if rows.where else ""
+        found.append(("data", f"rows of {rows.file}, {_ORDERS[rows.order]}{where}"))
+    return found
 
 
 def _most_users(load: Scenario) -> int:

@@ -1,0 +1,84 @@
+"""The columns a log is read into: names and types, by the kind of record."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import polars as pl
+
+from asyncload.records.record import Ledger
+
+_F: Final = pl.Float64
+_I: Final = pl.Int64
+TEXT: Final = pl.Categorical
+
+Schema = dict[str, Any]
+
+REQUESTS: Final[Schema] = {
+    "scenario": TEXT,
+    "name": TEXT,
+    "due": _F,
+    "start": _F,
+    "end": _F,
+    "outcome": TEXT,
+    "status": pl.Int32,
+}
+STREAMS: Final[Schema] = {
+    "scenario": TEXT,
+    "name": TEXT,
+    "due": _F,
+    "end": _F,
+    "outcome": TEXT,
+    "chunks": _I,
+    "tokens": _I,
+    "first_token": _F,
+    "last_token": _F,
+    "mean_gap": _F,
+    "longest_gap": _F,
+}
+"""Of the gaps between chunks, of which an answer may have thousands, only what can be drawn."""
+STREAM: Final = pl.Struct({"chunks": _I, "first_token": _F, "tokens": _I, "gaps": pl.List(_F)})
+"""The field ``stream`` of a request, as it is in the log."""
+JOBS: Final[Schema] = {
+    "scenario": TEXT,
+    "name": TEXT,
+    "t": _F,
+    "due": _F,
+    "start": _F,
+    "accepted": _F,
+    "started": _F,
+    "finished": _F,
+    "observed": _F,
+    "status": TEXT,
+}
+LEVELS: Final[Schema] = {
+    "t": _F,
+    "scenario": TEXT,
+    "target": _F,
+    "users": _I,
+    "in_flight": _I,
+    "backlog": _I,
+    "ended": pl.Boolean,
+}
+LEDGERS: Final[Schema] = {name: _F if name == "t" else _I for name in Ledger.__struct_fields__}
+SYSTEMS: Final[Schema] = {
+    "t": _F,
+    "host": TEXT,
+    "cpu": _F,
+    "memory": _I,
+    "host_cpu": _F,
+    "loop_lag": _F,
+    "log_backlog": _I,
+    "gpu": pl.List(pl.Struct(dict.fromkeys(("id", "utilisation", "memory", "memory_total"), _F))),
+    "host_memory": _I,
+    "memory_total": _I,
+    "network_in": _F,
+    "network_out": _F,
+    "metrics": pl.List(pl.Struct({"name": pl.String, "value": _F})),
+}
+
+REQUIRED: Final = {
+    "request": ["scenario", "name", "due", "end", "outcome"],
+    "job": ["scenario", "name", "t", "due", "start", "status"],
+}
+"""Fields without which a line is unreadable."""

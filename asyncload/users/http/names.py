@@ -1,0 +1,58 @@
+"""What the requests of a config are called in the report, where they have no name of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from asyncload.transport.describe import hide_secrets
+from asyncload.users.http.options import RequestOptions, StepOptions
+from asyncload.users.templates.functions import text_of
+
+_PLACE_OR_QUERY: Final = re.compile(r"\{\{.*?\}\}|(?P<query>\?)", re.DOTALL)
+
+
+def names_of(requests: Sequence[RequestOptions]) -> list[list[str]]:
+    """Give the names of each of ``requests`` and of those that follow in it.
+
+    One without a name is called by method and path. Where that does not tell two of them apart and
+    their queries do, the queries belong to the names.
+    """
+    steps = [[request, *request.then] for request in requests]
+    queries: dict[str, set[str]] = {}
+    for one in (step for row in steps for step in row if step.name is None):
+        queries.setdefault(_short(one), set()).add(_query(one))
+
+    def name(step: StepOptions) -> str:
+        if step.name is not None:
+            return step.name
+        short = _short(step)
+        query = _query(step) if len(queries[short]) > 1 else ""
+        return f"{short}?{query}" if query else short
+
+    return [[name(step) for step in row] for row in steps]
+
+
+def _short(step: StepOptions) -> str:
+    path, _ = _split(step.path)
+    return f"{step.method.upper()} {path or '/'}"
+
+
+def _query(step: StepOptions) -> str:
+    """Give the query as the config has it, without its secrets."""
+    _, query = _split(step.path)
+    given = [query] if query else []
+    for name, value in step.query.items():
+        given += [
+            f"{name}={text_of(one)}" for one in (value if isinstance(value, list) else [value])
+        ]
+    return hide_secrets("&".join(given))
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Split a path at the first ``?`` that does not stand in a place."""
+    for found in _PLACE_OR_QUERY.finditer(path):
+        if found["query"]:
+            return path[: found.start()], path[found.end() :]
+    return path, ""
