@@ -123,7 +123,7 @@ def test_arrivals_are_known_and_users_bounded_by_their_wait():
     assert expected_iterations(closed(two_bursts), pacing(5)) == Between(12, 60 + 12)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(st.integers(0, 20), st.integers(1, 30), st.sampled_from([0.5, 1, 3]))
 def test_a_closed_run_makes_as_many_iterations_as_was_said(users, duration, wait):
     spawn = shapes.Spawn(users=users, spawn_rate=3)

@@ -114,7 +114,7 @@ def test_a_plan_that_needs_all_that_is_allowed_is_carried_out_in_full():
         assert (result.problems, result.exit_code) == ((), 0)
 
 
-@hypothesis_settings(deadline=None, max_examples=12)
+@hypothesis_settings(deadline=None, max_examples=8)
 @given(
     st.sampled_from([0.5, 7, 1000, 50_000]),
     st.sampled_from(["even", "poisson"]),
