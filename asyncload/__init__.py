@@ -10,13 +10,14 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from asyncload.api import LoadTest, Result, run
+    from asyncload.api import LoadTest, run
     from asyncload.config.load import load_config
     from asyncload.config.model import AwsConfig
     from asyncload.errors import AsyncloadError, ConfigError, LogError, TargetError
     from asyncload.local.settings import LocalSettings
     from asyncload.plan import shapes
     from asyncload.plan.plan import Plan, Scenario, UserSpec
+    from asyncload.result import Result
     from asyncload.users.user import User, task
     from asyncload.users.wait import between, constant, pacing, rate
 
@@ -47,13 +48,14 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "api": ("LoadTest", "Result", "run"),
+    "api": ("LoadTest", "run"),
     "config.load": ("load_config",),
     "config.model": ("AwsConfig",),
     "errors": ("AsyncloadError", "ConfigError", "LogError", "TargetError"),
     "local.settings": ("LocalSettings",),
     "plan": ("shapes",),
     "plan.plan": ("Plan", "Scenario", "UserSpec"),
+    "result": ("Result",),
     "users.user": ("User", "task"),
     "users.wait": ("between", "constant", "pacing", "rate"),
 }

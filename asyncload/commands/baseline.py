@@ -10,10 +10,10 @@ import click
 import msgspec
 from rich.console import Console
 
-from asyncload.api import Result
 from asyncload.commands.reading import reading
 from asyncload.config.model import Config
 from asyncload.errors import AsyncloadError, ConfigError
+from asyncload.result import Result
 from asyncload.stats.compare import Progress, compare_sides, file_of, read_side
 from asyncload.stats.comparison import Comparison
 from asyncload.stats.measured import Side

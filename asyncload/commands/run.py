@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from asyncload.api import LoadTest, Result, make_config
+from asyncload.api import LoadTest, make_config
 from asyncload.commands.baseline import (
     check_comparable,
     compare_result,
@@ -26,6 +26,7 @@ from asyncload.cost.preview import bill_line, estimate_line, is_billed
 from asyncload.live.terminal import job_totals, run_plain, run_terminal
 from asyncload.report.comparison import print_comparison
 from asyncload.report.table import print_summary
+from asyncload.result import Result
 
 _STOPPING: Final[dict[str, str]] = {"load": "waiting for", "drain": "no longer waiting for"}
 """What Ctrl-C does, by the phase in which it comes."""

@@ -17,7 +17,7 @@ from asyncload.config.prices import Prices
 from asyncload.cost.estimate import Estimate, ScenarioEstimate
 from asyncload.report.table_rows import indented, plain_table
 from asyncload.stats import units
-from asyncload.stats.summary import Summary
+from asyncload.stats.metrics import Summary
 from asyncload.transport.aws import environment_endpoint
 from asyncload.users.expected import Between
 

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from rich.text import Text
 
 from asyncload.stats import units
-from asyncload.stats.summary import Summary
+from asyncload.stats.metrics import Summary
 from asyncload.stats.thresholds import ThresholdResult
 
 _Weight = Literal[0, 1, 2]

@@ -12,8 +12,7 @@ from rich.text import Text
 from asyncload.report.table_rows import Row, fitted, print_rows
 from asyncload.stats import units
 from asyncload.stats.comparison import Comparison
-from asyncload.stats.metrics import Distribution
-from asyncload.stats.summary import Summary
+from asyncload.stats.metrics import Distribution, Summary
 from asyncload.stats.thresholds import ThresholdResult
 
 _VERDICTS: Final = {1: "failed", 2: "error", 3: "invalid", 4: "no target", 130: "interrupted"}

@@ -25,9 +25,9 @@ from asyncload.stats.metrics import (
     JobRow,
     RequestMetrics,
     RequestRow,
+    Summary,
 )
 from asyncload.stats.snapshot import NoteSeen
-from asyncload.stats.summary import Summary
 from asyncload.stats.thresholds import ThresholdResult
 
 MAX_ROWS: Final = 30

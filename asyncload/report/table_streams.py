@@ -10,8 +10,7 @@ from rich.text import Text
 
 from asyncload.report.table_rows import Row, fitted, indented, print_rows
 from asyncload.stats import units
-from asyncload.stats.metrics import Distribution, StreamMetrics
-from asyncload.stats.summary import Summary
+from asyncload.stats.metrics import Distribution, StreamMetrics, Summary
 
 _FIRST: Final = ["first p50", "first p95", "first p99"]
 _GAP: Final = ["gap p50", "gap p95", "gap p99"]

@@ -23,10 +23,11 @@ from typing import Final, Protocol
 import anyio
 import msgspec
 
-from asyncload.api import LoadTest, Result
+from asyncload.api import LoadTest
 from asyncload.config.model import Config
 from asyncload.errors import ConfigError, TargetError
 from asyncload.records.log import check_log
+from asyncload.result import Result
 from asyncload.search import state as states
 from asyncload.search.climb import Range, Try, bounds, next_step
 from asyncload.search.scaling import sagemaker_scenarios, scaling

@@ -11,18 +11,18 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from asyncload.api import Result
 from asyncload.config.model import Config
 from asyncload.engine.header import resolved_plan
 from asyncload.errors import ConfigError
 from asyncload.plan.builtin import Constant
 from asyncload.plan.plan import Plan, Scenario, UserSpec
+from asyncload.result import Result
 from asyncload.stats import units
 from asyncload.stats.capacity import Outcome, Step, Times
 from asyncload.stats.growth import Growth, Watch
-from asyncload.stats.metrics import Distribution
+from asyncload.stats.metrics import Distribution, Summary
 from asyncload.stats.samples import least_samples, most_over
-from asyncload.stats.summary import Summary, SummaryFold
+from asyncload.stats.summary import SummaryFold
 from asyncload.stats.thresholds import Threshold
 from asyncload.users.registry import KINDS
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from asyncload.stats.histogram import LatencyHistogram
+from asyncload.stats.hosts import HostMetrics
+from asyncload.stats.steps import StepMetrics
 
 PERCENTILES: Final = (50.0, 90.0, 95.0, 99.0, 99.9)
 
@@ -186,3 +188,29 @@ class JobTotals(JobMetrics, frozen=True, kw_only=True):
     """Given up after STARTED or IN_PROGRESS."""
     never_started: int
     """Given up without any status."""
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in numbers."""
+
+    t: float
+    """Time of the last thing recorded, seconds from the start."""
+    requests: RequestMetrics
+    requests_by_name: list[RequestRow]
+    dropped_by_scenario: dict[str, int]
+    """Arrivals dropped, of the scenarios that have any."""
+    jobs: JobTotals
+    jobs_by_name: list[JobRow]
+    notes: dict[str, int]
+    """Number of notes by level."""
+    peak_loop_lag: float | None
+    """Longest time the event loop was late to wake, seconds."""
+    hosts: list[HostMetrics] = []
+    """The generator's host, and what was monitored beside it."""
+    steps: list[StepMetrics] = []
+    """Of scenarios whose clients, each at a fixed rate, become more step by step."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON types, as a ``SummaryRecord`` holds it."""
+        result: dict[str, Any] = msgspec.to_builtins(self)
+        return result

@@ -11,8 +11,6 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from asyncload.plan.duration import parse_duration
 from asyncload.records.record import (
     DROPPED,
@@ -26,10 +24,10 @@ from asyncload.records.record import (
     System,
 )
 from asyncload.stats.groups import JobGroup, RequestGroup
-from asyncload.stats.hosts import HostMetrics, Hosts
+from asyncload.stats.hosts import Hosts
 from asyncload.stats.metric import Metric
-from asyncload.stats.metrics import JobRow, JobTotals, RequestMetrics, RequestRow
-from asyncload.stats.steps import StepMetrics, Steps
+from asyncload.stats.metrics import JobRow, JobTotals, RequestMetrics, RequestRow, Summary
+from asyncload.stats.steps import Steps
 from asyncload.stats.streams import STREAM_FIELDS, StreamGroup
 
 MAX_NAMES: Final = 500
@@ -39,34 +37,8 @@ OTHER_NAMES: Final = "(other names)"
 Group = TypeVar("Group", RequestGroup, JobGroup)
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """A run in numbers."""
-
-    t: float
-    """Time of the last thing recorded, seconds from the start."""
-    requests: RequestMetrics
-    requests_by_name: list[RequestRow]
-    dropped_by_scenario: dict[str, int]
-    """Arrivals dropped, of the scenarios that have any."""
-    jobs: JobTotals
-    jobs_by_name: list[JobRow]
-    notes: dict[str, int]
-    """Number of notes by level."""
-    peak_loop_lag: float | None
-    """Longest time the event loop was late to wake, seconds."""
-    hosts: list[HostMetrics] = []
-    """The generator's host, and what was monitored beside it."""
-    steps: list[StepMetrics] = []
-    """Of scenarios whose clients, each at a fixed rate, become more step by step."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give it as JSON types, as a ``SummaryRecord`` holds it."""
-        result: dict[str, Any] = msgspec.to_builtins(self)
-        return result
-
-
 class SummaryFold:
-    """A sink that folds every record into the numbers of a :class:`Summary`.
+    """A sink that folds every record into the numbers of a :class:`~asyncload.stats.metrics.Summary`.
 
     The order of the records does not matter, but that a header comes first. Memory is bounded by the number
     of names (``MAX_NAMES``), not by the number of records.

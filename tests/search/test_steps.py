@@ -9,10 +9,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from asyncload.api import LoadTest, Result
+from asyncload.api import LoadTest
 from asyncload.config.load import config_from
 from asyncload.errors import ConfigError
 from asyncload.records.record import FAILED, OK, Job, Ledger, Request, RunHeader, System
+from asyncload.result import Result
 from asyncload.search.step import config_of, duration_of, judge, shares_of
 from asyncload.stats.capacity import Step
 from asyncload.stats.growth import Watch

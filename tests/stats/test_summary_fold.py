@@ -11,7 +11,8 @@ from asyncload.errors import ConfigError
 from asyncload.records.record import AnyRecord, Level, Note, System
 from asyncload.stats.groups import MAX_ERRORS, OTHER_ERRORS
 from asyncload.stats.live import LiveStats
-from asyncload.stats.summary import MAX_NAMES, OTHER_NAMES, Summary, SummaryFold
+from asyncload.stats.metrics import Summary
+from asyncload.stats.summary import MAX_NAMES, OTHER_NAMES, SummaryFold
 from tests.stats.feeds import header, job, ledger, records, request
 
 
