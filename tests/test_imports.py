@@ -35,7 +35,7 @@ LOCAL_MAY_USE = {"errors", "plan", "records"}
 CONFIG_MAY_USE_OF_LOCAL = "asyncload.local.settings"
 MAY_START_LOCAL = {"api", "target", "commands"}
 # Users of kind: edge may have an endpoint of their own on this host, and images made for it.
-EDGE_USES_LOCAL = "asyncload.users.edge.local"
+USERS_USE_LOCAL = "asyncload.users.simulated"
 # Third-party packages that take long to import, or are not always installed.
 HEAVY = {
     "aiobotocore", "aiohttp", "boto3", "botocore", "dask", "distributed", "jinja2", "matplotlib",
@@ -142,7 +142,7 @@ def test_the_embedded_stack_is_started_by_the_run_api_and_its_own_command_alone(
         if package_of(target) == "local"
         and package_of(module) not in MAY_START_LOCAL | {"local"}
         and target != CONFIG_MAY_USE_OF_LOCAL
-        and module != EDGE_USES_LOCAL
+        and module != USERS_USE_LOCAL
     ]
     assert wrong == []
 

@@ -15,8 +15,8 @@ from asyncload.errors import ConfigError
 from asyncload.transport.client import HttpClient, PreparedRequest
 from asyncload.transport.pool import Timeouts
 from asyncload.transport.response import Response
-from asyncload.users.edge.local import generated_jpeg, simulated_endpoint
 from asyncload.users.edge.options import EdgeOptions, SimulatedOptions
+from asyncload.users.simulated import generated_jpeg, simulated_endpoint
 from asyncload.users.templates.tables import read_bytes
 from asyncload.users.urls import LOCAL
 from asyncload.users.user import Context, Setup, User, task

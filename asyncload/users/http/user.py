@@ -13,13 +13,13 @@ from asyncload.transport.aiohttp_lane import AiohttpClient
 from asyncload.transport.client import HttpClient
 from asyncload.transport.describe import describe, hide_secrets
 from asyncload.transport.pool import Timeouts
-from asyncload.users.edge.local import simulated_endpoint
 from asyncload.users.edge.options import SimulatedOptions
 from asyncload.users.http.answers import unexpected_status
 from asyncload.users.http.names import names_of
 from asyncload.users.http.options import HttpOptions
 from asyncload.users.http.steps import Call, CallMaker, Step
 from asyncload.users.http.streaming import send_listening
+from asyncload.users.simulated import simulated_endpoint
 from asyncload.users.templates.user import Rows, TemplateUser, work_of
 from asyncload.users.urls import LOCAL
 from asyncload.users.user import Context, Setup, task
