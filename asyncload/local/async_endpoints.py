@@ -24,7 +24,7 @@ from asyncload.local.behaviour import draw_service_time
 from asyncload.local.messages import FAILED, SUCCESS, unreadable_body
 from asyncload.local.protocol import Resources
 from asyncload.local.resources import Clients
-from asyncload.local.sagemaker import ENDPOINTS
+from asyncload.local.sagemaker import IN_SERVICE
 from asyncload.local.sagemaker_async import (
     Invocation,
     failure_key,
@@ -103,9 +103,7 @@ class AsyncEndpoints:
         self._queue = Batches("send unreadable notification", self._send)
         self._deletes = Batches("delete accepted inference", self._delete)
         self._waiting: dict[str, asyncio.Queue[_Task]] = {
-            endpoint.name: asyncio.Queue()
-            for endpoint in ENDPOINTS
-            if endpoint.status == "InService"
+            endpoint.name: asyncio.Queue() for endpoint in IN_SERVICE
         }
 
     async def run(self, stop: anyio.Event) -> None:

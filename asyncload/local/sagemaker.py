@@ -60,6 +60,8 @@ ENDPOINTS: Final = (
     Endpoint("aircraft", "InService", "ml.g4dn.xlarge"),
     Endpoint("ships", "Creating", "ml.g5.xlarge"),
 )
+IN_SERVICE: Final = tuple(one for one in ENDPOINTS if one.status == "InService")
+"""Those that answer."""
 
 
 class _Refused(Exception):  # noqa: N818 - it is an answer

@@ -21,7 +21,7 @@ from asyncload.local.behaviour import draw_service_time
 from asyncload.local.event_stream import event, exception
 from asyncload.local.model_server import Workers
 from asyncload.local.protocol import ACCESS_KEY, SECRET_KEY
-from asyncload.local.sagemaker import ENDPOINTS, VARIANT, Endpoint
+from asyncload.local.sagemaker import IN_SERVICE, VARIANT, Endpoint
 from asyncload.local.settings import LocalSettings
 from asyncload.local.signatures import Refused, Request, Verifier
 
@@ -69,7 +69,7 @@ class SageMakerRuntime:
             access_key=ACCESS_KEY, secret_key=SECRET_KEY, region=region, service="sagemaker"
         )
         self._settings = settings.sagemaker
-        self._in_service = {one.name: one for one in ENDPOINTS if one.status == "InService"}
+        self._in_service = {one.name: one for one in IN_SERVICE}
         self._workers = {
             name: Workers(self._settings.workers, float(self._settings.service_time.mean))
             for name in self._in_service

@@ -7,6 +7,7 @@ from asyncload.local.resources import open_clients
 from asyncload.local.settings import LocalSettings, ServiceTime
 from asyncload.local.stack import LocalStack
 from asyncload.plan.duration import Duration
+from asyncload.transport.aws import Aws
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +27,15 @@ async def bench(anyio_backend):
         open_clients(stack.endpoint_url, stack.region) as clients,
     ):
         yield Bench(stack, clients)
+
+
+@pytest.fixture
+async def aws(bench):
+    """A session at that stack, as a run has one."""
+    stack = bench.stack
+    async with Aws(
+        endpoint_url=stack.endpoint_url,
+        region=stack.region,
+        credentials=(stack.access_key, stack.secret_key),
+    ) as aws:
+        yield aws

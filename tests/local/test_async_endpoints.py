@@ -20,20 +20,8 @@ from asyncload.local.messages import unreadable_body
 from asyncload.local.settings import AsyncInferenceSettings, ServiceTime
 from asyncload.local.truth import InferenceTruth, read_truth
 from asyncload.plan.duration import Duration
-from asyncload.transport.aws import Aws
 
 BUCKET = "sagemaker-async-inference-000000000000"
-
-
-@pytest.fixture
-async def aws(bench):
-    stack = bench.stack
-    async with Aws(
-        endpoint_url=stack.endpoint_url,
-        region=stack.region,
-        credentials=(stack.access_key, stack.secret_key),
-    ) as aws:
-        yield aws
 
 
 @pytest.fixture

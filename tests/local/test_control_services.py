@@ -8,20 +8,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from asyncload.transport.aws import Aws
-
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def aws(bench):
-    stack = bench.stack
-    async with Aws(
-        endpoint_url=stack.endpoint_url,
-        region=stack.region,
-        credentials=(stack.access_key, stack.secret_key),
-    ) as aws:
-        yield aws
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import msgspec
 
 from asyncload.transport.aiohttp_lane import AiohttpClient
 from asyncload.transport.client import HttpClient
-from asyncload.transport.describe import describe, hide_secrets
+from asyncload.transport.describe import hide_secrets
 from asyncload.transport.pool import Timeouts
 from asyncload.users.edge.options import SimulatedOptions
 from asyncload.users.http.answers import unexpected_status
@@ -114,8 +114,7 @@ class HttpUser(TemplateUser):
         try:
             prepared, body = step.make(self)
         except Exception as problem:  # what a template does is its author's business
-            with self.recorder.measure(step.name) as measurement:
-                measurement.not_sent(f"the request cannot be made: {describe(problem)}")
+            self.cannot_make(step.name, problem)
             return False
         with self.recorder.measure(step.name) as measurement:
             if step.reader is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final, Literal
 
 import msgspec
@@ -11,13 +10,12 @@ from asyncload.errors import ConfigError
 from asyncload.plan.duration import Duration
 from asyncload.users.http.options import StepOptions
 from asyncload.users.model_runner.images import parse_s3_url
+from asyncload.users.sagemaker.options import check_endpoint_name
 from asyncload.users.templates.rows import DataOptions
 from asyncload.users.wait import check_wait
 
 PAYLOADS: Final = ("file", "folder", "json", "body")
 """Keys of what is uploaded before the start."""
-_ENDPOINT: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
-_LONGEST_NAME: Final = 63
 _LONGEST_HEADER: Final = 1024
 
 
@@ -53,11 +51,7 @@ class AsyncInferenceOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     wait: Any = None
 
     def __post_init__(self) -> None:
-        if not _ENDPOINT.fullmatch(self.endpoint) or len(self.endpoint) > _LONGEST_NAME:
-            raise ValueError(
-                f"endpoint is {self.endpoint!r}; give the name of an endpoint: letters, digits "
-                "and hyphens"
-            )
+        check_endpoint_name(self.endpoint)
         if not self.notifications:
             raise ValueError("notifications is empty; give the name or URL of a queue")
         self._check_source()

@@ -131,10 +131,7 @@ class SageMakerOptions(TemplateOptions, frozen=True, forbid_unknown_fields=True,
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not _NAME.fullmatch(self.endpoint) or len(self.endpoint) > 63:
-            raise ValueError(
-                f"endpoint is {self.endpoint!r}; give the name of an endpoint: {_NAMED}, at most 63"
-            )
+        check_endpoint_name(self.endpoint)
         if self.requests == []:
             raise ValueError("requests is empty; give at least one, or leave it out")
         own = given_payloads(self)
@@ -150,6 +147,14 @@ class SageMakerOptions(TemplateOptions, frozen=True, forbid_unknown_fields=True,
         if self.requests is None:
             return [InvocationOptions(**shared, **{key: getattr(self, key) for key in PAYLOADS})]
         return [_filled_up(request, shared) for request in self.requests]
+
+
+def check_endpoint_name(name: str) -> None:
+    """Refuse what is no name of an endpoint. Raises ValueError."""
+    if not _NAME.fullmatch(name) or len(name) > 63:
+        raise ValueError(
+            f"endpoint is {name!r}; give the name of an endpoint: {_NAMED}, at most 63"
+        )
 
 
 def given_payloads(request: InvocationOptions | SageMakerOptions) -> list[str]:

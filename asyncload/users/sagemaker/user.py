@@ -102,8 +102,7 @@ class SageMakerUser(TemplateUser):
             try:
                 sending = chosen.make(self)
             except Exception as problem:  # what a template does is its author's business
-                with self.recorder.measure(chosen.name) as measurement:
-                    measurement.not_sent(f"the request cannot be made: {describe(problem)}")
+                self.cannot_make(chosen.name, problem)
                 return
         with self.recorder.measure(chosen.name) as measurement:
             if chosen.reader is not None:

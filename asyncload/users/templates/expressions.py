@@ -102,12 +102,6 @@ class Compiler:
         self._find = find
         self._environment = environment
 
-    def knowing(self, captured: frozenset[str]) -> Compiler:
-        """Give a compiler that knows these captured names."""
-        return Compiler(
-            self.table, find=self._find, captured=captured, environment=self._environment
-        )
-
     def compile(self, node: nodes.Expr) -> Code:
         """Compile an expression. Raises :class:`TemplateError` and ConfigError."""
         code = self._compile(node)

@@ -10,6 +10,7 @@ import msgspec
 
 from asyncload.plan.duration import Duration
 from asyncload.plan.plan import Scenario
+from asyncload.transport.describe import describe
 from asyncload.transport.pool import Timeouts
 from asyncload.users.templates.rows import (
     DataOptions,
@@ -143,6 +144,11 @@ class TemplateUser(User):
         take = self._rows.take
         assert take is not None  # without data there are no rows to use
         self.row = take(self)
+
+    def cannot_make(self, name: str, problem: Exception) -> None:
+        """Record that a request called ``name`` failed before it was sent."""
+        with self.recorder.measure(name) as measurement:
+            measurement.not_sent(f"the request cannot be made: {describe(problem)}")
 
 
 def work_of(
