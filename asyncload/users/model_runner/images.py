@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
-import warnings
-from collections.abc import Callable, Collection, Iterator
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Collection, Iterator
+from typing import Final
 
 import anyio
-import anyio.from_thread
-import anyio.to_thread
 import msgspec
 from anyio.abc import TaskGroup
 
 from asyncload.errors import ConfigError, TargetError
 from asyncload.transport.aws import Aws
-from asyncload.transport.describe import hide_secrets, never_connected
+from asyncload.transport.describe import describe, error_code, never_connected
+from asyncload.users.model_runner.headers import (
+    HeaderReader,
+    ReaderUnavailableError,
+    UnreadableImageError,
+)
 from asyncload.users.user import Setup
 
 TIFF_AND_NITF: Final = (".ntf", ".nitf", ".tif", ".tiff")
 SUFFIXES: Final = (*TIFF_AND_NITF, ".png", ".jpg", ".jpeg")
 READERS: Final = 16
-"""Headers read at the same time."""
-BLOCK: Final = 64 * 1024
-"""Bytes fetched at a time; nearly every header fits into the first block."""
-LARGEST_READ: Final = 1 << 20
-"""A longer read wants pixels, not a header (GDAL takes in a whole NITF), and gets nothing."""
+"""Images looked at at the same time."""
+NAMED: Final = 3
+"""Images named of those that share a fault."""
+REASONS: Final = 5
+"""Reasons that are told apart; services and GDAL put details into them."""
 
-
-_GDAL_PATH: Final = re.compile(r"/vsiriopener_\w+/")
+_PERMISSION: Final = re.compile(r"\b[a-z][\w-]+:[A-Z]\w+")  # such as kms:Decrypt
 _BUCKET: Final = re.compile(r"[\w.-]+(:[\w.:-]+)*")  # or the ARN of an access point
 
 
@@ -64,8 +64,9 @@ async def find_images(
 ) -> list[Image]:
     """Find all readable images in the folder ``url``, in order of their names.
 
-    ``url`` may be a single image, too. A corrupt image is skipped and named in a note. Raises
-    :class:`TargetError` when the bucket is missing or has no usable image.
+    ``url`` may be a single image, too. Images that cannot be fetched or read are skipped, and told
+    in a note for each reason. Raises :class:`TargetError` when the bucket is missing or has no
+    usable image.
     """
     bucket, prefix = parse_s3_url(url, key=key)
     setup.progress(f"listing {url}")
@@ -76,92 +77,142 @@ async def find_images(
             f"{' '.join(suffixes)} there, or point {key} elsewhere"
         )
     images: list[Image | None] = [None] * len(found)
+    faults = _Faults(len(found))
     done = 0
     limiter = anyio.CapacityLimiter(READERS)
 
-    async def read(index: int, name: str, size: int) -> None:
+    async def look(index: int, name: str, size: int, reader: HeaderReader) -> None:
         nonlocal done
         image_url = f"s3://{bucket}/{name}"
-        try:
-            pixels = await _pixels(setup.aws, bucket, name, size, limiter)
-        except Exception as problem:  # GDAL, botocore and broken files raise anything
-            setup.note(
-                "warning", f"skipped {image_url}: its header cannot be read ({_reason(problem)})"
-            )
-        else:
-            images[index] = Image(image_url, size, pixels)
+        async with limiter:
+            try:
+                pixels = await _pixels(setup.aws, reader, bucket, name, size)
+            except ReaderUnavailableError as problem:
+                raise ConfigError(
+                    f"{key}: {_reason(problem)}, so images cannot be read; install it anew"
+                ) from None
+            except Exception as problem:  # botocore and broken files raise anything
+                faults.add(image_url, problem)
+            else:
+                images[index] = Image(image_url, size, pixels)
         done += 1
         setup.progress(f"read the headers of {done} of {len(found)} images")
 
-    with _no_place_needed():
-        async with anyio.create_task_group() as group:
-            for index, (name, size) in enumerate(found):
-                group.start_soon(read, index, name, size)
+    async with HeaderReader.for_images(len(found)) as reader, anyio.create_task_group() as group:
+        for index, (name, size) in enumerate(found):
+            group.start_soon(look, index, name, size, reader)
     usable = [image for image in images if image is not None]
     if not usable:
         raise TargetError(
-            f"{key}: none of the {len(found)} images under {url} can be read; "
-            f"mend them, or point {key} elsewhere"
+            f"{key}: none of the {len(found)} images under {url} can be used: "
+            f"{faults.summary()}; mend that, or point {key} elsewhere"
         )
+    for sentence in faults.sentences():
+        setup.note("warning", f"skipped {sentence}")
     return usable
 
 
 async def look_at_images(setup: Setup, urls: Collection[str]) -> dict[str, Image]:
     """Read the headers of single images, as far as they can be read.
 
-    A note names those that cannot: their sizes stay unknown. Raises nothing.
+    Notes tell of those that cannot: their sizes stay unknown. Raises nothing.
     """
     known: dict[str, Image] = {}
-    unknown: dict[str, str] = {}
+    faults = _Faults(len(urls))
     aws = setup.aws
-    looks = anyio.CapacityLimiter(READERS)
     limiter = anyio.CapacityLimiter(READERS)
 
-    async def look(url: str, group: TaskGroup) -> None:
+    async def look(url: str, reader: HeaderReader, group: TaskGroup) -> None:
         try:
             bucket, name = parse_s3_url(url, key="imageUrls")
-            async with looks:
+            async with limiter:
                 s3 = await aws.client("s3", retries=True)
                 size = (await s3.head_object(Bucket=bucket, Key=name))["ContentLength"]
-            known[url] = Image(url, size, await _pixels(aws, bucket, name, size, limiter))
-        except ConfigError:
-            unknown[url] = "it is not in S3"
+                known[url] = Image(url, size, await _pixels(aws, reader, bucket, name, size))
         except Exception as problem:
-            unknown[url] = _reason(problem)
-            if never_connected(problem):
+            faults.add(url, problem)
+            if never_connected(problem) or isinstance(problem, ReaderUnavailableError):
                 group.cancel_scope.cancel()  # nor will the others be found
         setup.progress(f"read the headers of {len(known)} of {len(urls)} images")
 
-    with _no_place_needed():
-        async with anyio.create_task_group() as group:
-            for url in urls:
-                group.start_soon(look, url, group)
-    if missing := len(urls) - len(known):
-        url, reason = next(iter(unknown.items()))
-        setup.note(
-            "warning",
-            f"size and pixels of {missing} of {len(urls)} images are not known, "
-            f"such as those of {url}: {reason}",
-        )
+    async with HeaderReader.for_images(len(urls)) as reader, anyio.create_task_group() as group:
+        for url in urls:
+            group.start_soon(look, url, reader, group)
+    faults.add_others(len(urls) - len(known) - faults.count)
+    for sentence in faults.sentences():
+        setup.note("warning", f"size and pixels are not known of {sentence}")
     return known
 
 
-@contextlib.contextmanager
-def _no_place_needed() -> Iterator[None]:
-    """Silence rasterio about photographs and masks, which have no place on Earth.
+class _Faults:
+    """Why images cannot be used: the first images of each reason, and how many there are."""
 
-    Around all reads, not in their threads: filters for warnings are the process's.
-    """
-    from rasterio.errors import NotGeoreferencedWarning
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._first: dict[str, list[str]] = {}
+        self._count = Counter[str]()
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield
+    def add(self, url: str, problem: Exception) -> None:
+        """Note what is wrong with one image."""
+        reason = _reason(problem)
+        self._count[reason] += 1
+        first = self._first.setdefault(reason, [])
+        if len(first) < NAMED:
+            first.append(url)
+
+    def add_others(self, count: int) -> None:
+        """Note that ``count`` more images have the fault that was found first."""
+        if count:
+            self._count[next(iter(self._count))] += count
+
+    @property
+    def count(self) -> int:
+        """Images with a fault."""
+        return self._count.total()
+
+    def sentences(self) -> Iterator[str]:
+        """How many images have which fault; one sentence a reason, then one for the rest."""
+        ranked = self._count.most_common()
+        for reason, count in ranked[:REASONS]:
+            yield f"{self._of_all(count)}: {reason} ({self._named(reason)})"
+        if rest := ranked[REASONS:]:
+            count = sum(count for _, count in rest)
+            reason = rest[0][0]
+            yield f"{self._of_all(count)}, for other reasons: {reason} ({self._named(reason)}), …"
+
+    def summary(self) -> str:
+        """The reasons alone."""
+        (reason, count), *others = self._count.most_common()
+        if not others:
+            return reason
+        more = ", …" if len(others) > 1 else ""
+        return f"{reason} ({count:,}), {others[0][0]} ({others[0][1]:,}){more}"
+
+    def _of_all(self, count: int) -> str:
+        return f"{count:,} of {self._total:,} image{'s' if self._total > 1 else ''}"
+
+    def _named(self, reason: str) -> str:
+        first = self._first[reason]
+        more = self._count[reason] > len(first)
+        return ("such as " if more else "") + ", ".join(first)
 
 
 def _reason(problem: Exception) -> str:
-    """What was wrong with an image, in a few words, without the path that GDAL knows it by."""
-    return hide_secrets(_GDAL_PATH.sub("", " ".join(str(problem).split()))[:160])
+    """What is wrong with an image, in a few words; of fetching it, or else of its header."""
+    match problem:
+        case UnreadableImageError():
+            return f"its header cannot be read, {problem}"
+        case ReaderUnavailableError():
+            return f"rasterio cannot be used here, {problem}"
+        case ConfigError():
+            return "it is not in S3"
+    code, said = error_code(problem) or "", describe(problem)
+    if code.startswith("AccessDenied") or code in {"403", "Forbidden"}:
+        permission = _PERMISSION.search(said)
+        return f"access denied ({permission[0] if permission else code})"
+    if code in {"404", "NoSuchKey"}:
+        return f"it is not there ({code})"
+    return f"it cannot be fetched, {said}"
 
 
 async def _list(
@@ -205,79 +256,19 @@ async def check_bucket(aws: Aws, url: str, *, key: str) -> tuple[str, str]:
     return bucket, prefix
 
 
-async def _pixels(
-    aws: Aws, bucket: str, name: str, size: int, limiter: anyio.CapacityLimiter
-) -> int:
+async def _pixels(aws: Aws, reader: HeaderReader, bucket: str, name: str, size: int) -> int:
+    """Pixels of one image. Raises what botocore raises, and what the reader does."""
     s3 = await aws.client("s3", retries=True)
 
     async def fetch(first: int, last: int) -> bytes:
         answer = await s3.get_object(Bucket=bucket, Key=name, Range=f"bytes={first}-{last}")
         async with answer["Body"] as body:
-            content: bytes = await body.read()
-        return content
+            if first and "ContentRange" not in answer:
+                raise UnreadableImageError("the service gives no parts of objects")
+            content = bytearray()
+            while piece := await body.read(last - first + 1 - len(content)):
+                content += piece
+        return bytes(content)
 
-    def fetch_from_thread(first: int, last: int) -> bytes:
-        return anyio.from_thread.run(fetch, first, last)
-
-    return await anyio.to_thread.run_sync(
-        _count_pixels, name, size, fetch_from_thread, limiter=limiter
-    )
-
-
-def _count_pixels(name: str, size: int, fetch: Callable[[int, int], bytes]) -> int:
-    import rasterio
-
-    def open_remote(_path: str, _mode: str = "rb", **_: Any) -> _RemoteFile:
-        return _RemoteFile(size, fetch)
-
-    with (
-        rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO"),
-        rasterio.open(name, opener=open_remote, sharing=False) as dataset,
-    ):
-        return int(dataset.width) * int(dataset.height)
-
-
-class _RemoteFile(io.RawIOBase):
-    """A read-only file that fetches blocks when they are read."""
-
-    def __init__(self, size: int, fetch: Callable[[int, int], bytes]) -> None:
-        self._size = size
-        self._fetch = fetch
-        self._position = 0
-        self._blocks: dict[int, bytes] = {}
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
-    def read(self, size: int = -1, /) -> bytes | None:
-        return b"" if size > LARGEST_READ else super().read(size)
-
-    def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._size - self._position)
-        filled = 0
-        while filled < wanted:
-            number, skip = divmod(self._position, BLOCK)
-            piece = self._block(number)[skip : skip + wanted - filled]
-            if not piece:
-                break
-            buffer[filled : filled + len(piece)] = piece
-            filled += len(piece)
-            self._position += len(piece)
-        return filled
-
-    def _block(self, number: int) -> bytes:
-        if number not in self._blocks:
-            first = number * BLOCK
-            self._blocks[number] = self._fetch(first, min(first + BLOCK, self._size) - 1)
-        return self._blocks[number]
+    width, height = await reader.read(size, fetch)
+    return width * height
