@@ -1,7 +1,5 @@
 """Images are found once, before the clock starts, in a real S3, from their headers alone."""
 
-import io
-import random
 import socket
 import warnings
 
@@ -9,22 +7,20 @@ import anyio
 import pytest
 import rasterio
 from desk import Desk
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from rasterio.errors import NotGeoreferencedWarning
+from test_headers import tiff_with_its_directory_at_the_end
+from troubled_s3 import TroubledS3
 
-from asyncload.errors import ConfigError, TargetError
+from asyncload.errors import ConfigError, TargetError, own_error
 from asyncload.local.imagery import make_images
 from asyncload.local.settings import LocalSettings
 from asyncload.local.stack import LocalStack
 from asyncload.transport.aws import Aws
+from asyncload.users.model_runner import headers
 from asyncload.users.model_runner.images import (
-    BLOCK,
-    LARGEST_READ,
     SUFFIXES,
     TIFF_AND_NITF,
     Image,
-    _RemoteFile,
     check_bucket,
     find_images,
     look_at_images,
@@ -65,41 +61,6 @@ def test_what_is_no_place_in_s3_is_refused(url):
         f"scenarios.0.user.images: {url!r} is not a place in S3; "
         "write s3://bucket or s3://bucket/folder"
     )
-
-
-# -- reading headers over the network -----------------------------------------------
-
-steps = st.lists(
-    st.tuples(st.sampled_from([0, 1, 2]), st.integers(-200_000, 300_000), st.integers(0, 200_000)),
-    max_size=8,
-)
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.integers(0, 3 * BLOCK + 5), steps)
-def test_a_remote_file_reads_like_a_local_one(size, steps):
-    content = random.Random(size).randbytes(size)
-    local = io.BytesIO(content)
-    fetched = []
-
-    def fetch(first, last):
-        fetched.append((first, last))
-        return content[first : last + 1]
-
-    remote = _RemoteFile(size, fetch)
-    for whence, offset, amount in steps:
-        base = {0: 0, 1: local.tell(), 2: size}[whence]
-        position = max(0, base + offset)
-        assert remote.seek(offset, whence) == local.seek(position)
-        assert remote.read(amount) == local.read(amount)
-        assert remote.tell() == local.tell()
-    assert len(set(fetched)) == len(fetched), "no block is fetched twice"
-    assert all(0 <= first <= last < size for first, last in fetched)
-
-
-def test_a_read_of_the_whole_image_gets_nothing():
-    remote = _RemoteFile(10 * LARGEST_READ, lambda _first, _last: pytest.fail("fetched"))
-    assert remote.read(LARGEST_READ + 1) == b""
 
 
 # -- finding them -------------------------------------------------------------------
@@ -204,12 +165,18 @@ async def test_a_corrupt_image_is_skipped_and_named_and_the_others_are_used(aws,
     })  # fmt: skip
     found = await find(desk, "s3://mixed")
     assert [one.file_name for one in found] == ["good.jpg", "good.tif"]
-    assert sorted(level for level, _ in desk.notes) == ["warning"] * 3
-    for name in ("text.tif", "empty.png", "cut.ntf"):
-        assert any(
-            text.startswith(f"skipped s3://mixed/{name}: its header cannot be read (")
-            for _, text in desk.notes
-        )
+    assert {level for level, _ in desk.notes} == {"warning"}
+    texts = sorted(text for _, text in desk.notes)
+    assert [text for text in texts if "cut.ntf" not in text] == [
+        "skipped 1 of 5 images: its header cannot be read, it is empty (s3://mixed/empty.png)",
+        (
+            "skipped 1 of 5 images: its header cannot be read, it is not a TIFF, NITF, PNG or JPEG "
+            "image (s3://mixed/text.tif)"
+        ),
+    ]
+    [cut] = [text for text in texts if "cut.ntf" in text]
+    assert cut.startswith("skipped 1 of 5 images: its header cannot be read, ")
+    assert cut.endswith(" (s3://mixed/cut.ntf)")
 
 
 @pytest.mark.anyio
@@ -218,8 +185,9 @@ async def test_without_a_good_image_there_is_nothing_to_send(aws, desk):
     with pytest.raises(TargetError) as caught:
         await find(desk, "s3://broken")
     assert str(caught.value) == (
-        "scenarios.0.user.images: none of the 2 images under s3://broken can be read; "
-        "mend them, or point scenarios.0.user.images elsewhere"
+        "scenarios.0.user.images: none of the 2 images under s3://broken can be used: its header "
+        "cannot be read, it is not a TIFF, NITF, PNG or JPEG image; mend that, or point "
+        "scenarios.0.user.images elsewhere"
     )
 
 
@@ -269,11 +237,24 @@ async def test_single_images_are_looked_at_and_those_that_cannot_be_read_are_not
     known = await look_at_images(desk, [good, bad, gone, "http://images/a.tif", "s3://single/"])
     assert known.keys() == {good}
     assert (known[good].size, known[good].file_name) == (len(sample["tif"]), "good.tif")
-    [(level, text)] = desk.notes
-    assert level == "warning"
-    assert text.startswith("size and pixels of 4 of 5 images are not known, such as those of ")
+    unknown = "size and pixels are not known of"
+    assert sorted(desk.notes) == [
+        ("warning", f"{unknown} 1 of 5 images: it is not there (404) ({gone})"),
+        (
+            "warning",
+            (
+                f"{unknown} 1 of 5 images: its header cannot be read, "
+                f"it is not a TIFF, NITF, PNG or JPEG image ({bad})"
+            ),
+        ),
+        (
+            "warning",
+            f"{unknown} 2 of 5 images: it is no image in S3 (http://images/a.tif, s3://single/)",
+        ),
+    ]
+    desk.notes.clear()
     assert await look_at_images(desk, [good]) == known
-    assert len(desk.notes) == 1
+    assert desk.notes == []
 
 
 def test_where_nobody_can_be_asked_the_first_image_tells_of_all():
@@ -288,8 +269,161 @@ def test_where_nobody_can_be_asked_the_first_image_tells_of_all():
         return desk.notes
 
     [(_, text)] = anyio.run(look)
-    assert text.startswith("size and pixels of 500 of 500 images are not known, such as those of ")
+    assert text.startswith("size and pixels are not known of 500 of 500 images: ")
+    assert "(such as s3://images/" in text
     assert "Could not connect to the endpoint URL" in text
+
+
+# -- images that cannot be fetched --------------------------------------------------
+
+
+@pytest.fixture
+async def troubled(stack):
+    """A proxy in front of S3, and a desk whose calls go through it."""
+    proxy = TroubledS3(stack.endpoint_url)
+    keys = (stack.access_key, stack.secret_key)
+    async with (
+        proxy.serving(),
+        Aws(endpoint_url=proxy.url, region=REGION, credentials=keys) as aws,
+    ):
+        yield proxy, Desk(aws)
+
+
+KMS = "User: arn:aws:iam::1:user/x is not authorized to perform: kms:Decrypt on this resource"
+REFUSALS = {
+    "deleted": ((404, "NoSuchKey", "The specified key does not exist."),
+                "it is not there (NoSuchKey)"),
+    "denied": ((403, "AccessDenied", "Access Denied"), "access denied (AccessDenied)"),
+    "encrypted": ((403, "AccessDenied", KMS), "access denied (kms:Decrypt)"),
+    "archived": ((403, "InvalidObjectState", "The operation is not valid for this storage class"),
+                 ("it cannot be fetched, InvalidObjectState: The operation is not valid for this "
+                 "storage class")),
+    "throttled": ((503, "SlowDown", "Please reduce your request rate."),
+                  "it cannot be fetched, SlowDown: Please reduce your request rate."),
+}  # fmt: skip
+
+
+@pytest.mark.anyio
+async def test_images_that_cannot_be_fetched_are_told_with_the_reason_and_a_count(
+    troubled, aws, sample
+):
+    proxy, desk = troubled
+    bucket = "refusing"
+    names = [f"{kind}-{number}.tif" for kind in REFUSALS for number in range(2)]
+    names += [f"denied-{number}.tif" for number in range(2, 12)]
+    await put(aws, bucket, **dict.fromkeys([*names, "good.tif"], sample["tif"]))
+
+    async def refuse(name, _first):
+        return REFUSALS.get(name.partition("-")[0], (None,))[0]
+
+    proxy.refuse = refuse
+    assert [one.file_name for one in await find(desk, f"s3://{bucket}")] == ["good.tif"]
+    texts = {text for _, text in desk.notes}
+    for kind, (_, reason) in REFUSALS.items():
+        if kind == "denied":
+            start = f"skipped 12 of 21 images: {reason} (such as s3://{bucket}/denied-"
+            assert any(text.startswith(start) for text in texts)
+        else:
+            pair = {f"s3://{bucket}/{kind}-{number}.tif" for number in range(2)}
+            [text] = [
+                text for text in texts if text.startswith(f"skipped 2 of 21 images: {reason} ")
+            ]
+            assert (
+                set(text.removeprefix(f"skipped 2 of 21 images: {reason} (")[:-1].split(", "))
+                == pair
+            )
+    assert len(desk.notes) == len(REFUSALS)
+
+
+@pytest.mark.anyio
+async def test_where_all_images_are_refused_the_run_does_not_start_and_says_why(
+    troubled, aws, sample
+):
+    proxy, desk = troubled
+    await put(aws, "sealed", **dict.fromkeys(["a.tif", "b.tif"], sample["tif"]))
+
+    async def refuse(_name, _first):
+        return REFUSALS["encrypted"][0]
+
+    proxy.refuse = refuse
+    with pytest.raises(TargetError) as caught:
+        await find(desk, "s3://sealed")
+    assert str(caught.value) == (
+        "scenarios.0.user.images: none of the 2 images under s3://sealed can be used: access "
+        "denied (kms:Decrypt); mend that, or point scenarios.0.user.images elsewhere"
+    )
+    known = await look_at_images(desk, ["s3://sealed/a.tif"])
+    assert known == {}
+    assert desk.notes == [("warning", ("size and pixels are not known of 1 of 1 image: access "
+                                      "denied (kms:Decrypt) (s3://sealed/a.tif)"))]  # fmt: skip
+
+
+@pytest.mark.anyio
+async def test_a_later_piece_that_is_refused_costs_that_image_alone(troubled, aws, sample):
+    proxy, desk = troubled
+    late = tiff_with_its_directory_at_the_end()
+    await put(aws, "pieces", **{"late.tif": late, "later.tif": late, "good.tif": sample["tif"]})
+    asked = []
+
+    async def refuse(name, first):
+        asked.append((name, first))
+        return REFUSALS["denied"][0] if first and name == "late.tif" else None
+
+    proxy.refuse = refuse
+    found = await find(desk, "s3://pieces")
+    assert [(one.file_name, one.pixels) for one in found if one.file_name != "good.tif"] == [
+        ("later.tif", 300 * 200)
+    ]
+    assert len(found) == 2
+    [(_, text)] = desk.notes
+    assert text == "skipped 1 of 3 images: access denied (AccessDenied) (s3://pieces/late.tif)"
+    assert len(asked) == 5
+
+
+@pytest.mark.anyio
+async def test_a_broken_reader_costs_its_image_and_a_missing_one_is_told(
+    aws, desk, sample, monkeypatch, tmp_path
+):
+    program = tmp_path / "planted.py"
+    program.write_text(
+        "import os\nfrom asyncload.users.model_runner.header_worker import main\n"
+        "def read(image):\n"
+        "    if image.read(0, 4) == b'EVIL': os.abort()\n"
+        "    return 20, 10\n"
+        "main(read)\n"
+    )
+    monkeypatch.setattr(headers, "_WORKER", ("-P", str(program)))
+    await put(aws, "evil", **{"a.tif": b"good", "b.tif": b"EVIL", "c.ntf": b"good"})
+    found = await find(desk, "s3://evil")
+    assert [(one.file_name, one.pixels) for one in found] == [("a.tif", 200), ("c.ntf", 200)]
+    assert [text for _, text in desk.notes] == [
+        (
+            "skipped 1 of 3 images: its header cannot be read, the process that read it ended with "
+            "signal SIGABRT (s3://evil/b.tif)"
+        )
+    ]
+    program.write_text("import sys; sys.exit('libgdal.so: no such file')")
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await find(desk, "s3://evil")
+    assert str(own_error(caught.value)) == (
+        "scenarios.0.user.images: rasterio cannot be used here, the process that read it ended "
+        "with exit code 1: libgdal.so: no such file, so images cannot be read; install it anew"
+    )
+
+
+@pytest.mark.anyio
+async def test_who_stops_waiting_for_images_waits_no_longer(troubled, aws, sample):
+    proxy, desk = troubled
+    await put(aws, "slow", **{f"{number}.tif": sample["tif"] for number in range(40)})
+
+    async def refuse(_name, _first):
+        await anyio.sleep(30)
+
+    proxy.refuse = refuse
+    start = anyio.current_time()
+    with anyio.move_on_after(1):
+        await find(desk, "s3://slow")
+    assert anyio.current_time() - start < 2
 
 
 def test_the_name_of_an_image_is_the_last_part_of_its_url():

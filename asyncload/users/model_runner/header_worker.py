@@ -83,21 +83,47 @@ class Unreadable(msgspec.Struct, frozen=True, array_like=True, tag="unreadable")
 
 
 Answer = Ready | Size | Missing | Unreadable
-SizeReader = Callable[["PartialFile"], tuple[int, int]]
+SizeReader = Callable[["PartialImage"], tuple[int, int]]
 
 
-class PartialFile(io.RawIOBase):
-    """A read-only file of ``size`` bytes of which only ``pieces`` (offset, content) are here.
+class PartialImage:
+    """An image of ``size`` bytes of which only ``pieces`` (offset, content) are here.
 
     From the first read that wants other bytes on it is as if the file ended: an exception would go
     through GDAL's C++ and end the process. :attr:`missing` says which bytes were wanted.
     """
 
     def __init__(self, size: int, pieces: list[tuple[int, bytes]]) -> None:
-        self._size = size
-        self._pieces = sorted(pieces)
-        self._position = 0
+        self.size = size
         self.missing: Missing | None = None
+        self._pieces = sorted(pieces)
+
+    def open(self) -> PartialFile:
+        """Give a file of its own position; GDAL may hold several of one image."""
+        return PartialFile(self)
+
+    def read(self, first: int, wanted: int) -> bytes:
+        """Return the bytes from ``first`` on, up to the end; none when one is missing."""
+        position, end = first, min(first + wanted, self.size)
+        if self.missing is not None or position >= end:
+            return b""
+        found = []
+        for offset, piece in self._pieces:
+            if offset <= position < offset + len(piece):
+                found.append(piece[position - offset : end - offset])
+                position += len(found[-1])
+        if position < end:
+            self.missing = Missing(position, end - position)
+            return b""
+        return b"".join(found)
+
+
+class PartialFile(io.RawIOBase):
+    """A read-only file with the content of a :class:`PartialImage`."""
+
+    def __init__(self, image: PartialImage) -> None:
+        self._image = image
+        self._position = 0
 
     def readable(self) -> bool:  # noqa: D102  # as of any file
         return True
@@ -109,29 +135,15 @@ class PartialFile(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:  # noqa: D102  # as of any file
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        size = self._image.size
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: size}[whence]
         self._position = max(0, base + offset)
         return self._position
 
     def read(self, size: int = -1, /) -> bytes:  # noqa: D102  # as of any file
-        left = max(0, self._size - self._position)
-        wanted = left if size < 0 else min(size, left)
-        content = self._known(self._position, wanted) if self.missing is None else b""
+        content = self._image.read(self._position, self._image.size if size < 0 else size)
         self._position += len(content)
         return content
-
-    def _known(self, first: int, wanted: int) -> bytes:
-        """Return the bytes from ``first`` on; none of them when one is missing."""
-        found = []
-        position, end = first, first + wanted
-        for offset, piece in self._pieces:
-            if offset <= position < offset + len(piece):
-                found.append(piece[position - offset : end - offset])
-                position += len(found[-1])
-        if position < end:
-            self.missing = Missing(position, end - position)
-            return b""
-        return b"".join(found)
 
 
 def main(read_size: SizeReader | None = None) -> None:
@@ -151,22 +163,21 @@ def main(read_size: SizeReader | None = None) -> None:
         _send(answers, _answer(decode(message), read_size))
 
 
-def read_with_gdal(file: PartialFile) -> tuple[int, int]:
-    """Width and height of the first image in ``file``. Raises what rasterio raises."""
+def read_with_gdal(image: PartialImage) -> tuple[int, int]:
+    """Width and height of the first image in it. Raises what rasterio raises."""
     import rasterio
 
-    begin = file.read(4)
+    begin = image.read(0, 4)
     driver = next((driver for magic, driver in _DRIVERS if begin.startswith(magic)), None)
     if driver is None:
         raise ValueError("it is not a TIFF, NITF, PNG or JPEG image")
-    file.seek(0)
 
     def open_file(path: str, _mode: str = "rb", **_: Any) -> PartialFile:
         # GDAL also asks for files beside the image. Given the image itself in their place it
         # reads all of it as text, or, looking for overviews, opens it within itself for ever.
         if path.rpartition("/")[2] != _NAME:
             raise FileNotFoundError(path)
-        return file
+        return image.open()
 
     with rasterio.open(_NAME, driver=driver, opener=open_file, sharing=False) as dataset:
         return int(dataset.width), int(dataset.height)
@@ -247,17 +258,17 @@ def _limit_time() -> None:
 
 
 def _answer(request: Request, read_size: SizeReader) -> Answer:
-    file = PartialFile(request.size, request.pieces)
+    image = PartialImage(request.size, request.pieces)
     try:
-        width, height = read_size(file)
+        width, height = read_size(image)
     except MemoryError:
         return Unreadable(out_of_memory())
     except Exception as problem:  # GDAL and broken files raise anything
         # What was said of half a header is no verdict on the whole one.
-        return file.missing or Unreadable(str(problem))
+        return image.missing or Unreadable(str(problem))
     finally:
         signal.alarm(0)
-    return file.missing or Size(width, height)
+    return image.missing or Size(width, height)
 
 
 def out_of_memory() -> str:

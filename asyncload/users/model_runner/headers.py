@@ -44,6 +44,10 @@ IMAGES_A_WORKER: Final = 100
 """Below that one worker is up sooner than two."""
 START_LIMIT: Final = 60.0
 """Seconds for a worker to load GDAL."""
+EXIT_LIMIT: Final = 1.0
+"""Seconds for a worker whose pipes are closed to be gone."""
+STDERR_TAIL: Final = 2000
+"""Bytes of what a worker said at its end that are looked at."""
 
 _WORKER: Final = ("-P", "-m", "asyncload.users.model_runner.header_worker")
 _NOT_INHERITED: Final = re.compile(
@@ -156,6 +160,9 @@ class _Worker:
     def __init__(self, process: asyncio.subprocess.Process, stderr: IO[bytes]) -> None:
         self._process = process
         self._stderr = stderr
+        self._has_ended = False
+        self._stderr_before = 0
+        self._stderr_tail = ""
 
     @classmethod
     async def start(cls) -> Self:
@@ -181,10 +188,12 @@ class _Worker:
     async def ask(self, request: Request) -> Answer | None:
         """Send ``request`` and wait for the answer; ``None`` when the process has ended."""
         assert self._process.stdin is not None
+        self._stderr_before = self._stderr_size()
         self._process.stdin.write(framed(msgspec.msgpack.encode(request)))
         try:
             await self._process.stdin.drain()
         except ConnectionError:
+            self._has_ended = True
             return None
         return await self.answer()
 
@@ -195,26 +204,36 @@ class _Worker:
             length = await self._process.stdout.readexactly(LENGTH_BYTES)
             message = await self._process.stdout.readexactly(int.from_bytes(length))
         except (asyncio.IncompleteReadError, ConnectionError):
+            self._has_ended = True
             return None
         answer: Answer = msgspec.msgpack.decode(message, type=Answer)
         return answer
 
     async def end(self) -> None:
         """Kill the process, which has nothing to lose, and close what leads to it."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
+        if self._has_ended:  # asyncio's `kill` may reap it, and then its exit code is lost
+            with anyio.move_on_after(EXIT_LIMIT):
+                await self._process.wait()
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
         assert self._process.stdin is not None
         self._process.stdin.close()
+        first = max(self._stderr_before, self._stderr_size() - STDERR_TAIL)
+        self._stderr.seek(first)
+        self._stderr_tail = self._stderr.read().decode(errors="replace").strip()
+        self._stderr.close()
+
+    def _stderr_size(self) -> int:
+        return os.fstat(self._stderr.fileno()).st_size
 
     def exit_error(self) -> str:
         """Say why the process ended, in a few words."""
         code = self._process.returncode or 0
-        self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - 2000))
-        tail = self._stderr.read().decode(errors="replace").strip()
-        if _BAD_ALLOC.search(tail):
+        if _BAD_ALLOC.search(self._stderr_tail):
             return out_of_memory()
-        last = tail.splitlines()[-1] if tail else ""
+        last = self._stderr_tail.splitlines()[-1] if self._stderr_tail else ""
         if -code in (signal.SIGALRM, signal.SIGXCPU):
             return took_too_long()
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

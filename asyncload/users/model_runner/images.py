@@ -125,6 +125,8 @@ async def look_at_images(setup: Setup, urls: Collection[str]) -> dict[str, Image
     async def look(url: str, reader: HeaderReader, group: TaskGroup) -> None:
         try:
             bucket, name = parse_s3_url(url, key="imageUrls")
+            if not name:
+                raise ConfigError(f"imageUrls: {url!r} is a bucket; name an image in it")
             async with limiter:
                 s3 = await aws.client("s3", retries=True)
                 size = (await s3.head_object(Bucket=bucket, Key=name))["ContentLength"]
@@ -205,7 +207,7 @@ def _reason(problem: Exception) -> str:
         case ReaderUnavailableError():
             return f"rasterio cannot be used here, {problem}"
         case ConfigError():
-            return "it is not in S3"
+            return "it is no image in S3"
     code, said = error_code(problem) or "", describe(problem)
     if code.startswith("AccessDenied") or code in {"403", "Forbidden"}:
         permission = _PERMISSION.search(said)
