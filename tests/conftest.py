@@ -9,6 +9,8 @@ import pytest
 
 from tests.forkserver import ForkServer
 
+pytest_plugins = ["tests.memory_limit"]
+
 
 @pytest.fixture
 def anyio_backend() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import os
 import sys
@@ -41,11 +40,20 @@ def run_loop(main: Callable[[], Awaitable[T]]) -> T:
 
     An error of asyncload's own comes out as it is, also from within task groups.
     """
-    fast = importlib.util.find_spec("uvloop") is not None
+    options = {"use_uvloop": _can_import_uvloop()}
     try:
-        return anyio.run(main, backend="asyncio", backend_options={"use_uvloop": fast})
+        return anyio.run(main, backend="asyncio", backend_options=options)
     except BaseExceptionGroup as group:
         problem = own_error(group)
         if problem is None:
             raise
         raise problem from None
+
+
+def _can_import_uvloop() -> bool:
+    """Tell whether uvloop is installed, and made for this Python and system."""
+    try:
+        import uvloop  # noqa: F401
+    except ImportError:
+        return False
+    return True

@@ -35,7 +35,7 @@ from asyncload.users.model_runner.header_worker import (
 Fetch = Callable[[int, int], Awaitable[bytes]]
 """Fetches the bytes from the first to the last of an image, both included."""
 
-FIRST_PIECE: Final = 64 * 1024
+FIRST_PIECE: Final = 16 * 1024
 """Bytes fetched at first; nearly every header fits in."""
 MOST_PIECES: Final = 8
 """Requests for one image. Pieces that follow one another grow fourfold, to ``LARGEST_PIECE``."""
