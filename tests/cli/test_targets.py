@@ -244,12 +244,12 @@ def test_a_corrupt_image_is_skipped_and_named_and_the_run_goes_on(on_stack, buck
     assert ended.stderr == ""
     output = " ".join(ended.stdout.split())
     for name in ("bad.tif", "worse.png"):
-        assert f"s3://mixed/{name})" in output
+        assert f": s3://mixed/{name}" in output
     assert output.count("skipped 1 of 3 images: its header cannot be read, ") == 2
     assert "4 submitted = 4 succeeded" in output
     log = (on_stack.folder / "logs" / "run.jsonl").read_text().splitlines()
     notes = [json.loads(line) for line in log if '"type":"note"' in line]
-    assert sum("(s3://mixed/" in note["text"] for note in notes) == 2
+    assert sum(": s3://mixed/" in note["text"] for note in notes) == 2
 
 
 def test_without_one_good_image_the_run_does_not_start(on_stack, bucket):

@@ -154,8 +154,8 @@ async def test_sizes_that_cannot_be_read_are_unknown_and_noted_once(folder, stac
     assert known.size > known.pixels > 1000
     assert {(order.size, order.pixels) for order in unknown} == {(None, None)}
     assert sorted(warnings(desk.notes)) == [
-        "size and pixels are not known of 1 of 3 images: it is no image in S3 (/y.tif)",
-        "size and pixels are not known of 1 of 3 images: it is not there (404) (s3://nowhere/x.tif)",
+        "size and pixels are not known of 1 of 3 images: it is no image in S3: /y.tif",
+        "size and pixels are not known of 1 of 3 images: it is not there (404): s3://nowhere/x.tif",
     ]
 
 

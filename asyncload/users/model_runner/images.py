@@ -176,11 +176,11 @@ class _Faults:
         """How many images have which fault; one sentence a reason, then one for the rest."""
         ranked = self._count.most_common()
         for reason, count in ranked[:REASONS]:
-            yield f"{self._of_all(count)}: {reason} ({self._named(reason)})"
+            yield f"{self._of_all(count)}: {reason}{self._named(reason)}"
         if rest := ranked[REASONS:]:
             count = sum(count for _, count in rest)
             reason = rest[0][0]
-            yield f"{self._of_all(count)}, for other reasons: {reason} ({self._named(reason)}), …"
+            yield f"{self._of_all(count)}, for other reasons: {reason}{self._named(reason)}, …"
 
     def summary(self) -> str:
         """The reasons alone."""
@@ -196,7 +196,7 @@ class _Faults:
     def _named(self, reason: str) -> str:
         first = self._first[reason]
         more = self._count[reason] > len(first)
-        return ("such as " if more else "") + ", ".join(first)
+        return (", such as " if more else ": ") + ", ".join(first)
 
 
 def _reason(problem: Exception) -> str:
