@@ -156,8 +156,9 @@ def test_the_set_up_commands_of_the_readme_are_those_that_ci_runs():
     assert len(commands) == 2
     for command in commands:
         assert "pip install -q -c constraints.txt -e '.[" in command
-    assert "-c constraints.txt -e '.[dev]'" in ci
-    assert "pytest -n 4" in ci
+    assert "-c \"$3\" -e '.[dev]'" in ci
+    assert 'install python3 "$venv" constraints.txt\n' in ci
+    assert "\npytest -n 4\n" in ci
     assert "pytest -n 4" in commands[1]
 
 

@@ -481,7 +481,7 @@ def test_a_disk_that_is_full_for_a_while_costs_no_row(bench):
         ("out/", "csv: 'out/' is a folder; .* such as out/run"),
         ("file/x", "csv: cannot write file/x_stats.csv: .*/file is not a folder; choose another"),
         ("taken", "csv: cannot write taken_failures.csv: taken_failures.csv is a folder; choose"),
-        ("a\0b", "csv: cannot write a\0b_stats.csv: embedded null byte; choose another prefix"),
+        ("a\0b", "csv: cannot write a\0b_stats.csv: .+; choose another prefix"),
     ],
 )  # fmt: skip
 def test_a_prefix_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch, prefix, sentence):
