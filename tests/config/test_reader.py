@@ -113,7 +113,7 @@ def test_a_file_that_cannot_be_read_is_named(path, sentence):
 
 
 def test_a_path_that_no_file_can_have_is_named():
-    with pytest.raises(ConfigError, match="^a\0b: cannot be read: .+; check the path$"):
+    with pytest.raises(ConfigError, match=r"^a\x00b: cannot be read: .+; check the path$"):
         load_config(Path("a\0b"))
 
 
