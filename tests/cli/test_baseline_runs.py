@@ -7,8 +7,8 @@ import signal
 import time
 
 import pytest
-from command_line import CONFIG
-from services import BROKEN, OK, write_test
+from tests.cli.command_line import CONFIG
+from tests.cli.services import BROKEN, OK, write_test
 
 from asyncload.commands.baseline import exit_code
 from asyncload.stats.comparison import Comparison

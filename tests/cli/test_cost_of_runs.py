@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from command_line import CONFIG, ROOT
+from tests.cli.command_line import CONFIG, ROOT
 
 from asyncload.records.log import LogReader
 from asyncload.records.record import Note, Request

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import ROOT, Shell
+from tests.cli.command_line import ROOT, Shell
 
 from tests.liftwing.kserve_environment import kserve_python
 

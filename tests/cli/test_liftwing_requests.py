@@ -12,7 +12,7 @@ import ssl
 import anyio.to_thread
 import pytest
 import trustme
-from command_line import ROOT
+from tests.cli.command_line import ROOT
 
 from tests.users.http_app import model_server
 

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 
 import pytest
-from command_line import ROOT
+from tests.cli.command_line import ROOT
 
 from asyncload.local.truth import JobTruth, RejectedTruth, ReplayTruth, StuckTruth, read_truth
 from asyncload.records.log import LogReader

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import CONFIG, ROOT
+from tests.cli.command_line import CONFIG, ROOT
 
 from asyncload import __version__
 from asyncload.errors import ConfigError, TargetError, own_error

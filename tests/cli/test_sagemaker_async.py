@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import datetime
 
 import pytest
-from command_line import ROOT
+from tests.cli.command_line import ROOT
 
 from asyncload.local.truth import ExtraTruth, InferenceTruth, read_truth
 from asyncload.records.log import LogReader

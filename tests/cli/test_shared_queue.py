@@ -6,7 +6,7 @@ import json
 from collections import Counter
 
 import pytest
-from command_line import Shell
+from tests.cli.command_line import Shell
 
 from asyncload.local.settings import LocalSettings, ServiceTime
 from asyncload.local.stack import LocalStack

@@ -9,8 +9,8 @@ import socket
 import time
 
 import pytest
-from command_line import CONFIG, ROOT
-from services import BROKEN, OK, write_test
+from tests.cli.command_line import CONFIG, ROOT
+from tests.cli.services import BROKEN, OK, write_test
 
 from asyncload.records.log import LogReader
 from asyncload.records.record import RunHeader

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import anyio
 import pytest
-from cost_answers import error, page, prime, result
+from tests.cost.cost_answers import error, page, prime, result
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from job_bench import About, balance, make_ledger, until
+from tests.jobs.job_bench import About, balance, make_ledger, until
 
 from asyncload.errors import TargetError
 from asyncload.jobs.consumer import StatusConsumer

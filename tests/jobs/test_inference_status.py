@@ -8,7 +8,7 @@ import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from job_bench import (
+from tests.jobs.job_bench import (
     About,
     TroubledQueue,
     balance,

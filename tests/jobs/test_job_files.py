@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from job_bench import About, make_ledger
+from tests.jobs.job_bench import About, make_ledger
 
 from asyncload.jobs import artifacts
 from asyncload.jobs.artifacts import JobFiles

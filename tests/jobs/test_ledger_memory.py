@@ -4,7 +4,7 @@ import itertools
 import tracemalloc
 import uuid
 
-from job_bench import ABOUT, make_ledger
+from tests.jobs.job_bench import ABOUT, make_ledger
 
 from asyncload.jobs.status import Status
 

@@ -9,7 +9,7 @@ from collections import Counter
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from job_bench import RUN, About, balance, make_ledger
+from tests.jobs.job_bench import RUN, About, balance, make_ledger
 
 from asyncload.jobs.status import Status
 

@@ -3,7 +3,7 @@
 import anyio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from job_bench import ABOUT, balance, make_ledger, now, run_virtual, submit
+from tests.jobs.job_bench import ABOUT, balance, make_ledger, now, run_virtual, submit
 
 from asyncload.jobs.status import Status
 

@@ -5,7 +5,7 @@ import re
 
 import anyio
 import pytest
-from job_bench import (
+from tests.jobs.job_bench import (
     ABOUT,
     TroubledQueue,
     balance,

@@ -2,7 +2,7 @@
 
 import anyio
 import pytest
-from job_bench import (
+from tests.jobs.job_bench import (
     TroubledQueue,
     balance,
     consuming,

@@ -1,7 +1,7 @@
 """Fixtures of the embedded stack: one stack for the whole session, to work at."""
 
 import pytest
-from local_bench import SERVICE_TIME, Bench
+from tests.local.local_bench import SERVICE_TIME, Bench
 
 from asyncload.local.resources import open_clients
 from asyncload.local.settings import LocalSettings, ServiceTime

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 import anyio
 import msgspec
 import pytest
-from local_bench import SERVICE_TIME, Bench, attributes_of
+from tests.local.local_bench import SERVICE_TIME, Bench, attributes_of
 from rasterio.io import MemoryFile
 
 from asyncload.local.behaviour import Extra, write_script

@@ -16,7 +16,7 @@ from asyncload.transport.http_errors import ConnectionClosed, ProtocolError, Req
 from asyncload.transport.pool import Timeouts
 from asyncload.transport.response import final_head, head_length, parse_headers
 
-from .servers import OK, answering, nothing_left_open, reset, serve
+from tests.transport.servers import OK, answering, nothing_left_open, reset, serve
 
 SOON = Timeouts(connect=5, first_byte=0.2, total=0.5)
 

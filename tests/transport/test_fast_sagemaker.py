@@ -10,7 +10,7 @@ from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
 from asyncload.transport.fast_sagemaker import invocation, runtime
 
-from .servers import serve
+from tests.transport.servers import serve
 
 HEADERS = {
     "content_type": "image/tiff",

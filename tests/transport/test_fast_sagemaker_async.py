@@ -11,8 +11,8 @@ from asyncload.transport.client import HttpClient
 from asyncload.transport.fast_sagemaker_async import FastAsyncEndpoint
 from asyncload.transport.measure import CURRENT, Recorder
 
-from .servers import serve
-from .test_fast_sagemaker import answering, at, fields
+from tests.transport.servers import serve
+from tests.transport.test_fast_sagemaker import answering, at, fields
 
 HEADERS = {
     "content_type": "image/tiff",

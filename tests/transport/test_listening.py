@@ -11,7 +11,7 @@ from asyncload.transport.client import HttpClient
 from asyncload.transport.http_errors import ConnectionClosed, RequestTimeout
 from asyncload.transport.pool import Timeouts
 
-from .servers import OK, answering, nothing_left_open, reset, serve
+from tests.transport.servers import OK, answering, nothing_left_open, reset, serve
 
 pytestmark = pytest.mark.anyio
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

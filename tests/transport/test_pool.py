@@ -19,7 +19,7 @@ from asyncload.transport.http_errors import (
 )
 from asyncload.transport.pool import DIALS, Timeouts
 
-from .servers import OK, answering, nothing_left_open, reset, serve
+from tests.transport.servers import OK, answering, nothing_left_open, reset, serve
 
 
 def gated():

@@ -20,8 +20,8 @@ from asyncload.transport.http_errors import ProtocolError, Timing
 from asyncload.transport.response import Response
 from asyncload.transport.sigv4 import Signer
 
-from .servers import answering, serve
-from .test_sigv4 import by_botocore
+from tests.transport.servers import answering, serve
+from tests.transport.test_sigv4 import by_botocore
 
 KEYS = {"aws_access_key_id": "AKID", "aws_secret_access_key": "secret"}
 

@@ -17,7 +17,7 @@ from asyncload.transport.http_errors import ConnectFailed, ConnectionClosed, Req
 from asyncload.transport.pool import Timeouts
 from asyncload.transport.tls import TlsSettings
 
-from .servers import OK, answering, nothing_left_open, serve
+from tests.transport.servers import OK, answering, nothing_left_open, serve
 
 
 def served(authority, *names):

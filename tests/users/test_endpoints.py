@@ -11,7 +11,7 @@ import anyio
 import boto3
 import pytest
 from botocore.config import Config
-from desk import Desk
+from tests.users.desk import Desk
 from moto.sagemaker.models import sagemaker_backends
 from moto.server import ThreadedMotoServer
 

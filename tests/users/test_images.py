@@ -8,7 +8,7 @@ import warnings
 import anyio
 import pytest
 import rasterio
-from desk import Desk
+from tests.users.desk import Desk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.errors import NotGeoreferencedWarning

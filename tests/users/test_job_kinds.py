@@ -9,7 +9,7 @@ from collections import Counter
 import anyio
 import msgspec
 import pytest
-from desk import Desk
+from tests.users.desk import Desk
 
 import asyncload
 from asyncload import AwsConfig, LocalSettings, Plan, Scenario, UserSpec, shapes

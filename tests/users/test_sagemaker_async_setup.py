@@ -9,7 +9,7 @@ import threading
 
 import anyio
 import pytest
-from desk import Desk
+from tests.users.desk import Desk
 
 from asyncload import LocalSettings
 from asyncload.config.convert import convert

@@ -7,7 +7,7 @@ import uuid
 
 import anyio
 import pytest
-from desk import Desk
+from tests.users.desk import Desk
 from hypothesis import given
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
