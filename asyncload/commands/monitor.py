@@ -35,7 +35,7 @@ from asyncload.records.sinks import Tee
 from asyncload.report.table_hosts import print_hosts
 from asyncload.stats import units
 from asyncload.stats.summary import SummaryFold
-from asyncload.transport.describe import hide_secrets
+from asyncload.transport.error_text import hide_secrets
 
 GRACE: Final = 2.0
 """Seconds that the last sample may take."""

@@ -20,7 +20,7 @@ from asyncload.plan.plan import Plan, Scenario, UserSpec
 from asyncload.records.record import DROPPED_NAME
 from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
-from asyncload.transport.describe import describe
+from asyncload.transport.error_text import describe
 from asyncload.transport.queue import MessageQueue, RequestQueue
 from asyncload.users.registry import KINDS, user_class
 from asyncload.users.templates.tables import is_pattern

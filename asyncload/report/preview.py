@@ -17,7 +17,7 @@ from asyncload.plan.plan import Scenario, UserSpec
 from asyncload.report.table_rows import indented, plain_table
 from asyncload.stats import units
 from asyncload.transport.aws import environment_endpoint
-from asyncload.transport.describe import hide_secrets
+from asyncload.transport.error_text import hide_secrets
 from asyncload.users.surroundings import Setting
 from asyncload.users.urls import LOCAL
 

@@ -35,8 +35,8 @@ from asyncload.search.state import State
 from asyncload.search.step import config_of, duration_of, judge, shares_of
 from asyncload.search.words import rules, sentence
 from asyncload.stats import units
+from asyncload.stats.backlog_growth import Watch
 from asyncload.stats.capacity import Capacity, Ending, Step, kept_as
-from asyncload.stats.growth import Watch
 from asyncload.stats.thresholds import Threshold
 from asyncload.target import embedded_stack
 

@@ -18,10 +18,10 @@ from asyncload.plan.builtin import Constant
 from asyncload.plan.plan import Plan, Scenario, UserSpec
 from asyncload.result import Result
 from asyncload.stats import units
+from asyncload.stats.backlog_growth import Growth, Watch
 from asyncload.stats.capacity import Outcome, Step, Times
-from asyncload.stats.growth import Growth, Watch
 from asyncload.stats.metrics import Distribution, Summary
-from asyncload.stats.samples import least_samples, most_over
+from asyncload.stats.sample_size import least_samples, most_over
 from asyncload.stats.summary import SummaryFold
 from asyncload.stats.thresholds import Threshold
 from asyncload.users.registry import KINDS

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from asyncload.transport.aws import Aws
-from asyncload.transport.describe import error_code
+from asyncload.transport.error_text import error_code
 from asyncload.transport.queue import LONG_POLL
 
 _NO_SUCH_QUEUE: Final = frozenset({"QueueDoesNotExist", "NonExistentQueue"})

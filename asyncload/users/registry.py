@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from asyncload.errors import ConfigError
-from asyncload.transport.describe import describe
+from asyncload.transport.error_text import describe
 from asyncload.users.user import User
 
 KINDS: Final = MappingProxyType(

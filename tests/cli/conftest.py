@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+
 from tests.cli.command_line import CONFIG, FakeAws, Shell
 
 

@@ -6,6 +6,7 @@ import json
 import signal
 
 import pytest
+
 from tests.cli.four_workers import CAPACITY, four_workers
 
 HTTP = """

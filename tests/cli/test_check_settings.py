@@ -7,6 +7,7 @@ import re
 import socket
 
 import pytest
+
 from tests.cli.command_line import CONFIG
 
 WIDE = {"COLUMNS": "250"}

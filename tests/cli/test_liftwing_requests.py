@@ -12,8 +12,8 @@ import ssl
 import anyio.to_thread
 import pytest
 import trustme
-from tests.cli.command_line import ROOT
 
+from tests.cli.command_line import ROOT
 from tests.users.http_app import model_server
 
 CONFIGS = ROOT / "configs" / "liftwing"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+
 from tests.cli.command_line import CONFIG, ROOT
 
 # -- mistakes in a config: what `check` says of an override -------------------------

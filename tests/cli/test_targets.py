@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from tests.cli.command_line import CONFIG
 
 KEYS = {

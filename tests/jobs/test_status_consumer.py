@@ -5,6 +5,10 @@ import re
 
 import anyio
 import pytest
+
+from asyncload.jobs.consumer import LONGEST_BACKOFF, StatusConsumer
+from asyncload.stats.units import clocks
+from asyncload.testing import FakeModelRunner, FakeQueue, status_body
 from tests.jobs.job_bench import (
     ABOUT,
     TroubledQueue,
@@ -16,10 +20,6 @@ from tests.jobs.job_bench import (
     submit,
     until,
 )
-
-from asyncload.jobs.consumer import LONGEST_BACKOFF, StatusConsumer
-from asyncload.stats.units import clocks
-from asyncload.testing import FakeModelRunner, FakeQueue, status_body
 
 
 def test_it_takes_more_receivers_under_load_and_lets_them_go_when_idle():

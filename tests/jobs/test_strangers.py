@@ -2,6 +2,8 @@
 
 import anyio
 import pytest
+
+from asyncload.testing import status_body
 from tests.jobs.job_bench import (
     TroubledQueue,
     balance,
@@ -12,8 +14,6 @@ from tests.jobs.job_bench import (
     submit,
     until,
 )
-
-from asyncload.testing import status_body
 
 STRANGERS = ("not JSON", "", "{}", "[]", '{"a":' * 5000, status_body("f" * 32, "SUCCESS"))
 

@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 import anyio
 import msgspec
 import pytest
-from tests.local.local_bench import SERVICE_TIME, Bench, attributes_of
 from rasterio.io import MemoryFile
 
 from asyncload.local.behaviour import Extra, write_script
@@ -25,6 +24,7 @@ from asyncload.local.truth import (
     read_truth,
 )
 from asyncload.plan.duration import Duration
+from tests.local.local_bench import SERVICE_TIME, Bench, attributes_of
 
 pytestmark = pytest.mark.anyio
 

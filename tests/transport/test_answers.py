@@ -15,7 +15,6 @@ from asyncload.transport.client import HttpClient
 from asyncload.transport.http_errors import ConnectionClosed, ProtocolError, RequestTimeout
 from asyncload.transport.pool import Timeouts
 from asyncload.transport.response import final_head, head_length, parse_headers
-
 from tests.transport.servers import OK, answering, nothing_left_open, reset, serve
 
 SOON = Timeouts(connect=5, first_byte=0.2, total=0.5)

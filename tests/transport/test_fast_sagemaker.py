@@ -9,7 +9,6 @@ import pytest
 from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
 from asyncload.transport.fast_sagemaker import invocation, runtime
-
 from tests.transport.servers import serve
 
 HEADERS = {

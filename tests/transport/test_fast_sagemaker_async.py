@@ -10,7 +10,6 @@ from asyncload.records.record import Request
 from asyncload.transport.client import HttpClient
 from asyncload.transport.fast_sagemaker_async import FastAsyncEndpoint
 from asyncload.transport.measure import CURRENT, Recorder
-
 from tests.transport.servers import serve
 from tests.transport.test_fast_sagemaker import answering, at, fields
 

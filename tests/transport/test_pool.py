@@ -18,7 +18,6 @@ from asyncload.transport.http_errors import (
     TransportError,
 )
 from asyncload.transport.pool import DIALS, Timeouts
-
 from tests.transport.servers import OK, answering, nothing_left_open, reset, serve
 
 

@@ -19,7 +19,6 @@ from asyncload.transport.credentials import CredentialProvider
 from asyncload.transport.http_errors import ProtocolError, Timing
 from asyncload.transport.response import Response
 from asyncload.transport.sigv4 import Signer
-
 from tests.transport.servers import answering, serve
 from tests.transport.test_sigv4 import by_botocore
 

@@ -16,7 +16,6 @@ from asyncload.transport.connector import proxy_for
 from asyncload.transport.http_errors import ConnectFailed, ConnectionClosed, RequestTimeout
 from asyncload.transport.pool import Timeouts
 from asyncload.transport.tls import TlsSettings
-
 from tests.transport.servers import OK, answering, nothing_left_open, serve
 
 

@@ -11,7 +11,6 @@ import anyio
 import boto3
 import pytest
 from botocore.config import Config
-from tests.users.desk import Desk
 from moto.sagemaker.models import sagemaker_backends
 from moto.server import ThreadedMotoServer
 
@@ -19,6 +18,7 @@ from asyncload.errors import TargetError
 from asyncload.transport.aws import Aws
 from asyncload.users.model_runner import endpoints
 from asyncload.users.model_runner.endpoints import endpoints_in_service, note_instance_type
+from tests.users.desk import Desk
 
 REGION = "us-west-2"
 KEYS = ("test", "test")

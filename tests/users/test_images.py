@@ -8,7 +8,6 @@ import warnings
 import anyio
 import pytest
 import rasterio
-from tests.users.desk import Desk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.errors import NotGeoreferencedWarning
@@ -30,6 +29,7 @@ from asyncload.users.model_runner.images import (
     look_at_images,
     parse_s3_url,
 )
+from tests.users.desk import Desk
 
 REGION = "eu-central-1"
 

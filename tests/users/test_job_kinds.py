@@ -9,7 +9,6 @@ from collections import Counter
 import anyio
 import msgspec
 import pytest
-from tests.users.desk import Desk
 
 import asyncload
 from asyncload import AwsConfig, LocalSettings, Plan, Scenario, UserSpec, shapes
@@ -24,6 +23,7 @@ from asyncload.transport.aws import Aws
 from asyncload.users.model_runner.predefined import PredefinedOptions, PredefinedUser
 from asyncload.users.model_runner.random_jobs import RandomUser
 from asyncload.users.model_runner.submit import ModelRunnerUser
+from tests.users.desk import Desk
 
 REGION = "eu-central-1"
 SETTINGS = LocalSettings(

@@ -9,7 +9,6 @@ import threading
 
 import anyio
 import pytest
-from tests.users.desk import Desk
 
 from asyncload import LocalSettings
 from asyncload.config.convert import convert
@@ -22,6 +21,7 @@ from asyncload.users.expected import Between, ExpectedLoad
 from asyncload.users.sagemaker.async_endpoint import topics_of_endpoint
 from asyncload.users.sagemaker.asynchronous import AsyncInferenceUser
 from asyncload.users.sagemaker.asynchronous_options import AsyncInferenceOptions
+from tests.users.desk import Desk
 
 REGION = "eu-central-1"
 IMAGES = "s3://osml-test-images-000000000000"

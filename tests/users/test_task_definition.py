@@ -7,7 +7,6 @@ import uuid
 
 import anyio
 import pytest
-from tests.users.desk import Desk
 from hypothesis import given
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
@@ -24,6 +23,7 @@ from asyncload.users.task_definition import (
     newest_of_each_family,
     newest_task_definition,
 )
+from tests.users.desk import Desk
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from asyncload.transport.describe import hide_secrets
+from asyncload.transport.error_text import hide_secrets
 from asyncload.users.http.options import RequestOptions, StepOptions
 from asyncload.users.templates.functions import text_of
 

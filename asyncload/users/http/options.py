@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from asyncload.transport.describe import hide_secrets
+from asyncload.transport.error_text import hide_secrets
 from asyncload.users.edge.options import SimulatedOptions
 from asyncload.users.http.answers import Expect, ExpectOptions, check_capture, check_statuses
 from asyncload.users.http.streaming import StreamKind

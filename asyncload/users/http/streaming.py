@@ -15,7 +15,7 @@ import msgspec
 from asyncload.records.record import Stream
 from asyncload.transport.aiohttp_lane import AiohttpClient
 from asyncload.transport.client import Body, HttpClient, PreparedRequest
-from asyncload.transport.describe import hide_secrets
+from asyncload.transport.error_text import hide_secrets
 from asyncload.transport.http_errors import TransportError
 from asyncload.transport.measure import Measurement
 from asyncload.transport.pool import Timeouts

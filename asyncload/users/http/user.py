@@ -11,7 +11,7 @@ import msgspec
 
 from asyncload.transport.aiohttp_lane import AiohttpClient
 from asyncload.transport.client import HttpClient
-from asyncload.transport.describe import hide_secrets
+from asyncload.transport.error_text import hide_secrets
 from asyncload.transport.pool import Timeouts
 from asyncload.users.edge.options import SimulatedOptions
 from asyncload.users.http.answers import unexpected_status

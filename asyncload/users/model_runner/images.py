@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 
 from asyncload.errors import ConfigError, TargetError
 from asyncload.transport.aws import Aws
-from asyncload.transport.describe import hide_secrets, never_connected
+from asyncload.transport.error_text import hide_secrets, never_connected
 from asyncload.users.user import Setup
 
 TIFF_AND_NITF: Final = (".ntf", ".nitf", ".tif", ".tiff")

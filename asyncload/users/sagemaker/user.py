@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import anyio.to_thread
 import msgspec
 
-from asyncload.transport.describe import describe
+from asyncload.transport.error_text import describe
 from asyncload.transport.fast import FastService, Operation
 from asyncload.transport.fast_sagemaker import runtime
 from asyncload.transport.measure import Measurement

@@ -10,7 +10,7 @@ import msgspec
 
 from asyncload.plan.duration import Duration
 from asyncload.plan.plan import Scenario
-from asyncload.transport.describe import describe
+from asyncload.transport.error_text import describe
 from asyncload.transport.pool import Timeouts
 from asyncload.users.templates.rows import (
     DataOptions,

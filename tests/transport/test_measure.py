@@ -8,7 +8,7 @@ import pytest
 
 from asyncload.records.record import FAILED, OK, TIMEOUT
 from asyncload.transport.aws import Aws
-from asyncload.transport.describe import describe, error_code, http_status, is_timeout
+from asyncload.transport.error_text import describe, error_code, http_status, is_timeout
 from asyncload.transport.measure import CURRENT, Recorder, is_recorded
 
 
