@@ -24,7 +24,7 @@ FLOORS = [
     {"users", "report", "live", "cost"},
     {"engine", "target"},
     {"api", "result"},
-    {"search"},
+    {"capacity"},
     {"commands", "cli"},
     {"testing", "__init__", "__main__"},
 ]

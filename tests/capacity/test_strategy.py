@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.search.climb import Range, Try, bounds, next_step
-from asyncload.stats.capacity import Step
+from asyncload.capacity.result import Step
+from asyncload.capacity.strategy import Range, Try, bounds, next_step
 
 ranges = st.builds(
     Range,

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from asyncload.stats.knee import knee
+from asyncload.capacity.knee import knee
 from asyncload.stats.thresholds import ThresholdResult
 
 SCHEMA: Final = 1
@@ -117,7 +117,7 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def knee(self) -> float | None:
-        """Rate at the knee of p95 latency over rate (:mod:`asyncload.stats.knee`)."""
+        """Rate at the knee of p95 latency over rate (:mod:`asyncload.capacity.knee`)."""
         return knee(
             [
                 (step.rate, step.latency.p95)

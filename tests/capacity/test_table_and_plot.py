@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from asyncload.capacity.plot import draw, plot_capacity
+from asyncload.capacity.result import EXIT_CODES, Capacity, Ending, Step, Times, curve
+from asyncload.capacity.table import print_capacity, step_line, write_json
 from asyncload.errors import ConfigError
-from asyncload.report.capacity import print_capacity, step_line, write_json
-from asyncload.report.capacity_plot import draw, plot_capacity
-from asyncload.stats.capacity import EXIT_CODES, Capacity, Ending, Step, Times, curve
 from asyncload.stats.thresholds import ThresholdResult
 
 LIMIT = "request.latency.p95 < 250ms"

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from asyncload.api import LoadTest
+from asyncload.capacity.result import Step
+from asyncload.capacity.step import config_of, duration_of, judge, shares_of
 from asyncload.config.load import config_from
 from asyncload.errors import ConfigError
 from asyncload.records.record import FAILED, OK, Job, Ledger, Request, RunHeader, System
 from asyncload.result import Result
-from asyncload.search.step import config_of, duration_of, judge, shares_of
 from asyncload.stats.backlog_growth import Watch
-from asyncload.stats.capacity import Step
 from asyncload.stats.summary import SummaryFold
 from asyncload.stats.thresholds import Threshold, evaluate
 

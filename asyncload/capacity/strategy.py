@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from asyncload.stats.capacity import Ending, Step
+from asyncload.capacity.result import Ending, Step
 
 _DIGITS: Final = 4  # of a rate, where there is room for so few
 

@@ -10,11 +10,11 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from asyncload.capacity.result import Capacity, Outcome, Scaling, Step
 from asyncload.errors import ConfigError
 from asyncload.records.files import cannot_write
 from asyncload.report.table_rows import Row, fitted, indented, print_rows
 from asyncload.stats import units
-from asyncload.stats.capacity import Capacity, Outcome, Scaling, Step
 
 _STYLES: Final[dict[Outcome, str]] = {
     "passed": "green",

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from asyncload.capacity.result import Outcome, Step, Times
 from asyncload.config.model import Config
 from asyncload.engine.header import resolved_plan
 from asyncload.errors import ConfigError
@@ -19,7 +20,6 @@ from asyncload.plan.plan import Plan, Scenario, UserSpec
 from asyncload.result import Result
 from asyncload.stats import units
 from asyncload.stats.backlog_growth import Growth, Watch
-from asyncload.stats.capacity import Outcome, Step, Times
 from asyncload.stats.metrics import Distribution, Summary
 from asyncload.stats.sample_size import least_samples, most_over
 from asyncload.stats.summary import SummaryFold

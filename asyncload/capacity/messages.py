@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asyncload.search.climb import Range, bounds
-from asyncload.search.step import ACHIEVED, SUCCEEDED
+from asyncload.capacity.result import Ending, Step
+from asyncload.capacity.step import ACHIEVED, SUCCEEDED
+from asyncload.capacity.strategy import Range, bounds
 from asyncload.stats import units
-from asyncload.stats.capacity import Ending, Step
 from asyncload.stats.thresholds import Threshold
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.stats.knee import FEWEST, knee
+from asyncload.capacity.knee import FEWEST, knee
 
 # Two straight lines that meet at 80: the knee is where they meet.
 BENT = [(rate, 0.05 if rate <= 80 else 0.05 + (rate - 80) * 0.1) for rate in range(10, 170, 10)]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from asyncload.capacity.result import Scaling
 from asyncload.plan.plan import Plan, UserSpec
-from asyncload.stats.capacity import Scaling
 
 KIND: Final = "sagemaker"
 METRIC: Final = "SageMakerVariantInvocationsPerInstance"

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
+from asyncload.capacity.result import SCHEMA, Step
 from asyncload.errors import ConfigError
 from asyncload.records.files import cannot_write, replacing
-from asyncload.stats.capacity import SCHEMA, Step
 
 FILE: Final = "search.json"
 

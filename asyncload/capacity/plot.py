@@ -13,12 +13,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from asyncload.capacity.result import Capacity, Ending, Step, curve, kept_as
 from asyncload.errors import ConfigError
 from asyncload.report import plot_style as style
 from asyncload.report.bins import Array
 from asyncload.report.plot_style import Stroke
 from asyncload.stats import units
-from asyncload.stats.capacity import Capacity, Ending, Step, curve, kept_as
 from asyncload.stats.thresholds import Threshold
 
 _ANSWERS: Final[dict[Ending, str]] = {

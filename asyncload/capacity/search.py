@@ -5,8 +5,8 @@
     search = CapacitySearch(load_config("test.yaml"), Options(start=10))
     capacity = await search.run()
 
-What a step is and when it passes is in :mod:`asyncload.search.step`, which rate
-comes next in :mod:`asyncload.search.climb`.
+What a step is and when it passes is in :mod:`asyncload.capacity.step`, which rate
+comes next in :mod:`asyncload.capacity.strategy`.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ import anyio
 import msgspec
 
 from asyncload.api import LoadTest
+from asyncload.capacity import state as states
+from asyncload.capacity.messages import rules, sentence
+from asyncload.capacity.result import Capacity, Ending, Step, kept_as
+from asyncload.capacity.scaling import sagemaker_scenarios, scaling
+from asyncload.capacity.state import State
+from asyncload.capacity.step import config_of, duration_of, judge, shares_of
+from asyncload.capacity.strategy import Range, Try, bounds, next_step
 from asyncload.config.model import Config
 from asyncload.errors import ConfigError, TargetError
 from asyncload.records.log import check_log
 from asyncload.result import Result
-from asyncload.search import state as states
-from asyncload.search.climb import Range, Try, bounds, next_step
-from asyncload.search.scaling import sagemaker_scenarios, scaling
-from asyncload.search.state import State
-from asyncload.search.step import config_of, duration_of, judge, shares_of
-from asyncload.search.words import rules, sentence
 from asyncload.stats import units
 from asyncload.stats.backlog_growth import Watch
-from asyncload.stats.capacity import Capacity, Ending, Step, kept_as
 from asyncload.stats.thresholds import Threshold
 from asyncload.target import embedded_stack
 
