@@ -22,6 +22,7 @@ FLOORS = [
     {"plan", "records"},
     {"config", "transport", "jobs", "stats", "monitor"},
     {"users", "report", "live", "cost"},
+    {"compare"},
     {"engine", "target"},
     {"api", "result"},
     {"capacity"},

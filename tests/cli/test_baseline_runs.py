@@ -9,10 +9,10 @@ import time
 import pytest
 
 from asyncload.commands.baseline import exit_code
-from asyncload.stats.comparison import Comparison
+from asyncload.compare.comparison import Comparison
 from tests.cli.command_line import CONFIG
 from tests.cli.services import BROKEN, OK, write_test
-from tests.stats.two_runs import csv_file, csv_row
+from tests.compare.two_runs import csv_file, csv_row
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 A file that ends in ``.csv`` is a ``_stats.csv`` of Locust or of ours; any other
 is a log. Where both sides have a log of a name they are compared with an
-interval (:mod:`asyncload.stats.bootstrap`), else number against number.
+interval (:mod:`asyncload.compare.bootstrap`), else number against number.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Final
 
 import msgspec
 
+from asyncload.compare.comparison import Comparison, Metric, Row, complete
+from asyncload.compare.csv_side import read_csv_side
+from asyncload.compare.log_side import read_log_side
+from asyncload.compare.measured import Measured, Side
+from asyncload.compare.verdicts import changes
 from asyncload.errors import ConfigError
 from asyncload.records.record import RunHeader
 from asyncload.stats import units
-from asyncload.stats.changes import changes
-from asyncload.stats.comparison import Comparison, Metric, Row, complete
-from asyncload.stats.csv_side import read_csv_side
-from asyncload.stats.log_side import read_log_side
-from asyncload.stats.measured import Measured, Side
 
 Progress = Callable[[int, int], None]
 Watch = Callable[[Path], contextlib.AbstractContextManager[Progress]]

@@ -7,16 +7,16 @@ import shutil
 import numpy as np
 import pytest
 
+from asyncload.compare.comparison import METRICS
+from asyncload.compare.files import to_dict
+from asyncload.compare.log_side import read_log_side, side_of
+from asyncload.compare.measured import JOB
+from asyncload.compare.pairing import compare_paths, compare_sides, file_of, read_side
 from asyncload.errors import ConfigError, LogError
 from asyncload.records.log import LogReader
 from asyncload.records.record import Request
-from asyncload.report.comparison_files import to_dict
-from asyncload.stats.compare import compare_paths, compare_sides, file_of, read_side
-from asyncload.stats.comparison import METRICS
-from asyncload.stats.log_side import read_log_side, side_of
-from asyncload.stats.measured import JOB
 from asyncload.stats.summary import SummaryFold
-from tests.stats.two_runs import (
+from tests.compare.two_runs import (
     by_metric,
     csv_file,
     csv_row,

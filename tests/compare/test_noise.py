@@ -8,11 +8,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from asyncload.stats import bootstrap
-from asyncload.stats.compare import compare_paths, compare_sides
-from asyncload.stats.log_side import side_of
-from asyncload.stats.shares import design_effect, difference, wilson
-from tests.stats.two_runs import (
+from asyncload.compare import bootstrap
+from asyncload.compare.log_side import side_of
+from asyncload.compare.pairing import compare_paths, compare_sides
+from asyncload.compare.proportions import design_effect, difference, wilson
+from tests.compare.two_runs import (
     bursts,
     by_metric,
     compared,

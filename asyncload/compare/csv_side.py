@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from asyncload.compare.comparison import PERCENTILES, Metric
+from asyncload.compare.measured import HALF_GIVEN_UP, JOB, Measured, Side
+from asyncload.compare.percentiles import LEVELS, Spread
 from asyncload.errors import ConfigError
-from asyncload.stats.comparison import PERCENTILES, Metric
-from asyncload.stats.measured import HALF_GIVEN_UP, JOB, Measured, Side
-from asyncload.stats.spread import LEVELS, Spread
 
 TOTAL: Final = "Aggregated"
 """The row of all names; it is left out: it moves with the mix of the names, too."""

@@ -11,15 +11,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asyncload.compare.bootstrap import BLOCKS, SHORTEST_BLOCK, Blocks, block_of, per_block
+from asyncload.compare.comparison import PERCENTILES, Metric
+from asyncload.compare.measured import HALF_GIVEN_UP, JOB, Measured, Parts, Side
+from asyncload.compare.percentiles import LEVELS, Spread
 from asyncload.errors import LogError
 from asyncload.plan.duration import parse_duration
 from asyncload.records.columns import LogColumns, read_columns
 from asyncload.records.record import DROPPED, OK
 from asyncload.stats import units
-from asyncload.stats.bootstrap import BLOCKS, SHORTEST_BLOCK, Blocks, block_of, per_block
-from asyncload.stats.comparison import PERCENTILES, Metric
-from asyncload.stats.measured import HALF_GIVEN_UP, JOB, Measured, Parts, Side
-from asyncload.stats.spread import LEVELS, Spread
 from asyncload.stats.summary import MAX_NAMES, loads
 
 Array = NDArray[np.float64]

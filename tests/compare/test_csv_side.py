@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from asyncload.compare.comparison import METRICS
+from asyncload.compare.csv_side import read_csv_side
+from asyncload.compare.pairing import compare_paths
+from asyncload.compare.percentiles import Spread
 from asyncload.errors import ConfigError
-from asyncload.stats.compare import compare_paths
-from asyncload.stats.comparison import METRICS
-from asyncload.stats.csv_side import read_csv_side
-from asyncload.stats.spread import Spread
-from tests.stats.two_runs import HEADER, by_metric, csv_file, csv_row
+from tests.compare.two_runs import HEADER, by_metric, csv_file, csv_row
 
 # A file that Locust has written, cut to two of its rows.
 LOCUST = """\

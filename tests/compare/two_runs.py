@@ -8,12 +8,12 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from asyncload.compare.comparison import Change, Comparison, Row
+from asyncload.compare.log_side import side_of
+from asyncload.compare.pairing import compare_sides
 from asyncload.records import columns
 from asyncload.records.columns import LogColumns
 from asyncload.records.record import Job, Record, Request, RunHeader, SummaryRecord
-from asyncload.stats.compare import compare_sides
-from asyncload.stats.comparison import Change, Comparison, Row
-from asyncload.stats.log_side import side_of
 
 HEADER = (
     "Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,"

@@ -3,7 +3,7 @@
 Of a rate it is the count that tells: of two Poisson counts with the sum n, one
 is binomial, with the share that it has of the sum (Przyborowski and Wilenski
 1940, *Biometrika* 31:313). The interval of that share is Wilson's
-(:mod:`asyncload.stats.shares`); its odds are the ratio of the counts. Arrivals
+(:mod:`asyncload.compare.proportions`); its odds are the ratio of the counts. Arrivals
 that are evenly spaced, or of users who wait for answers, vary less than that:
 the interval is then too wide, and never too narrow.
 
@@ -30,8 +30,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncload.stats import shares
-from asyncload.stats.bootstrap import CONFIDENCE, Interval
+from asyncload.compare import proportions
+from asyncload.compare.bootstrap import CONFIDENCE, Interval
 
 Array = NDArray[np.float64]
 
@@ -105,7 +105,7 @@ def counts_interval(baseline: int, candidate: int) -> Interval:
 
     Its ends are what is to be added to the logarithm of a ratio of rates.
     """
-    low, high = shares.wilson(candidate, baseline + candidate)
+    low, high = proportions.wilson(candidate, baseline + candidate)
     middle = math.log(candidate / baseline)
     return math.log(low / (1 - low)) - middle, math.log(high / (1 - high)) - middle
 

@@ -12,10 +12,10 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from asyncload.stats import bootstrap, shares, spread
-from asyncload.stats.bootstrap import Interval
-from asyncload.stats.comparison import METRICS, PERCENTILES, Change, Metric, Verdict
-from asyncload.stats.measured import JOB, Measured, Parts
+from asyncload.compare import bootstrap, percentiles, proportions
+from asyncload.compare.bootstrap import Interval
+from asyncload.compare.comparison import METRICS, PERCENTILES, Change, Metric, Verdict
+from asyncload.compare.measured import JOB, Measured, Parts
 
 NEEDED: Final[dict[Metric, int]] = {
     "average": 30,
@@ -120,7 +120,7 @@ class _Pair:
 
     def _failures(self, before: float, after: float, limit: float) -> Change:
         """Compare the shares that failed, by their difference."""
-        interval = shares.difference(_effective(self.baseline), _effective(self.candidate))
+        interval = proportions.difference(_effective(self.baseline), _effective(self.candidate))
         verdict = verdict_of(interval, limit)
         reason = ""
         if verdict == "cannot tell":
@@ -195,9 +195,9 @@ class _Pair:
         low, high = self._rounded(metric, before, after)
         down = up = 0.0
         if metric == "rate":
-            down, up = spread.counts_interval(_ended(self.baseline), _ended(self.candidate))
+            down, up = percentiles.counts_interval(_ended(self.baseline), _ended(self.candidate))
         elif 0 < before < math.inf and 0 < after < math.inf:
-            down, up = spread.ratio(
+            down, up = percentiles.ratio(
                 (before, _range(self.baseline, metric, before)),
                 (after, _range(self.candidate, metric, after)),
             )
@@ -254,7 +254,7 @@ def _range(measured: Measured, metric: Metric, value: float) -> Interval:
 def _effective(measured: Measured) -> tuple[float, float]:
     """Failures and requests, in numbers that as many independent requests would tell."""
     parts = measured.parts
-    effect = 1.0 if parts is None else shares.design_effect(parts.failed, parts.sent)
+    effect = 1.0 if parts is None else proportions.design_effect(parts.failed, parts.sent)
     return measured.failed / effect, measured.count / effect
 
 

@@ -7,7 +7,7 @@ method 10). It holds for shares of 0 too, where a bootstrap knows no doubt.
 Failures come in clumps, which tell less than as many that come alone. Counts
 are therefore divided by the design effect, the factor by which clumps widen
 the variance (Rao and Scott 1992, *Biometrics* 48:577), measured over the blocks
-of :mod:`asyncload.stats.bootstrap`.
+of :mod:`asyncload.compare.bootstrap`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncload.stats.bootstrap import CONFIDENCE
+from asyncload.compare.bootstrap import CONFIDENCE
 
 Array = NDArray[np.float64]
 

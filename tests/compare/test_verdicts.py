@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asyncload.compare.comparison import METRICS, THRESHOLDS, parse_thresholds
+from asyncload.compare.log_side import side_of
+from asyncload.compare.measured import JOB, Measured
+from asyncload.compare.pairing import compare_paths, compare_sides
+from asyncload.compare.verdicts import NEEDED, NO_FAILURE, changes, verdict_of
 from asyncload.errors import ConfigError
-from asyncload.stats.changes import NEEDED, NO_FAILURE, changes, verdict_of
-from asyncload.stats.compare import compare_paths, compare_sides
-from asyncload.stats.comparison import METRICS, THRESHOLDS, parse_thresholds
-from asyncload.stats.log_side import side_of
-from asyncload.stats.measured import JOB, Measured
-from tests.stats.two_runs import (
+from tests.compare.two_runs import (
     by_metric,
     csv_file,
     csv_row,

@@ -9,13 +9,24 @@ from typing import Any, Final
 
 import msgspec
 
+from asyncload.compare.bootstrap import CONFIDENCE
+from asyncload.compare.comparison import METRICS, VERDICTS, Change, Comparison, Row
+from asyncload.compare.table import (
+    MARKS,
+    NEVER,
+    change_text,
+    conclusion_text,
+    full_label,
+    interval_text,
+    limits_text,
+    only_in,
+    value_text,
+    verdict_text,
+    worst_first,
+)
 from asyncload.errors import ConfigError
 from asyncload.records.files import cannot_write, check_place
-from asyncload.report import comparison_words as words
-from asyncload.report.comparison import worst_first
 from asyncload.stats import units
-from asyncload.stats.bootstrap import CONFIDENCE
-from asyncload.stats.comparison import METRICS, VERDICTS, Change, Comparison, Row
 
 SCHEMA: Final = 1
 # GitHub takes comments of 65,536 characters.
@@ -26,7 +37,7 @@ _LONGEST: Final = 120  # characters of a name
 _PLAIN: Final = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 !\"#$%&'()*+,-./:;<=>?@[]^_{}~"
 )
-_LEGEND: Final = " · ".join(f"{mark} {verdict}" for verdict, mark in words.MARKS.items())
+_LEGEND: Final = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
 
 
 def check_files(*paths: Path | None) -> None:
@@ -83,12 +94,12 @@ def markdown(comparison: Comparison) -> str:
 
 
 def _lines(comparison: Comparison) -> Iterator[str]:
-    mark = {0: words.MARKS["better"], 1: words.MARKS["worse"]}.get(comparison.exit_code, "?")
-    yield f"### {mark} Load test: {words.conclusion(comparison)}"
+    mark = {0: MARKS["better"], 1: MARKS["worse"]}.get(comparison.exit_code, "?")
+    yield f"### {mark} Load test: {conclusion_text(comparison)}"
     yield ""
     yield f"{_code(comparison.candidate)} compared with {_code(comparison.baseline)}"
     yield ""
-    both = [row for row in comparison.rows if not words.only_in(row)]
+    both = [row for row in comparison.rows if not only_in(row)]
     shown = worst_first(both)[:_MAX_ROWS]
     if both:
         yield f"| | {' | '.join(METRICS)} |"
@@ -103,15 +114,15 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     for remark in comparison.remarks:
         yield f"- {_escaped(remark)}"
     yield ""
-    yield f"Thresholds: {words.limits(comparison)}."
+    yield f"Thresholds: {limits_text(comparison)}."
     if both:
         yield ""
         yield from _details(shown)
 
 
 def _cell(change: Change) -> str:
-    text = words.change(change.metric, change.change, short=True)
-    text = f"{words.MARKS[change.verdict]} {text}".rstrip()
+    text = change_text(change.metric, change.change, short=True)
+    text = f"{MARKS[change.verdict]} {text}".rstrip()
     return f"**{text}**" if change.verdict in {"worse", "better"} else text
 
 
@@ -126,11 +137,11 @@ def _details(rows: list[Row]) -> Iterator[str]:
         cells = (
             _name(row),
             change.metric,
-            words.value(change.metric, change.baseline),
-            words.value(change.metric, change.candidate),
-            words.change(change.metric, change.change),
-            words.interval(change),
-            words.verdict(change),
+            value_text(change.metric, change.baseline),
+            value_text(change.metric, change.candidate),
+            change_text(change.metric, change.change),
+            interval_text(change),
+            verdict_text(change),
         )
         yield f"| {' | '.join(cells)} |"
     yield ""
@@ -143,7 +154,7 @@ def _one_sided(comparison: Comparison) -> Iterator[str]:
         ("baseline", comparison.only_in_baseline),
         ("candidate", comparison.only_in_candidate),
     ):
-        names = [_name(row) for row in comparison.rows if words.only_in(row) == side]
+        names = [_name(row) for row in comparison.rows if only_in(row) == side]
         names += [_code(file) for file in files]
         if names:
             more = f" and {units.count(len(names) - _MAX_ROWS)} more"
@@ -158,7 +169,7 @@ def _hidden(number: int) -> Iterator[str]:
 
 
 def _name(row: Row) -> str:
-    return _code(words.full_label(row))
+    return _code(full_label(row))
 
 
 def _code(text: str) -> str:
@@ -187,7 +198,7 @@ def _cut(text: str) -> str:
 
 def _plain(change: Change) -> dict[str, Any]:
     return {
-        name: words.NEVER if value == math.inf else value
+        name: NEVER if value == math.inf else value
         for name, value in msgspec.structs.asdict(change).items()
     }
 

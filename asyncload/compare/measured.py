@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncload.stats.bootstrap import Blocks
-from asyncload.stats.comparison import Metric
-from asyncload.stats.spread import Spread
+from asyncload.compare.bootstrap import Blocks
+from asyncload.compare.comparison import Metric
+from asyncload.compare.percentiles import Spread
 
 Array = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ HALF_GIVEN_UP: Final = "has jobs of which half or more never ended"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """A name's share in a run, block by block (:mod:`asyncload.stats.bootstrap`)."""
+    """A name's share in a run, block by block (:mod:`asyncload.compare.bootstrap`)."""
 
     latency: Blocks
     sent: Array

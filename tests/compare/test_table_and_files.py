@@ -13,12 +13,17 @@ from markdown_it import MarkdownIt
 from rich.cells import cell_len
 from rich.console import Console
 
-from asyncload.report.comparison import print_comparison
-from asyncload.report.comparison_files import markdown, to_dict
-from asyncload.report.comparison_words import change, conclusion, limits, value
-from asyncload.stats.compare import compare_paths
-from asyncload.stats.comparison import METRICS, THRESHOLDS, Change, Comparison, Row
-from tests.stats.two_runs import csv_file, csv_row, jobs, requests, steady, write_log
+from asyncload.compare.comparison import METRICS, THRESHOLDS, Change, Comparison, Row
+from asyncload.compare.files import markdown, to_dict
+from asyncload.compare.pairing import compare_paths
+from asyncload.compare.table import (
+    change_text,
+    conclusion_text,
+    limits_text,
+    print_comparison,
+    value_text,
+)
+from tests.compare.two_runs import csv_file, csv_row, jobs, requests, steady, write_log
 
 LONG = "POST /v1/models/revertrisk-language-agnostic:predict"
 
@@ -165,7 +170,7 @@ def test_any_name_is_one_cell_of_the_markdown_and_is_shown_as_it_is(name):
 
 def test_the_markdown_is_a_heading_a_table_and_all_numbers_folded_away(runs):
     text = markdown(runs)
-    assert text.startswith(f"### ✗ Load test: {conclusion(runs)}\n")
+    assert text.startswith(f"### ✗ Load test: {conclusion_text(runs)}\n")
     html = GFM.render(text)
     assert html.count("<table>") == 2
     assert "<details><summary>All numbers</summary>" in html
@@ -213,19 +218,19 @@ def test_the_json_has_what_the_docs_say(runs):
     ],
 )
 def test_changes_in_words(metric, share, short, text):
-    assert change(metric, share, short=short) == text
+    assert change_text(metric, share, short=short) == text
 
 
 def test_values_in_words():
-    assert value("p95", 0.1234) == "123 ms"
-    assert value("p95", math.inf) == "never"
-    assert value("p95", None) == "–"
-    assert value("rate", 12.3) == "12.3/s"
-    assert value("failures", 0.0123) == "1.23 %"
+    assert value_text("p95", 0.1234) == "123 ms"
+    assert value_text("p95", math.inf) == "never"
+    assert value_text("p95", None) == "–"
+    assert value_text("rate", 12.3) == "12.3/s"
+    assert value_text("failures", 0.0123) == "1.23 %"
 
 
 def test_thresholds_and_the_conclusion_in_words():
-    assert limits(rows_of("a")) == "average, median, p95, p99, rate 10 %; failures 1 pp"
-    assert conclusion(rows_of("a")) == "6 of 6 metrics are worse"
-    assert conclusion(rows_of("a", verdict="same")) == "nothing is worse, 6 the same"
-    assert conclusion(rows_of("a", verdict="cannot tell")) == "nothing could be told"
+    assert limits_text(rows_of("a")) == "average, median, p95, p99, rate 10 %; failures 1 pp"
+    assert conclusion_text(rows_of("a")) == "6 of 6 metrics are worse"
+    assert conclusion_text(rows_of("a", verdict="same")) == "nothing is worse, 6 the same"
+    assert conclusion_text(rows_of("a", verdict="cannot tell")) == "nothing could be told"
