@@ -25,6 +25,7 @@ from asyncload.cost.estimate import Estimate, estimate
 from asyncload.cost.meter import Meter
 from asyncload.engine.header import resolved_plan, run_header, set_start
 from asyncload.engine.run import Engine
+from asyncload.engine.run_files import RunFiles
 from asyncload.engine.setting_sources import describe_settings, region_setting
 from asyncload.engine.setup import request_names, resolve_user
 from asyncload.errors import AsyncloadError, TargetError, first_of, own_error
@@ -33,7 +34,6 @@ from asyncload.plan.plan import Plan
 from asyncload.progress import Progress
 from asyncload.records.record import Sink, SummaryRecord
 from asyncload.records.sinks import Tee
-from asyncload.report.run_files import RunFiles
 from asyncload.result import Result
 from asyncload.stats.live import LiveStats
 from asyncload.stats.thresholds import Threshold, evaluate

@@ -15,9 +15,9 @@ from matplotlib.ticker import MaxNLocator
 
 from asyncload.capacity.result import Capacity, Ending, Step, curve, kept_as
 from asyncload.errors import ConfigError
-from asyncload.report import plot_style as style
-from asyncload.report.bins import Array
-from asyncload.report.plot_style import Stroke
+from asyncload.report.plots import style
+from asyncload.report.plots.bins import Array
+from asyncload.report.plots.style import Stroke
 from asyncload.stats import units
 from asyncload.stats.thresholds import Threshold
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from asyncload.capacity.result import Capacity, Outcome, Scaling, Step
 from asyncload.errors import ConfigError
 from asyncload.records.files import cannot_write
-from asyncload.report.table_rows import Row, fitted, indented, print_rows
+from asyncload.report.tables.layout import Row, fitted, indented, print_rows
 from asyncload.stats import units
 
 _STYLES: Final[dict[Outcome, str]] = {

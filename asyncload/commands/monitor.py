@@ -32,7 +32,7 @@ from asyncload.plan.duration import Duration, parse_duration
 from asyncload.records.log import LogWriter, check_log
 from asyncload.records.record import Note, Record, Sink, SummaryRecord, System
 from asyncload.records.sinks import Tee
-from asyncload.report.table_hosts import print_hosts
+from asyncload.report.tables.hosts_table import print_hosts
 from asyncload.stats import units
 from asyncload.stats.summary import SummaryFold
 from asyncload.transport.error_text import hide_secrets
@@ -226,7 +226,9 @@ class _Watch:
         """Print means and maxima, draw the graphs, and return the exit code."""
         hosts = self._fold.summary().hosts
         if hosts:
-            from asyncload.report.plots import plot_log  # matplotlib: nothing for `--url` mistakes
+            from asyncload.report.plots.run_plots import (
+                plot_log,  # matplotlib: nothing for `--url` mistakes
+            )
 
             self._console.print()
             print_hosts(hosts, self._console)

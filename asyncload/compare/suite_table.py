@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from asyncload.compare.comparison import Comparison
-from asyncload.report.table_rows import Row, fitted, print_rows
+from asyncload.report.tables.layout import Row, fitted, print_rows
 from asyncload.stats import units
 from asyncload.stats.metrics import Distribution, Summary
 from asyncload.stats.thresholds import ThresholdResult

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from asyncload.compare.comparison import METRICS, Change, Comparison, Metric, Row, Verdict
 from asyncload.compare.verdicts import ROUNDED, UNSURE
-from asyncload.report.table_rows import Row as Line
-from asyncload.report.table_rows import fitted, indented, plain_table, print_rows, shortened
+from asyncload.report.tables.layout import Row as Line
+from asyncload.report.tables.layout import fitted, indented, plain_table, print_rows, shortened
 from asyncload.stats import units
 
 MARKS: Final[dict[Verdict, str]] = {"worse": "✗", "better": "✓", "same": "=", "cannot tell": "?"}

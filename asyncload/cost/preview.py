@@ -15,7 +15,7 @@ from rich.text import Text
 from asyncload.config.model import AwsConfig, Config
 from asyncload.config.prices import Prices
 from asyncload.cost.estimate import Estimate, ScenarioEstimate
-from asyncload.report.table_rows import indented, plain_table
+from asyncload.report.tables.layout import indented, plain_table
 from asyncload.stats import units
 from asyncload.stats.metrics import Summary
 from asyncload.transport.aws import environment_endpoint
