@@ -43,7 +43,7 @@ from asyncload.transport.error_text import describe
 from asyncload.users.surroundings import Asking, NotAsking, Setting, Surroundings
 
 if TYPE_CHECKING:
-    from asyncload.local.stack import LocalStack
+    from asyncload.local.stack.stack import LocalStack
 
 Watch = Callable[[], Awaitable[None]]
 """Waits for as long as the embedded stack lives; raises TargetError when it dies."""

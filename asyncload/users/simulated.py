@@ -9,14 +9,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from asyncload.local.model_server import ModelServer
+    from asyncload.local.model_server.server import ModelServer
 
 
 def simulated_endpoint(
     *, workers: int, service_time: float
 ) -> AbstractAsyncContextManager[ModelServer]:
     """Give a model server on this host that is up once entered, at its ``url``."""
-    from asyncload.local.model_server import ModelServer
+    from asyncload.local.model_server.server import ModelServer
 
     return ModelServer(workers=workers, service_time=service_time)
 

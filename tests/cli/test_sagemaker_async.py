@@ -12,7 +12,7 @@ from datetime import datetime
 
 import pytest
 
-from asyncload.local.truth import ExtraTruth, InferenceTruth, read_truth
+from asyncload.local.ground_truth import ExtraTruth, InferenceTruth, read_truth
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Note, Request
 from tests.cli.command_line import ROOT

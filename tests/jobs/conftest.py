@@ -3,7 +3,7 @@
 import pytest
 
 from asyncload.local.settings import LocalSettings, ServiceTime
-from asyncload.local.stack import LocalStack
+from asyncload.local.stack.stack import LocalStack
 from asyncload.plan.duration import Duration
 from asyncload.transport.aws import Aws
 

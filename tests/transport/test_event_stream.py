@@ -11,7 +11,7 @@ from botocore.eventstream import EventStreamBuffer, ParserError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from asyncload.local import event_stream as written
+from asyncload.local.sagemaker import event_stream as written
 from asyncload.transport.event_stream import DamagedStream, EventStreamDecoder
 
 # -- messages of every kind, encoded here and read by botocore --------------------------

@@ -11,9 +11,9 @@ from aiohttp import web
 
 import asyncload
 from asyncload import AwsConfig, Plan, Scenario, UserSpec, shapes
-from asyncload.local.sagemaker_runtime import SageMakerRuntime
+from asyncload.local.sagemaker.runtime import SageMakerRuntime
+from asyncload.local.sagemaker.signatures import Request
 from asyncload.local.settings import LocalSettings, SageMakerSettings, ServiceTime
-from asyncload.local.signatures import Request
 from asyncload.plan.duration import Duration
 from asyncload.records.log import LogReader
 from asyncload.records.record import Request as Record

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import asyncload
 from asyncload import Plan, Scenario, shapes
 from asyncload.commands.summary import summary_command
-from asyncload.local.model_server import ModelServer, Workers
+from asyncload.local.model_server.server import ModelServer, Workers
 from asyncload.stats.steps import largest_steady
 from asyncload.transport.client import HttpClient
 from tests.users.edge_app import PATH, edge
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 PARENT = """
 import asyncio
-from asyncload.local.model_server import ModelServer
+from asyncload.local.model_server.server import ModelServer
 
 async def main():
     async with ModelServer(workers=1, service_time=0.01) as server:

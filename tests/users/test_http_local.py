@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncload.errors import ConfigError
-from asyncload.local.model_server import ModelServer
+from asyncload.local.model_server.server import ModelServer
 from asyncload.transport.client import HttpClient
 from tests.users.http_app import http, run
 

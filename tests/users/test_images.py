@@ -15,7 +15,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from asyncload.errors import ConfigError, TargetError
 from asyncload.local.imagery import make_images
 from asyncload.local.settings import LocalSettings
-from asyncload.local.stack import LocalStack
+from asyncload.local.stack.stack import LocalStack
 from asyncload.transport.aws import Aws
 from asyncload.users.model_runner.images import (
     BLOCK,

@@ -15,7 +15,7 @@ from asyncload import AwsConfig, LocalSettings, Plan, Scenario, UserSpec, shapes
 from asyncload.config.convert import convert
 from asyncload.errors import ConfigError, TargetError
 from asyncload.local.settings import ServiceTime
-from asyncload.local.stack import LocalStack
+from asyncload.local.stack.stack import LocalStack
 from asyncload.plan import Duration
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Note

@@ -14,7 +14,7 @@ from asyncload import LocalSettings
 from asyncload.config.convert import convert
 from asyncload.errors import ConfigError, TargetError
 from asyncload.jobs.inference_status import parse_inference
-from asyncload.local.stack import LocalStack
+from asyncload.local.stack.stack import LocalStack
 from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient
 from asyncload.users.expected import Between, ExpectedLoad

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from asyncload.local import event_stream
+from asyncload.local.sagemaker import event_stream
 from asyncload.local.settings import ServiceTime
 from asyncload.plan.duration import Duration
 from asyncload.users.http.streaming import LineReader

@@ -13,16 +13,16 @@ import psutil
 import pytest
 
 from asyncload.errors import ConfigError, TargetError
-from asyncload.local import stack as stack_module
 from asyncload.local.settings import LocalSettings
-from asyncload.local.stack import LocalStack, serve
+from asyncload.local.stack import stack as stack_module
+from asyncload.local.stack.stack import LocalStack, serve
 
 pytestmark = pytest.mark.anyio
 
 PARENT = """
 import anyio, os, sys, time
 from asyncload.local.settings import LocalSettings
-from asyncload.local.stack import LocalStack
+from asyncload.local.stack.stack import LocalStack
 
 async def main():
     async with LocalStack(LocalSettings(images=0), region="us-west-2") as stack:

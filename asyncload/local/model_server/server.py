@@ -21,9 +21,9 @@ import httptools
 import msgspec
 
 from asyncload.errors import TargetError
-from asyncload.local import inference
-from asyncload.local.process import Child, Processes
-from asyncload.local.protocol import MODEL_SERVER, Listening, ModelServerOrder, decode, encode
+from asyncload.local.model_server import inference
+from asyncload.local.stack.process import Child, Processes
+from asyncload.local.stack.protocol import MODEL_SERVER, Listening, ModelServerOrder, decode, encode
 
 HOST: Final = "127.0.0.1"
 PATH: Final = b"/device-api/v1/image-queries"

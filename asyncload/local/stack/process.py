@@ -16,7 +16,7 @@ from typing import Final, Self
 
 import anyio
 
-from asyncload.local.protocol import EmulatorOrder, ModelRunnerOrder, ModelServerOrder, encode
+from asyncload.local.stack.protocol import EmulatorOrder, ModelRunnerOrder, ModelServerOrder, encode
 
 GRACE: Final = 3.0
 """Seconds a child has for ending by itself."""
@@ -71,7 +71,7 @@ class Child:
             with log.open("wb") as stderr:
                 process = await asyncio.create_subprocess_exec(
                     sys.executable,
-                    *("-P", "-m", "asyncload.local.child", role, str(os.getpid())),
+                    *("-P", "-m", "asyncload.local.stack.child", role, str(os.getpid())),
                     stdin=reading,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=stderr,

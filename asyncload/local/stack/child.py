@@ -1,4 +1,4 @@
-"""What each child process of the stack runs first: ``python -m asyncload.local.child ROLE PID``.
+"""What each child process runs first: ``python -m asyncload.local.stack.child ROLE PID``.
 
 A child must never outlive its parent, not even one that got SIGKILL. Its
 stdin is a pipe that only the parent holds open: when the pipe ends, the
@@ -22,7 +22,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from asyncload.local.protocol import (
+from asyncload.local.stack.protocol import (
     MODEL_SERVER,
     EmulatorOrder,
     ModelRunnerOrder,
@@ -46,18 +46,18 @@ def main() -> None:
     if role == EMULATOR:
         order = decode(line, EmulatorOrder)
         _end_with(parent, order.remove_at_exit)
-        from asyncload.local import emulator
+        from asyncload.local.stack import emulator
 
         _run(emulator.serve(order))
     elif role == MODEL_SERVER:
         wanted = decode(line, ModelServerOrder)
         _end_with(parent, wanted.remove_at_exit)
-        from asyncload.local import model_server
+        from asyncload.local.model_server import server as model_server
 
         _run(model_server.serve(wanted))
     else:
         _end_with(parent, None)
-        from asyncload.local import model_runner
+        from asyncload.local.model_runner import service as model_runner
 
         _run(model_runner.serve(decode(line, ModelRunnerOrder)))
 

@@ -17,13 +17,13 @@ from urllib.parse import unquote
 
 import msgspec
 
-from asyncload.local.behaviour import draw_service_time
-from asyncload.local.event_stream import event, exception
-from asyncload.local.model_server import Workers
-from asyncload.local.protocol import ACCESS_KEY, SECRET_KEY
-from asyncload.local.sagemaker import IN_SERVICE, VARIANT, Endpoint
+from asyncload.local.model_runner.behaviour import draw_service_time
+from asyncload.local.model_server.server import Workers
+from asyncload.local.sagemaker.control import IN_SERVICE, VARIANT, Endpoint
+from asyncload.local.sagemaker.event_stream import event, exception
+from asyncload.local.sagemaker.signatures import Refused, Request, Verifier
 from asyncload.local.settings import LocalSettings
-from asyncload.local.signatures import Refused, Request, Verifier
+from asyncload.local.stack.protocol import ACCESS_KEY, SECRET_KEY
 
 PREFIX: Final = "/endpoints/"
 """What the path of every request for an endpoint begins with."""

@@ -1,7 +1,7 @@
 """SageMaker's control API of the embedded stack, as far as one looks for endpoints with it.
 
 Three endpoints are told of; what answers at those in service is in
-:mod:`asyncload.local.sagemaker_runtime`. Four operations are answered as SageMaker
+:mod:`asyncload.local.sagemaker.runtime`. Four operations are answered as SageMaker
 answers them, with pages, filters and errors; all others are refused, and so
 is a parameter that is not known here, rather than passed over.
 """
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from asyncload.local.protocol import (
+from asyncload.local.stack.protocol import (
     INFERENCE_BUCKET,
     INFERENCE_ERROR_TOPIC,
     INFERENCE_SUCCESS_TOPIC,

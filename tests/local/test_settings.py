@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from asyncload.local.protocol import ModelRunnerOrder, decode, encode
 from asyncload.local.settings import RATES, LocalSettings, ServiceTime
+from asyncload.local.stack.protocol import ModelRunnerOrder, decode, encode
 from asyncload.plan.duration import Duration, dec_hook
 
 

@@ -19,21 +19,21 @@ import anyio
 import msgspec
 from botocore.exceptions import ClientError
 
-from asyncload.local.batches import BATCH, Batches, Outgoing
-from asyncload.local.behaviour import draw_service_time
-from asyncload.local.messages import FAILED, SUCCESS, unreadable_body
-from asyncload.local.protocol import Resources
-from asyncload.local.resources import Clients
-from asyncload.local.sagemaker import IN_SERVICE
-from asyncload.local.sagemaker_async import (
+from asyncload.local.ground_truth import ExtraTruth, InferenceTruth, TruthLog
+from asyncload.local.model_runner.behaviour import draw_service_time
+from asyncload.local.model_runner.messages import FAILED, SUCCESS, unreadable_body
+from asyncload.local.model_runner.publisher import BATCH, Batches, Outgoing
+from asyncload.local.sagemaker.async_api import (
     Invocation,
     failure_key,
     foreign_invocation,
     notification,
     output_key,
 )
+from asyncload.local.sagemaker.control import IN_SERVICE
 from asyncload.local.settings import AsyncInferenceSettings, LocalSettings
-from asyncload.local.truth import ExtraTruth, InferenceTruth, TruthLog
+from asyncload.local.stack.protocol import Resources
+from asyncload.local.stack.resources import Clients
 
 LOST: Final = "LOST"
 """The outcome of an inference of which nobody is notified."""

@@ -6,8 +6,8 @@ folders and opens SFTP and MQTT ports, all in its start-up. Here its ASGI
 application serves requests and nothing else. Its ECS keeps task definitions,
 and would run one only on the Docker that ``DOCKER_HOST`` names, which is not
 there. It has no SageMaker: requests for that are answered by
-:mod:`asyncload.local.sagemaker` and, under ``/endpoints/``, by
-:mod:`asyncload.local.sagemaker_runtime` before it sees them.
+:mod:`asyncload.local.sagemaker.control` and, under ``/endpoints/``, by
+:mod:`asyncload.local.sagemaker.runtime` before it sees them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, S
 from ministack.app import app
 from ministack.services import sns
 
-from asyncload.local.protocol import ACCESS_KEY, ACCOUNT_ID, INFERENCE_BACKLOG, EmulatorOrder
-from asyncload.local.sagemaker import CONTENT_TYPE, TARGET, SageMaker
-from asyncload.local.sagemaker_async import ACTION, AsyncInvocations
-from asyncload.local.sagemaker_runtime import PREFIX, SageMakerRuntime
-from asyncload.local.signatures import Request
+from asyncload.local.sagemaker.async_api import ACTION, AsyncInvocations
+from asyncload.local.sagemaker.control import CONTENT_TYPE, TARGET, SageMaker
+from asyncload.local.sagemaker.runtime import PREFIX, SageMakerRuntime
+from asyncload.local.sagemaker.signatures import Request
+from asyncload.local.stack.protocol import ACCESS_KEY, ACCOUNT_ID, INFERENCE_BACKLOG, EmulatorOrder
 
 _TRIM_INTERVAL: Final = 5.0
 

@@ -22,13 +22,13 @@ import msgspec
 from anyio.streams.memory import MemoryObjectSendStream
 from botocore.exceptions import ClientError
 
-from asyncload.local.batches import BATCH, Batches
-from asyncload.local.behaviour import REJECTED, Script, write_script
-from asyncload.local.messages import ImageRequest, InvalidRequestError, parse_request
-from asyncload.local.protocol import Resources
-from asyncload.local.resources import Clients
+from asyncload.local.ground_truth import RejectedTruth, TruthLog
+from asyncload.local.model_runner.behaviour import REJECTED, Script, write_script
+from asyncload.local.model_runner.messages import ImageRequest, InvalidRequestError, parse_request
+from asyncload.local.model_runner.publisher import BATCH, Batches
 from asyncload.local.settings import LocalSettings
-from asyncload.local.truth import RejectedTruth, TruthLog
+from asyncload.local.stack.protocol import Resources
+from asyncload.local.stack.resources import Clients
 
 LOOKAHEAD: Final = 50
 """Requests held while no worker is free."""

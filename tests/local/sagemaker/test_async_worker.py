@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncload.jobs.inference_status import parse_inference
-from asyncload.local.async_endpoints import write_inference_script
-from asyncload.local.messages import unreadable_body
+from asyncload.local.ground_truth import InferenceTruth, read_truth
+from asyncload.local.model_runner.messages import unreadable_body
+from asyncload.local.sagemaker.async_worker import write_inference_script
 from asyncload.local.settings import AsyncInferenceSettings, ServiceTime
-from asyncload.local.truth import InferenceTruth, read_truth
 from asyncload.plan.duration import Duration
 
 BUCKET = "sagemaker-async-inference-000000000000"

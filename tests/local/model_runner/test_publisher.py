@@ -3,8 +3,8 @@
 import anyio
 import pytest
 
-from asyncload.local import batches
-from asyncload.local.batches import Batches
+from asyncload.local.model_runner import publisher as batches
+from asyncload.local.model_runner.publisher import Batches
 
 pytestmark = pytest.mark.anyio
 

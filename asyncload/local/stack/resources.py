@@ -14,7 +14,7 @@ import anyio
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
-from asyncload.local.protocol import (
+from asyncload.local.stack.protocol import (
     ACCESS_KEY,
     INFERENCE_BACKLOG,
     INFERENCE_BUCKET,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncload.jobs.status import parse_status
-from asyncload.local.behaviour import (
+from asyncload.local.model_runner.behaviour import (
     REJECTED,
     STUCK,
     Emit,
@@ -19,7 +19,7 @@ from asyncload.local.behaviour import (
     draw_service_time,
     write_script,
 )
-from asyncload.local.messages import (
+from asyncload.local.model_runner.messages import (
     ImageRequest,
     InvalidRequestError,
     foreign_status,

@@ -1,7 +1,7 @@
 """Asynchronous inference of the embedded stack: requests, and the words of its notifications.
 
 A request is accepted at once and goes to a queue of the service's own, where
-:mod:`asyncload.local.async_endpoints` takes it up.
+:mod:`asyncload.local.sagemaker.async_worker` takes it up.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import msgspec
 
-from asyncload.local.protocol import INFERENCE_BUCKET
-from asyncload.local.sagemaker import Endpoint
-from asyncload.local.sagemaker_runtime import JSON, Answer
-from asyncload.local.signatures import Refused, Request
+from asyncload.local.sagemaker.control import Endpoint
+from asyncload.local.sagemaker.runtime import JSON, Answer
+from asyncload.local.sagemaker.signatures import Refused, Request
+from asyncload.local.stack.protocol import INFERENCE_BUCKET
 
 ACTION: Final = "async-invocations"
 """What the path of a request ends with."""

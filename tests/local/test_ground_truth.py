@@ -3,7 +3,7 @@
 import pytest
 
 from asyncload.errors import LogError
-from asyncload.local.truth import (
+from asyncload.local.ground_truth import (
     ExtraTruth,
     InferenceTruth,
     JobTruth,

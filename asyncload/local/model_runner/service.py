@@ -1,7 +1,7 @@
 """Child two: the simulated OversightML ModelRunner, and SageMaker's asynchronous inference.
 
-Requests come from the request queue (:mod:`asyncload.local.intake`); a fixed
-number of workers carry out each job's script (:mod:`asyncload.local.behaviour`)
+Requests come from the request queue (:mod:`asyncload.local.model_runner.receiver`); a fixed
+number of workers carry out each job's script (:mod:`asyncload.local.model_runner.behaviour`)
 and publish its statuses to an SNS topic, whose subscriber is the status
 queue. What was really done goes to the truth log.
 """
@@ -22,16 +22,16 @@ from typing import Any, Final
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from asyncload.local.async_endpoints import AsyncEndpoints
-from asyncload.local.batches import Batches, Outgoing
-from asyncload.local.behaviour import STUCK, Emit, Extra, Work
+from asyncload.local.ground_truth import ExtraTruth, JobTruth, ReplayTruth, StuckTruth, TruthLog
 from asyncload.local.imagery import make_images
-from asyncload.local.intake import Intake, Job
-from asyncload.local.messages import STARTED, StatusMessage, job_status
-from asyncload.local.protocol import ACCOUNT_ID, ModelRunnerOrder, Ready, Resources, encode
-from asyncload.local.resources import Clients, create_resources, open_clients
+from asyncload.local.model_runner.behaviour import STUCK, Emit, Extra, Work
+from asyncload.local.model_runner.messages import STARTED, StatusMessage, job_status
+from asyncload.local.model_runner.publisher import Batches, Outgoing
+from asyncload.local.model_runner.receiver import Intake, Job
+from asyncload.local.sagemaker.async_worker import AsyncEndpoints
 from asyncload.local.settings import LocalSettings
-from asyncload.local.truth import ExtraTruth, JobTruth, ReplayTruth, StuckTruth, TruthLog
+from asyncload.local.stack.protocol import ACCOUNT_ID, ModelRunnerOrder, Ready, Resources, encode
+from asyncload.local.stack.resources import Clients, create_resources, open_clients
 
 HOLD_LIMIT: Final = 1.0
 """Seconds a status is held back at most."""

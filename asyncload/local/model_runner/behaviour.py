@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from asyncload.local.messages import (
+from asyncload.local.model_runner.messages import (
     FAILED,
     IN_PROGRESS,
     PARTIAL,

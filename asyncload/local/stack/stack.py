@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from asyncload.errors import ConfigError, TargetError
-from asyncload.local.child import EMULATOR, MODEL_RUNNER
-from asyncload.local.process import Child, Processes
-from asyncload.local.protocol import (
+from asyncload.local.settings import LocalSettings
+from asyncload.local.stack.child import EMULATOR, MODEL_RUNNER
+from asyncload.local.stack.process import Child, Processes
+from asyncload.local.stack.protocol import (
     ACCESS_KEY,
     ACCOUNT_ID,
     SECRET_KEY,
@@ -31,12 +32,11 @@ from asyncload.local.protocol import (
     Resources,
     decode,
 )
-from asyncload.local.settings import LocalSettings
 from asyncload.records.log import archive
 
 HOST: Final = "127.0.0.1"
 SERVICES: Final = "sqs,sns,s3,sts,ecs"
-"""Of the emulator; it has no SageMaker, which is :mod:`asyncload.local.sagemaker`."""
+"""Of the emulator; it has no SageMaker, which is :mod:`asyncload.local.sagemaker.control`."""
 START_LIMIT: Final = 60.0
 """Seconds in which the stack must be ready; it takes two or three."""
 _NAMES: Final = {EMULATOR: "the emulator", MODEL_RUNNER: "the simulated ModelRunner"}

@@ -9,13 +9,7 @@ import msgspec
 import pytest
 from rasterio.io import MemoryFile
 
-from asyncload.local.behaviour import Extra, write_script
-from asyncload.local.imagery import make_images
-from asyncload.local.messages import ImageRequest
-from asyncload.local.resources import open_clients
-from asyncload.local.settings import LocalSettings, ServiceTime
-from asyncload.local.stack import LocalStack
-from asyncload.local.truth import (
+from asyncload.local.ground_truth import (
     ExtraTruth,
     JobTruth,
     RejectedTruth,
@@ -23,6 +17,12 @@ from asyncload.local.truth import (
     StuckTruth,
     read_truth,
 )
+from asyncload.local.imagery import make_images
+from asyncload.local.model_runner.behaviour import Extra, write_script
+from asyncload.local.model_runner.messages import ImageRequest
+from asyncload.local.settings import LocalSettings, ServiceTime
+from asyncload.local.stack.resources import open_clients
+from asyncload.local.stack.stack import LocalStack
 from asyncload.plan.duration import Duration
 from tests.local.local_bench import SERVICE_TIME, Bench, attributes_of
 

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from asyncload.local.sagemaker_runtime import Answer, SageMakerRuntime
+from asyncload.local.sagemaker.runtime import Answer, SageMakerRuntime
+from asyncload.local.sagemaker.signatures import Refused, Request, Verifier
 from asyncload.local.settings import LocalSettings, SageMakerSettings, ServiceTime
-from asyncload.local.signatures import Refused, Request, Verifier
 from asyncload.plan.duration import Duration
 from asyncload.testing import VirtualTimeLoop
 from asyncload.transport.aws import Aws
