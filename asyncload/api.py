@@ -32,8 +32,7 @@ from asyncload.errors import AsyncloadError, TargetError, first_of, own_error
 from asyncload.local.settings import LocalSettings
 from asyncload.plan.plan import Plan
 from asyncload.progress import Progress
-from asyncload.records.record import Sink, SummaryRecord
-from asyncload.records.sinks import Tee
+from asyncload.records.record import Sink, SummaryRecord, Tee
 from asyncload.result import Result
 from asyncload.stats.live import LiveStats
 from asyncload.stats.thresholds import Threshold, evaluate

@@ -30,8 +30,7 @@ from asyncload.monitor.remote import RemoteMonitor
 from asyncload.monitor.settings import SHORTEST, MonitorSource, url_problem
 from asyncload.plan.duration import Duration, parse_duration
 from asyncload.records.log import LogWriter, check_log
-from asyncload.records.record import Note, Record, Sink, SummaryRecord, System
-from asyncload.records.sinks import Tee
+from asyncload.records.record import Note, Record, Sink, SummaryRecord, System, Tee
 from asyncload.report.tables.hosts_table import print_hosts
 from asyncload.stats import units
 from asyncload.stats.summary import SummaryFold

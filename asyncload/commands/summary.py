@@ -14,8 +14,7 @@ from asyncload.commands.loop import Output
 from asyncload.commands.reading import reading
 from asyncload.errors import ConfigError, LogError
 from asyncload.records.log import LogReader
-from asyncload.records.record import RunHeader, SummaryRecord
-from asyncload.records.sinks import Tee
+from asyncload.records.record import RunHeader, SummaryRecord, Tee
 from asyncload.report.csv.csv_files import CsvFiles
 from asyncload.report.tables.hosts_table import print_hosts
 from asyncload.report.tables.summary_table import print_summary

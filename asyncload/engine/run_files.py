@@ -12,7 +12,7 @@ from asyncload.errors import ConfigError
 from asyncload.jobs.artifacts import STATUS_FILE, SUMMARY_FILE, JobFiles
 from asyncload.jobs.ledger import JobLedger
 from asyncload.records.log import LogWriter, archive, check_log, log_stamp
-from asyncload.records.sinks import Tee
+from asyncload.records.record import Tee
 from asyncload.report.csv.csv_files import CsvFiles
 from asyncload.stats.summary import SummaryFold
 

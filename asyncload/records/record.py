@@ -241,3 +241,19 @@ class Sink(Protocol):
     def write(self, record: Record, /) -> None:
         """Take in one record."""
         ...
+
+
+class Tee:
+    """Hands every record to several sinks, in order. More may join at any time."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        self._sinks = sinks
+
+    def add(self, sink: Sink) -> None:
+        """Hand records to ``sink`` too, from now on."""
+        self._sinks = (*self._sinks, sink)
+
+    def write(self, record: Record) -> None:
+        """Hand ``record`` on."""
+        for sink in self._sinks:
+            sink.write(record)

@@ -24,7 +24,7 @@ from asyncload.jobs.clock import ServiceClock
 from asyncload.jobs.consumer import StatusConsumer
 from asyncload.jobs.ledger import JobLedger
 from asyncload.records.log import LogWriter
-from asyncload.records.sinks import Tee
+from asyncload.records.record import Tee
 from asyncload.stats.live import LiveStats
 from asyncload.transport.aws import Aws
 from asyncload.transport.client import HttpClient

@@ -18,8 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncload.errors import ConfigError
-from asyncload.records.record import Job, Level, Request
-from asyncload.records.sinks import Tee
+from asyncload.records.record import Job, Level, Request, Tee
 from asyncload.report.csv import csv_files
 from asyncload.report.csv.csv_files import CsvFiles
 from asyncload.report.csv.rows import type_and_name
