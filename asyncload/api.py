@@ -37,7 +37,7 @@ from asyncload.result import Result
 from asyncload.stats.live import LiveStats
 from asyncload.stats.thresholds import Threshold, evaluate
 from asyncload.target import LOCAL_REGION, aws_of, embedded_stack, embedded_surroundings
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe
 from asyncload.users.surroundings import Asking, NotAsking, Setting, Surroundings
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from asyncload.config.model import AwsConfig, Config
 from asyncload.local.stack import protocol
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 from asyncload.users.surroundings import Embedded
 from asyncload.users.task_definition import TaskDefinition
 

@@ -18,7 +18,7 @@ from asyncload.cost.estimate import Estimate, ScenarioEstimate
 from asyncload.report.tables.layout import indented, plain_table
 from asyncload.stats import units
 from asyncload.stats.metrics import Summary
-from asyncload.transport.aws import environment_endpoint
+from asyncload.transport.aws.session import environment_endpoint
 from asyncload.users.expected import Between
 
 _NOT_IN_IT: Final = (

@@ -26,8 +26,8 @@ from asyncload.monitor.settings import MonitorSource
 from asyncload.plan.plan import Plan
 from asyncload.progress import Phase
 from asyncload.records.record import Level, Note, Sink
-from asyncload.transport.aws import CONNECTIONS, Aws
-from asyncload.transport.client import HttpClient
+from asyncload.transport.aws.session import CONNECTIONS, Aws
+from asyncload.transport.http.client import HttpClient
 from asyncload.transport.queue import RequestQueue
 
 SAMPLE_INTERVAL: Final = 1.0

@@ -8,7 +8,7 @@ from typing import Any
 
 from asyncload.config.model import AwsConfig
 from asyncload.errors import AsyncloadError, TargetError
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe
 from asyncload.users.surroundings import Setting, Surroundings
 from asyncload.users.user import User

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 from asyncload.records.record import FAILED, OK, TIMEOUT, Request, Sink, Stream
 from asyncload.transport.error_text import describe, http_status, is_timeout
-from asyncload.transport.response import Response
+from asyncload.transport.http.response import Response
 
 
 class Recorder:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 from asyncload.users.task_definition import (
     TaskDefinition,
     newest_task_definition,

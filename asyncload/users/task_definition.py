@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from asyncload.errors import TargetError
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 
 REQUEST_QUEUE_IN: Final = "IMAGE_QUEUE"
 STATUS_QUEUE_IN: Final = ("SQS_IMAGE_STATUS_QUEUE", "IMAGE_STATUS_QUEUE")

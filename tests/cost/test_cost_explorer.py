@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from asyncload.cost.explorer import METRICS, add_up, ask, check_metric, only
 from asyncload.cost.window import Span
 from asyncload.errors import ConfigError, TargetError
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 from tests.cost.cost_answers import error, page, prime, result
 
 UTC = dt.UTC

@@ -14,7 +14,7 @@ from asyncload.jobs.consumer import StatusConsumer
 from asyncload.jobs.dead_letters import DeadLetters
 from asyncload.local.ground_truth import ExtraTruth, JobTruth, read_truth
 from asyncload.testing import status_body
-from asyncload.transport.sqs import SqsQueue
+from asyncload.transport.aws.sqs import SqsQueue
 from tests.jobs.job_bench import About, balance, make_ledger, until
 
 pytestmark = pytest.mark.anyio

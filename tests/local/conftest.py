@@ -6,7 +6,7 @@ from asyncload.local.settings import LocalSettings, ServiceTime
 from asyncload.local.stack.resources import open_clients
 from asyncload.local.stack.stack import LocalStack
 from asyncload.plan.duration import Duration
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 from tests.local.local_bench import SERVICE_TIME, Bench
 
 

@@ -7,7 +7,7 @@ import botocore.exceptions
 import pytest
 
 from asyncload.records.record import FAILED, OK, TIMEOUT
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe, error_code, http_status, is_timeout
 from asyncload.transport.measure import CURRENT, Recorder, is_recorded
 

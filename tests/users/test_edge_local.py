@@ -18,7 +18,7 @@ from asyncload import Plan, Scenario, shapes
 from asyncload.commands.summary import summary_command
 from asyncload.local.model_server.server import ModelServer, Workers
 from asyncload.stats.steps import largest_steady
-from asyncload.transport.client import HttpClient
+from asyncload.transport.http.client import HttpClient
 from tests.users.edge_app import PATH, edge
 from tests.users.http_app import NOWHERE
 

@@ -15,7 +15,7 @@ from moto.sagemaker.models import sagemaker_backends
 from moto.server import ThreadedMotoServer
 
 from asyncload.errors import TargetError
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 from asyncload.users.model_runner import endpoints
 from asyncload.users.model_runner.endpoints import endpoints_in_service, note_instance_type
 from tests.users.desk import Desk

@@ -6,7 +6,7 @@ import pytest
 
 from asyncload.errors import ConfigError
 from asyncload.local.model_server.server import ModelServer
-from asyncload.transport.client import HttpClient
+from asyncload.transport.http.client import HttpClient
 from tests.users.http_app import http, run
 
 pytestmark = pytest.mark.anyio

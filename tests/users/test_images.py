@@ -16,7 +16,7 @@ from asyncload.errors import ConfigError, TargetError
 from asyncload.local.imagery import make_images
 from asyncload.local.settings import LocalSettings
 from asyncload.local.stack.stack import LocalStack
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 from asyncload.users.model_runner.images import (
     BLOCK,
     LARGEST_READ,

@@ -19,7 +19,7 @@ from asyncload.local.stack.stack import LocalStack
 from asyncload.plan import Duration
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Note
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 from asyncload.users.model_runner.predefined import PredefinedOptions, PredefinedUser
 from asyncload.users.model_runner.random_jobs import RandomUser
 from asyncload.users.model_runner.submit import ModelRunnerUser

@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 from asyncload.errors import TargetError
 from asyncload.local.settings import LocalSettings
 from asyncload.local.stack.stack import LocalStack
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.submit import ModelRunnerOptions
 from asyncload.users.task_definition import (

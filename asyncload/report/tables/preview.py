@@ -16,7 +16,7 @@ from asyncload.config.redact import hide_texts
 from asyncload.plan.plan import Scenario, UserSpec
 from asyncload.report.tables.layout import indented, plain_table
 from asyncload.stats import units
-from asyncload.transport.aws import environment_endpoint
+from asyncload.transport.aws.session import environment_endpoint
 from asyncload.transport.error_text import hide_secrets
 from asyncload.users.surroundings import Setting
 from asyncload.users.urls import LOCAL

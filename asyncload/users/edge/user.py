@@ -12,9 +12,9 @@ import anyio.to_thread
 import msgspec
 
 from asyncload.errors import ConfigError
-from asyncload.transport.client import HttpClient, PreparedRequest
-from asyncload.transport.pool import Timeouts
-from asyncload.transport.response import Response
+from asyncload.transport.http.client import HttpClient, PreparedRequest
+from asyncload.transport.http.pool import Timeouts
+from asyncload.transport.http.response import Response
 from asyncload.users.edge.options import EdgeOptions, SimulatedOptions
 from asyncload.users.simulated import generated_jpeg, simulated_endpoint
 from asyncload.users.templates.tables import read_bytes

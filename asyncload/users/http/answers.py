@@ -12,7 +12,7 @@ import msgspec
 from asyncload.config.redact import is_secret_name
 from asyncload.plan.size import parse_size
 from asyncload.transport.error_text import hide_secrets
-from asyncload.transport.response import Response
+from asyncload.transport.http.response import Response
 from asyncload.users.http.json_path import MISSING, find, parse_path
 from asyncload.users.templates.compiled import Scope, has_places
 from asyncload.users.templates.conditions import parse_condition, same

@@ -11,9 +11,9 @@ from urllib.parse import quote
 import msgspec
 
 from asyncload.errors import ConfigError
-from asyncload.transport.aiohttp_lane import AiohttpClient
-from asyncload.transport.client import Body, HttpClient, PreparedRequest
-from asyncload.transport.tls import TlsSettings
+from asyncload.transport.http.aiohttp_client import AiohttpClient
+from asyncload.transport.http.client import Body, HttpClient, PreparedRequest
+from asyncload.transport.http.tls import TlsSettings
 from asyncload.users.http.answers import ExpectOptions, Judge, good_statuses, judge
 from asyncload.users.http.bodies import body_of
 from asyncload.users.http.options import HttpOptions, RequestOptions, StepOptions

@@ -9,10 +9,10 @@ from typing import ClassVar
 import anyio.to_thread
 import msgspec
 
-from asyncload.transport.aiohttp_lane import AiohttpClient
-from asyncload.transport.client import HttpClient
 from asyncload.transport.error_text import hide_secrets
-from asyncload.transport.pool import Timeouts
+from asyncload.transport.http.aiohttp_client import AiohttpClient
+from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.pool import Timeouts
 from asyncload.users.edge.options import SimulatedOptions
 from asyncload.users.http.answers import unexpected_status
 from asyncload.users.http.names import names_of

@@ -16,7 +16,7 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from asyncload.errors import ConfigError, TargetError
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import hide_secrets, never_connected
 from asyncload.users.user import Setup
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
-from asyncload.transport.fast_sqs import FastSqsQueue
+from asyncload.transport.aws.fast_sqs import FastSqsQueue
+from asyncload.transport.aws.sqs import SqsQueue
 from asyncload.transport.queue import MessageQueue
-from asyncload.transport.sqs import SqsQueue
 from asyncload.users.expected import ExpectedCalls, ExpectedLoad, calls_of_jobs
 from asyncload.users.jobs import JobSender, read_statuses
 from asyncload.users.model_runner.deployment import Deployment

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from asyncload.jobs.inference_status import parse_inference
-from asyncload.transport.fast_sagemaker_async import FastAsyncEndpoint
-from asyncload.transport.sqs import SqsQueue
+from asyncload.transport.aws.sagemaker import FastAsyncEndpoint
+from asyncload.transport.aws.sqs import SqsQueue
 from asyncload.users.expected import (
     LISTED,
     Between,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from asyncload.errors import ConfigError
-from asyncload.transport.fast import FastService, Operation
-from asyncload.transport.fast_sagemaker import invocation, label
+from asyncload.transport.aws.operation import FastService, Operation
+from asyncload.transport.aws.sagemaker import invocation, label
 from asyncload.users.http.answers import ExpectOptions, Judge, good_statuses, judge
 from asyncload.users.http.bodies import content_of
 from asyncload.users.http.steps import Head

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from asyncload.plan.duration import Duration
-from asyncload.transport.fast_sagemaker import INVOKE
+from asyncload.transport.aws.sagemaker import INVOKE
 from asyncload.users.http.answers import Expect, ExpectOptions, check_statuses
 from asyncload.users.http.options import check_stream, check_templates, texts_in
 from asyncload.users.http.streaming import StreamKind

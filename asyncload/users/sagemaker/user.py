@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import anyio.to_thread
 import msgspec
 
+from asyncload.transport.aws.operation import FastService, Operation
+from asyncload.transport.aws.sagemaker import runtime
 from asyncload.transport.error_text import describe
-from asyncload.transport.fast import FastService, Operation
-from asyncload.transport.fast_sagemaker import runtime
+from asyncload.transport.http.pool import Timeouts
+from asyncload.transport.http.response import Response
 from asyncload.transport.measure import Measurement
-from asyncload.transport.pool import Timeouts
-from asyncload.transport.response import Response
 from asyncload.users.expected import NONE, Between, ExpectedCalls, ExpectedLoad
 from asyncload.users.http.answers import unexpected_status
 from asyncload.users.http.streaming import listened

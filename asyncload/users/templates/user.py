@@ -11,7 +11,7 @@ import msgspec
 from asyncload.plan.duration import Duration
 from asyncload.plan.plan import Scenario
 from asyncload.transport.error_text import describe
-from asyncload.transport.pool import Timeouts
+from asyncload.transport.http.pool import Timeouts
 from asyncload.users.templates.rows import (
     DataOptions,
     Order,

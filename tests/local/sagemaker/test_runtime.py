@@ -23,7 +23,7 @@ from asyncload.local.sagemaker.signatures import Refused, Request, Verifier
 from asyncload.local.settings import LocalSettings, SageMakerSettings, ServiceTime
 from asyncload.plan.duration import Duration
 from asyncload.testing import VirtualTimeLoop
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 
 NOW = 1_800_000_000
 REGION = "us-west-2"

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import anyio
 
 from asyncload.errors import ConfigError, TargetError
-from asyncload.transport.connector import is_loopback
-from asyncload.transport.credentials import CredentialProvider
+from asyncload.transport.aws.credentials import CredentialProvider
 from asyncload.transport.error_text import describe, error_code, hide_secrets
+from asyncload.transport.http.connector import is_loopback
 from asyncload.transport.measure import record_calls
 
 if TYPE_CHECKING:

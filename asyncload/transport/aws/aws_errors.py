@@ -14,7 +14,7 @@ import botocore.loaders
 import botocore.model
 import botocore.parsers
 
-from asyncload.transport.response import Response
+from asyncload.transport.http.response import Response
 
 
 class ErrorDecoder:

@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
-from asyncload.transport import sqs_wire
-from asyncload.transport.fast import Operation
+from asyncload.transport.aws import sqs_wire
+from asyncload.transport.aws.operation import Operation
+from asyncload.transport.http.response import Response
 from asyncload.transport.measure import CURRENT, Recorder, mark_recorded
-from asyncload.transport.response import Response
 
 BATCH: Final = 10
 """SQS's limit for a batch."""

@@ -10,14 +10,14 @@ import time
 
 import pytest
 
-from asyncload.transport.client import HttpClient
-from asyncload.transport.http_errors import (
+from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.http_errors import (
     ConnectFailed,
     ConnectionClosed,
     RequestTimeout,
     TransportError,
 )
-from asyncload.transport.pool import DIALS, Timeouts
+from asyncload.transport.http.pool import DIALS, Timeouts
 from tests.transport.servers import OK, answering, nothing_left_open, reset, serve
 
 

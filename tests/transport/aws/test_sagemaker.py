@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from asyncload.transport.aws import Aws
-from asyncload.transport.client import HttpClient
-from asyncload.transport.fast_sagemaker import invocation, runtime
+from asyncload.transport.aws.sagemaker import invocation, runtime
+from asyncload.transport.aws.session import Aws
+from asyncload.transport.http.client import HttpClient
 from tests.transport.servers import serve
 
 HEADERS = {

@@ -22,9 +22,9 @@ from typing import Final
 
 import msgspec
 
-from asyncload.transport.connection import Connection
-from asyncload.transport.connector import Resolver, Target, connect
-from asyncload.transport.http_errors import ConnectionClosed, Phase, RequestTimeout
+from asyncload.transport.http.connection import Connection
+from asyncload.transport.http.connector import Resolver, Target, connect
+from asyncload.transport.http.http_errors import ConnectionClosed, Phase, RequestTimeout
 
 TICK: Final = 0.02
 """Seconds between sweeps: an overdue request is noticed at most about this late."""

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asyncload.local.sagemaker import event_stream as written
-from asyncload.transport.event_stream import DamagedStream, EventStreamDecoder
+from asyncload.transport.aws.event_stream import DamagedStream, EventStreamDecoder
 
 # -- messages of every kind, encoded here and read by botocore --------------------------
 

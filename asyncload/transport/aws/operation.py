@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from asyncload.transport.aws import Aws
-from asyncload.transport.client import Body, Fill, HttpClient, PreparedRequest
-from asyncload.transport.connection import Listener
+from asyncload.transport.aws.session import Aws
+from asyncload.transport.aws.sigv4 import Signer, SigningTemplate
+from asyncload.transport.http.client import Body, Fill, HttpClient, PreparedRequest
+from asyncload.transport.http.connection import Listener
+from asyncload.transport.http.pool import Timeouts
+from asyncload.transport.http.response import Response
 from asyncload.transport.measure import CURRENT, Recorder
-from asyncload.transport.pool import Timeouts
-from asyncload.transport.response import Response
-from asyncload.transport.sigv4 import Signer, SigningTemplate
 
 if TYPE_CHECKING:
-    from asyncload.transport.aws_errors import ErrorDecoder
+    from asyncload.transport.aws.aws_errors import ErrorDecoder
 
 TIMEOUTS: Final = Timeouts(connect=10, first_byte=70, total=300)
 """Those of the SDK lane: the first byte of a long poll takes 20 s."""
@@ -44,7 +44,7 @@ class FastService:
 
         Raises ConfigError where there are no credentials.
         """
-        from asyncload.transport.aws_errors import ErrorDecoder
+        from asyncload.transport.aws.aws_errors import ErrorDecoder
 
         client = await aws.client(service)
         provider = await aws.credentials()

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from asyncload.transport.client import DEFAULTS, Body, Fill, HttpClient, PreparedRequest
-from asyncload.transport.connection import Listener
-from asyncload.transport.http_errors import (
+from asyncload.transport.http.client import DEFAULTS, Body, Fill, HttpClient, PreparedRequest
+from asyncload.transport.http.connection import Listener
+from asyncload.transport.http.http_errors import (
     ConnectFailed,
     ConnectionClosed,
     Phase,
@@ -26,9 +26,9 @@ from asyncload.transport.http_errors import (
     Timing,
     TransportError,
 )
-from asyncload.transport.pool import Timeouts
-from asyncload.transport.response import Response
-from asyncload.transport.tls import TlsSettings
+from asyncload.transport.http.pool import Timeouts
+from asyncload.transport.http.response import Response
+from asyncload.transport.http.tls import TlsSettings
 
 if TYPE_CHECKING:
     import ssl

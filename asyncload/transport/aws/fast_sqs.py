@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from asyncload.transport import sqs_wire
-from asyncload.transport.aws import Aws
-from asyncload.transport.batches import BATCH, Batches
-from asyncload.transport.client import HttpClient
-from asyncload.transport.fast import FastService, Operation
+from asyncload.transport.aws import sqs_wire
+from asyncload.transport.aws.operation import FastService, Operation
+from asyncload.transport.aws.session import Aws
+from asyncload.transport.aws.sqs_batcher import BATCH, Batches
+from asyncload.transport.http.client import HttpClient
 from asyncload.transport.queue import LONG_POLL
 
 

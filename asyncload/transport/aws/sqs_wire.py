@@ -1,7 +1,7 @@
 """SQS's JSON protocol, encoded from templates: only what changes is spliced in.
 
 Answers are the plain dictionaries the SDK gives, without ``ResponseMetadata``.
-Errors of a whole call are the business of :mod:`asyncload.transport.aws_errors`.
+Errors of a whole call are the business of :mod:`asyncload.transport.aws.aws_errors`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from asyncload.transport.http_errors import ProtocolError
+from asyncload.transport.http.http_errors import ProtocolError
 
 _DECODER: Final = msgspec.json.Decoder(dict[str, Any])
 BATCH_LIMIT: Final = 10

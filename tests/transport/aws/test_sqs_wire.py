@@ -12,15 +12,15 @@ from aiobotocore.session import get_session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.transport import sqs_wire
-from asyncload.transport.aws_errors import ErrorDecoder
-from asyncload.transport.client import HttpClient
-from asyncload.transport.credentials import CredentialProvider
-from asyncload.transport.http_errors import ProtocolError, Timing
-from asyncload.transport.response import Response
-from asyncload.transport.sigv4 import Signer
+from asyncload.transport.aws import sqs_wire
+from asyncload.transport.aws.aws_errors import ErrorDecoder
+from asyncload.transport.aws.credentials import CredentialProvider
+from asyncload.transport.aws.sigv4 import Signer
+from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.http_errors import ProtocolError, Timing
+from asyncload.transport.http.response import Response
+from tests.transport.aws.test_sigv4 import by_botocore
 from tests.transport.servers import answering, serve
-from tests.transport.test_sigv4 import by_botocore
 
 KEYS = {"aws_access_key_id": "AKID", "aws_secret_access_key": "secret"}
 

@@ -19,12 +19,12 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from asyncload.errors import ConfigError
-from asyncload.transport.connection import Listener
-from asyncload.transport.connector import Resolver, Target, environment_proxies, proxy_for
-from asyncload.transport.http_errors import Timing, TransportError
-from asyncload.transport.pool import Pool, Timeouts
-from asyncload.transport.response import Response
-from asyncload.transport.tls import TlsSettings
+from asyncload.transport.http.connection import Listener
+from asyncload.transport.http.connector import Resolver, Target, environment_proxies, proxy_for
+from asyncload.transport.http.http_errors import Timing, TransportError
+from asyncload.transport.http.pool import Pool, Timeouts
+from asyncload.transport.http.response import Response
+from asyncload.transport.http.tls import TlsSettings
 
 LARGE: Final = 131_072
 """Bodies above this many bytes are handed over in views instead of being joined to the head."""

@@ -18,8 +18,8 @@ from urllib.request import (  # type: ignore[attr-defined]  # typeshed leaves th
 import msgspec
 
 from asyncload.errors import ConfigError
-from asyncload.transport.http_errors import ConnectFailed
-from asyncload.transport.tls import explain
+from asyncload.transport.http.http_errors import ConnectFailed
+from asyncload.transport.http.tls import explain
 
 P = TypeVar("P", bound=asyncio.Protocol)
 

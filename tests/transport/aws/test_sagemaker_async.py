@@ -7,11 +7,11 @@ import json
 import pytest
 
 from asyncload.records.record import Request
-from asyncload.transport.client import HttpClient
-from asyncload.transport.fast_sagemaker_async import FastAsyncEndpoint
+from asyncload.transport.aws.sagemaker import FastAsyncEndpoint
+from asyncload.transport.http.client import HttpClient
 from asyncload.transport.measure import CURRENT, Recorder
+from tests.transport.aws.test_sagemaker import answering, at, fields
 from tests.transport.servers import serve
-from tests.transport.test_fast_sagemaker import answering, at, fields
 
 HEADERS = {
     "content_type": "image/tiff",

@@ -16,9 +16,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asyncload.errors import ConfigError
-from asyncload.transport.client import HttpClient
-from asyncload.transport.credentials import CredentialProvider, Credentials
-from asyncload.transport.sigv4 import Signer
+from asyncload.transport.aws.credentials import CredentialProvider, Credentials
+from asyncload.transport.aws.sigv4 import Signer
+from asyncload.transport.http.client import HttpClient
 
 NOW = 1_800_000_000
 CLIENT = HttpClient()

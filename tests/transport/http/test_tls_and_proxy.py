@@ -11,11 +11,11 @@ import pytest
 import trustme
 
 from asyncload.errors import ConfigError
-from asyncload.transport.client import HttpClient
-from asyncload.transport.connector import proxy_for
-from asyncload.transport.http_errors import ConnectFailed, ConnectionClosed, RequestTimeout
-from asyncload.transport.pool import Timeouts
-from asyncload.transport.tls import TlsSettings
+from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.connector import proxy_for
+from asyncload.transport.http.http_errors import ConnectFailed, ConnectionClosed, RequestTimeout
+from asyncload.transport.http.pool import Timeouts
+from asyncload.transport.http.tls import TlsSettings
 from tests.transport.servers import OK, answering, nothing_left_open, serve
 
 

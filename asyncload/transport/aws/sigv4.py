@@ -22,7 +22,7 @@ from typing import Final
 from urllib.parse import quote
 
 from asyncload.errors import ConfigError
-from asyncload.transport.credentials import CredentialProvider, Credentials
+from asyncload.transport.aws.credentials import CredentialProvider, Credentials
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 NOT_SIGNED: Final = frozenset(

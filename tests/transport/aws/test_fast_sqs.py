@@ -8,11 +8,11 @@ import json
 import pytest
 
 from asyncload.testing import status_body
-from asyncload.transport.aws import Aws
-from asyncload.transport.client import HttpClient
-from asyncload.transport.fast_sqs import FastSqsQueue
+from asyncload.transport.aws.fast_sqs import FastSqsQueue
+from asyncload.transport.aws.session import Aws
+from asyncload.transport.aws.sqs import SqsQueue
+from asyncload.transport.http.client import HttpClient
 from asyncload.transport.measure import CURRENT, Recorder, is_recorded
-from asyncload.transport.sqs import SqsQueue
 from tests.transport.servers import serve
 
 URL = "http://sqs.us-west-2.amazonaws.com/123456789012/jobs"

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import httptools
 
-from asyncload.transport.http_errors import (
+from asyncload.transport.http.http_errors import (
     ConnectionClosed,
     ProtocolError,
     RequestTimeout,
     Timing,
     TransportError,
 )
-from asyncload.transport.response import (
+from asyncload.transport.http.response import (
     Response,
     ends_with_connection,
     head_keeps_alive,

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncload.errors import ConfigError
-from asyncload.transport.client import HttpClient
-from asyncload.transport.http_errors import ConnectionClosed, ProtocolError, RequestTimeout
-from asyncload.transport.pool import Timeouts
-from asyncload.transport.response import final_head, head_length, parse_headers
+from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.http_errors import ConnectionClosed, ProtocolError, RequestTimeout
+from asyncload.transport.http.pool import Timeouts
+from asyncload.transport.http.response import final_head, head_length, parse_headers
 from tests.transport.servers import OK, answering, nothing_left_open, reset, serve
 
 SOON = Timeouts(connect=5, first_byte=0.2, total=0.5)

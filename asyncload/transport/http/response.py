@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from asyncload.transport.http_errors import Timing
+from asyncload.transport.http.http_errors import Timing
 
 
 class Response(msgspec.Struct, gc=False):

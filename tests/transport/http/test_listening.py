@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from asyncload.transport.client import HttpClient
-from asyncload.transport.http_errors import ConnectionClosed, RequestTimeout
-from asyncload.transport.pool import Timeouts
+from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.http_errors import ConnectionClosed, RequestTimeout
+from asyncload.transport.http.pool import Timeouts
 from tests.transport.servers import OK, answering, nothing_left_open, reset, serve
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import error_code
 from asyncload.transport.queue import LONG_POLL
 
