@@ -39,7 +39,7 @@ from asyncload.stats.thresholds import Threshold, evaluate
 from asyncload.target import LOCAL_REGION, aws_of, embedded_stack, embedded_surroundings
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe
-from asyncload.users.surroundings import Asking, NotAsking, Setting, Surroundings
+from asyncload.users.setting_lookup import Asking, NotAsking, Setting, Surroundings
 
 if TYPE_CHECKING:
     from asyncload.local.stack.stack import LocalStack

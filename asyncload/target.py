@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from asyncload.config.model import AwsConfig, Config
 from asyncload.local.stack import protocol
 from asyncload.transport.aws.session import Aws
-from asyncload.users.surroundings import Embedded
-from asyncload.users.task_definition import TaskDefinition
+from asyncload.users.model_runner.task_definition import TaskDefinition
+from asyncload.users.setting_lookup import Embedded
 
 if TYPE_CHECKING:
     from asyncload.local.stack.stack import LocalStack

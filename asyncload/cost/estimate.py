@@ -14,7 +14,7 @@ from asyncload.config.prices import Prices
 from asyncload.errors import ConfigError
 from asyncload.plan.plan import Plan, Scenario
 from asyncload.transport.error_text import describe
-from asyncload.users.expected import NONE, Between, ExpectedCalls, ExpectedLoad
+from asyncload.users.call_estimate import NONE, Between, ExpectedCalls, ExpectedLoad
 from asyncload.users.user import User
 from asyncload.users.wait import NO_WAIT, Wait, parse_wait
 

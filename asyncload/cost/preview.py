@@ -19,7 +19,7 @@ from asyncload.report.tables.layout import indented, plain_table
 from asyncload.stats import units
 from asyncload.stats.metrics import Summary
 from asyncload.transport.aws.session import environment_endpoint
-from asyncload.users.expected import Between
+from asyncload.users.call_estimate import Between
 
 _NOT_IN_IT: Final = (
     "not in it: what the service under test sends, stores and runs on (instances, inference), "

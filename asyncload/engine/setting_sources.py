@@ -10,7 +10,7 @@ from asyncload.config.model import AwsConfig
 from asyncload.errors import AsyncloadError, TargetError
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe
-from asyncload.users.surroundings import Setting, Surroundings
+from asyncload.users.setting_lookup import Setting, Surroundings
 from asyncload.users.user import User
 
 

@@ -21,9 +21,9 @@ from asyncload.transport.aws.session import Aws
 from asyncload.transport.http.client import HttpClient
 from asyncload.transport.measure import Measurement, Recorder
 from asyncload.transport.queue import MessageQueue, RequestQueue
-from asyncload.users.expected import ExpectedCalls, ExpectedLoad
+from asyncload.users.call_estimate import ExpectedCalls, ExpectedLoad
 from asyncload.users.http.calls import UserHttp
-from asyncload.users.surroundings import Setting, Surroundings
+from asyncload.users.setting_lookup import Setting, Surroundings
 from asyncload.users.wait import NO_WAIT
 
 Task = Callable[[Any], Awaitable[Any]]

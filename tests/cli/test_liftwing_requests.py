@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from tests.cli.command_line import ROOT
-from tests.users.http_app import model_server
+from tests.users.http.http_app import model_server
 
 CONFIGS = ROOT / "configs" / "liftwing"
 DATA = CONFIGS / "data"

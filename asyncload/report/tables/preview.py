@@ -18,8 +18,8 @@ from asyncload.report.tables.layout import indented, plain_table
 from asyncload.stats import units
 from asyncload.transport.aws.session import environment_endpoint
 from asyncload.transport.error_text import hide_secrets
-from asyncload.users.surroundings import Setting
-from asyncload.users.urls import LOCAL
+from asyncload.users.base_url import LOCAL
+from asyncload.users.setting_lookup import Setting
 
 HEIGHT: Final = 5
 """Lines of a shape's graph."""

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 import asyncload
-from tests.users.sagemaker_app import endpoints, outcomes, run
+from tests.users.sagemaker.sagemaker_app import endpoints, outcomes, run
 
 pytestmark = pytest.mark.anyio
 

@@ -10,11 +10,11 @@ import msgspec
 
 from asyncload.plan.duration import Duration
 from asyncload.transport.aws.sagemaker import INVOKE
-from asyncload.users.http.answers import Expect, ExpectOptions, check_statuses
-from asyncload.users.http.options import check_stream, check_templates, texts_in
+from asyncload.users.http.checks import Expect, ExpectOptions, check_statuses
+from asyncload.users.http.http_options import check_stream, check_templates, texts_in
 from asyncload.users.http.streaming import StreamKind
 from asyncload.users.templates.compiled import has_places
-from asyncload.users.templates.user import TemplateOptions
+from asyncload.users.templates.templated_user import TemplateOptions
 
 HEADERS: Final = tuple(INVOKE)
 PAYLOADS: Final = ("json", "body", "file", "folder")

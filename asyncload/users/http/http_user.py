@@ -13,15 +13,15 @@ from asyncload.transport.error_text import hide_secrets
 from asyncload.transport.http.aiohttp_client import AiohttpClient
 from asyncload.transport.http.client import HttpClient
 from asyncload.transport.http.pool import Timeouts
-from asyncload.users.edge.options import SimulatedOptions
-from asyncload.users.http.answers import unexpected_status
+from asyncload.users.base_url import LOCAL
+from asyncload.users.edge.edge_options import SimulatedOptions
+from asyncload.users.http.checks import unexpected_status
+from asyncload.users.http.compile import Call, CallMaker, Step
+from asyncload.users.http.http_options import HttpOptions
 from asyncload.users.http.names import names_of
-from asyncload.users.http.options import HttpOptions
-from asyncload.users.http.steps import Call, CallMaker, Step
 from asyncload.users.http.streaming import send_listening
-from asyncload.users.simulated import simulated_endpoint
-from asyncload.users.templates.user import Rows, TemplateUser, work_of
-from asyncload.users.urls import LOCAL
+from asyncload.users.local_server import simulated_endpoint
+from asyncload.users.templates.templated_user import Rows, TemplateUser, work_of
 from asyncload.users.user import Context, Setup, task
 
 

@@ -12,7 +12,7 @@ from asyncload import UserSpec
 from asyncload.config.model import Config
 from asyncload.records.log import LogReader
 from asyncload.records.record import Note
-from tests.users.http_app import http, model_server, run
+from tests.users.http.http_app import http, model_server, run
 
 pytestmark = pytest.mark.anyio
 

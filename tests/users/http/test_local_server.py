@@ -7,7 +7,7 @@ import pytest
 from asyncload.errors import ConfigError
 from asyncload.local.model_server.server import ModelServer
 from asyncload.transport.http.client import HttpClient
-from tests.users.http_app import http, run
+from tests.users.http.http_app import http, run
 
 pytestmark = pytest.mark.anyio
 

@@ -14,9 +14,9 @@ from asyncload.errors import ConfigError
 from asyncload.transport.http.aiohttp_client import AiohttpClient
 from asyncload.transport.http.client import Body, HttpClient, PreparedRequest
 from asyncload.transport.http.tls import TlsSettings
-from asyncload.users.http.answers import ExpectOptions, Judge, good_statuses, judge
 from asyncload.users.http.bodies import body_of
-from asyncload.users.http.options import HttpOptions, RequestOptions, StepOptions
+from asyncload.users.http.checks import ExpectOptions, Judge, good_statuses, judge
+from asyncload.users.http.http_options import HttpOptions, RequestOptions, StepOptions
 from asyncload.users.http.streaming import READERS, StreamReader
 from asyncload.users.templates.compiled import Maker, TemplateError, has_places
 from asyncload.users.templates.functions import FUNCTIONS, text_of

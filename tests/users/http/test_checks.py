@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tests.users.http_app import http, model_server, run
+from tests.users.http.http_app import http, model_server, run
 
 pytestmark = pytest.mark.anyio
 

@@ -19,8 +19,8 @@ from asyncload.commands.summary import summary_command
 from asyncload.local.model_server.server import ModelServer, Workers
 from asyncload.stats.steps import largest_steady
 from asyncload.transport.http.client import HttpClient
-from tests.users.edge_app import PATH, edge
-from tests.users.http_app import NOWHERE
+from tests.users.edge.edge_app import PATH, edge
+from tests.users.http.http_app import NOWHERE
 
 pytestmark = pytest.mark.anyio
 

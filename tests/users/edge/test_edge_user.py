@@ -13,8 +13,8 @@ from rasterio.io import MemoryFile
 import asyncload
 from asyncload import Plan, Scenario, shapes
 from asyncload.config.load import load_config
-from tests.users.edge_app import PATH, edge, edge_endpoint
-from tests.users.http_app import NOWHERE, run
+from tests.users.edge.edge_app import PATH, edge, edge_endpoint
+from tests.users.http.http_app import NOWHERE, run
 
 pytestmark = pytest.mark.anyio
 
@@ -203,7 +203,7 @@ async def test_what_must_be_given_is_named(missing, tmp_path):
 
 @pytest.mark.parametrize("name", ["ramp", "custom_ramp"])
 def test_the_configs_climb_as_the_reference_does(name):
-    config = load_config(Path(__file__).parents[2] / "configs" / "edge" / f"{name}.yaml")
+    config = load_config(Path(__file__).parents[3] / "configs" / "edge" / f"{name}.yaml")
     (scenario,) = config.plan.scenarios
     users = [scenario.users_at(t) for t in range(15, int(scenario.end), 30)]
     assert scenario.model == "closed"

@@ -8,14 +8,14 @@ from typing import Any, Literal
 import msgspec
 
 from asyncload.transport.error_text import hide_secrets
-from asyncload.users.edge.options import SimulatedOptions
-from asyncload.users.http.answers import Expect, ExpectOptions, check_capture, check_statuses
+from asyncload.users.base_url import check_base_url
+from asyncload.users.edge.edge_options import SimulatedOptions
+from asyncload.users.http.checks import Expect, ExpectOptions, check_capture, check_statuses
 from asyncload.users.http.streaming import StreamKind
 from asyncload.users.templates.compiled import TemplateError, has_places
 from asyncload.users.templates.functions import as_json
 from asyncload.users.templates.template import read, sole_place
-from asyncload.users.templates.user import TemplateOptions
-from asyncload.users.urls import check_base_url
+from asyncload.users.templates.templated_user import TemplateOptions
 
 
 class PartOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

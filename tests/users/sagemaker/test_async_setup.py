@@ -17,7 +17,7 @@ from asyncload.jobs.inference_status import parse_inference
 from asyncload.local.stack.stack import LocalStack
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.http.client import HttpClient
-from asyncload.users.expected import Between, ExpectedLoad
+from asyncload.users.call_estimate import Between, ExpectedLoad
 from asyncload.users.sagemaker.async_endpoint import topics_of_endpoint
 from asyncload.users.sagemaker.asynchronous import AsyncInferenceUser
 from asyncload.users.sagemaker.asynchronous_options import AsyncInferenceOptions

@@ -7,8 +7,8 @@ import pytest
 from asyncload.errors import ConfigError, TargetError
 from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.submit import ModelRunnerOptions
-from asyncload.users.surroundings import Embedded, NotAsking, Setting
-from asyncload.users.task_definition import TaskDefinition
+from asyncload.users.model_runner.task_definition import TaskDefinition
+from asyncload.users.setting_lookup import Embedded, NotAsking, Setting
 
 pytestmark = pytest.mark.anyio
 

@@ -9,10 +9,10 @@ from collections import Counter
 import pytest
 from moto.server import ThreadedMotoServer
 
-from asyncload.users.expected import Between, ExpectedLoad
-from asyncload.users.sagemaker.options import InvocationOptions, SageMakerOptions
-from asyncload.users.sagemaker.user import SageMakerUser
-from tests.users.sagemaker_app import endpoints, outcomes, run
+from asyncload.users.call_estimate import Between, ExpectedLoad
+from asyncload.users.sagemaker.realtime import SageMakerUser
+from asyncload.users.sagemaker.realtime_options import InvocationOptions, SageMakerOptions
+from tests.users.sagemaker.sagemaker_app import endpoints, outcomes, run
 
 pytestmark = pytest.mark.anyio
 OK = {("ok", None)}

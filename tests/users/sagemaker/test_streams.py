@@ -10,7 +10,7 @@ from asyncload.local.settings import ServiceTime
 from asyncload.plan.duration import Duration
 from asyncload.users.http.streaming import LineReader
 from asyncload.users.sagemaker.streaming import PartReader
-from tests.users.sagemaker_app import endpoints, outcomes, run
+from tests.users.sagemaker.sagemaker_app import endpoints, outcomes, run
 
 pytestmark = pytest.mark.anyio
 PARTS = 8

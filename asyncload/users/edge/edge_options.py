@@ -10,7 +10,7 @@ import msgspec
 
 from asyncload.plan.duration import Duration
 from asyncload.stats.steps import DEFAULT_RATE
-from asyncload.users.urls import LOCAL, check_base_url
+from asyncload.users.base_url import LOCAL, check_base_url
 
 _SMALLEST, _LARGEST = 32, 4096
 _SIZE: Final = re.compile(r"(\d+)\s*[xX×]\s*(\d+)")

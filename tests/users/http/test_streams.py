@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncload import User, constant, task
-from tests.users.http_app import http, model_server, run
+from tests.users.http.http_app import http, model_server, run
 
 pytestmark = pytest.mark.anyio
 EITHER = pytest.mark.parametrize("client", ["fast", "aiohttp"])

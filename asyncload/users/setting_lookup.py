@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from asyncload.transport.aws.session import Aws
-from asyncload.users.task_definition import (
+from asyncload.users.model_runner.task_definition import (
     TaskDefinition,
     newest_task_definition,
     no_such_task_definition,

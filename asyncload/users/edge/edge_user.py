@@ -15,10 +15,10 @@ from asyncload.errors import ConfigError
 from asyncload.transport.http.client import HttpClient, PreparedRequest
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Response
-from asyncload.users.edge.options import EdgeOptions, SimulatedOptions
-from asyncload.users.simulated import generated_jpeg, simulated_endpoint
+from asyncload.users.base_url import LOCAL
+from asyncload.users.edge.edge_options import EdgeOptions, SimulatedOptions
+from asyncload.users.local_server import generated_jpeg, simulated_endpoint
 from asyncload.users.templates.tables import read_bytes
-from asyncload.users.urls import LOCAL
 from asyncload.users.user import Context, Setup, User, task
 from asyncload.users.wait import rate
 

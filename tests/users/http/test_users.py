@@ -8,7 +8,7 @@ import pytest
 
 import asyncload
 from asyncload import User, UserSpec, constant, task
-from tests.users.http_app import http, model_server, run
+from tests.users.http.http_app import http, model_server, run
 
 pytestmark = pytest.mark.anyio
 

@@ -14,9 +14,9 @@ import pytest
 
 import asyncload
 from asyncload.config.convert import convert
+from asyncload.users.http.http_options import RequestOptions
 from asyncload.users.http.names import names_of
-from asyncload.users.http.options import RequestOptions
-from tests.users.http_app import http, model_server, run
+from tests.users.http.http_app import http, model_server, run
 
 pytestmark = pytest.mark.anyio
 

@@ -15,14 +15,14 @@ from asyncload.transport.error_text import describe
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Response
 from asyncload.transport.measure import Measurement
-from asyncload.users.expected import NONE, Between, ExpectedCalls, ExpectedLoad
-from asyncload.users.http.answers import unexpected_status
+from asyncload.users.call_estimate import NONE, Between, ExpectedCalls, ExpectedLoad
+from asyncload.users.http.checks import unexpected_status
 from asyncload.users.http.streaming import listened
 from asyncload.users.sagemaker.calls import Call, CallMaker, Sending, call_name
-from asyncload.users.sagemaker.options import SageMakerOptions
+from asyncload.users.sagemaker.realtime_options import SageMakerOptions
 from asyncload.users.sagemaker.streaming import PartReader
-from asyncload.users.surroundings import Setting, Surroundings
-from asyncload.users.templates.user import Rows, TemplateUser, work_of
+from asyncload.users.setting_lookup import Setting, Surroundings
+from asyncload.users.templates.templated_user import Rows, TemplateUser, work_of
 from asyncload.users.user import Context, Setup, task
 
 

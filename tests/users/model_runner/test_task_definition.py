@@ -17,7 +17,7 @@ from asyncload.local.stack.stack import LocalStack
 from asyncload.transport.aws.session import Aws
 from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.submit import ModelRunnerOptions
-from asyncload.users.task_definition import (
+from asyncload.users.model_runner.task_definition import (
     TaskDefinition,
     derived_status_queue,
     newest_of_each_family,
