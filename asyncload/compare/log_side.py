@@ -18,9 +18,9 @@ from asyncload.compare.percentiles import LEVELS, Spread
 from asyncload.errors import LogError
 from asyncload.plan.duration import parse_duration
 from asyncload.records.columns import LogColumns, read_columns
-from asyncload.records.record import DROPPED, OK
+from asyncload.records.record import DROPPED, OK, loads
 from asyncload.stats import units
-from asyncload.stats.summary import MAX_NAMES, loads
+from asyncload.stats.summary import MAX_NAMES
 
 Array = NDArray[np.float64]
 

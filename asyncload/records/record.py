@@ -235,6 +235,16 @@ class SummaryRecord(Record, tag="summary"):
 AnyRecord = RunHeader | Request | Job | Level | Ledger | System | Note | SummaryRecord
 
 
+def loads(header: RunHeader) -> dict[str, dict[str, Any]]:
+    """Find the load section of each scenario in the config that a run header holds."""
+    scenarios = header.config.get("scenarios")
+    found: dict[str, dict[str, Any]] = {}
+    for scenario in scenarios if isinstance(scenarios, list) else []:
+        if isinstance(scenario, dict) and isinstance(scenario.get("load"), dict):
+            found[str(scenario.get("name"))] = scenario["load"]
+    return found
+
+
 class Sink(Protocol):
     """Takes records. ``write`` never blocks and never raises into the caller."""
 

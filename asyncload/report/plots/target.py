@@ -17,8 +17,8 @@ import polars as pl
 from asyncload.errors import ConfigError
 from asyncload.plan.shapes import SHAPES, Shape, end_of, shape_from
 from asyncload.records.record import RunHeader
+from asyncload.records.record import loads as load_sections
 from asyncload.report.plots.bins import Array
-from asyncload.stats.summary import loads as load_sections
 
 POINTS: Final = 2000
 """Points of a line: more than a picture has pixels, so a step looks like one."""

@@ -1,3 +1,4 @@
+# Over 350 lines: one state machine, whose callbacks, deadlines and endings share their state.
 """One HTTP/1.1 connection: bytes out, one answer in, timestamps on the way.
 
 The hot path is :meth:`Connection.start` and :meth:`Connection.data_received`.
