@@ -25,25 +25,24 @@ from asyncload.cost.estimate import Estimate, estimate
 from asyncload.cost.meter import Meter
 from asyncload.engine.header import resolved_plan, run_header, set_start
 from asyncload.engine.run import Engine
-from asyncload.engine.settings import describe_settings, region_setting
+from asyncload.engine.run_files import RunFiles
+from asyncload.engine.setting_sources import describe_settings, region_setting
 from asyncload.engine.setup import request_names, resolve_user
 from asyncload.errors import AsyncloadError, TargetError, first_of, own_error
-from asyncload.live.progress import Progress
 from asyncload.local.settings import LocalSettings
 from asyncload.plan.plan import Plan
-from asyncload.records.record import Sink, SummaryRecord
-from asyncload.records.sinks import Tee
-from asyncload.report.run_files import RunFiles
+from asyncload.progress import Progress
+from asyncload.records.record import Sink, SummaryRecord, Tee
 from asyncload.result import Result
 from asyncload.stats.live import LiveStats
 from asyncload.stats.thresholds import Threshold, evaluate
 from asyncload.target import LOCAL_REGION, aws_of, embedded_stack, embedded_surroundings
-from asyncload.transport.aws import Aws
-from asyncload.transport.describe import describe
-from asyncload.users.surroundings import Asking, NotAsking, Setting, Surroundings
+from asyncload.transport.aws.session import Aws
+from asyncload.transport.error_text import describe
+from asyncload.users.setting_lookup import Asking, NotAsking, Setting, Surroundings
 
 if TYPE_CHECKING:
-    from asyncload.local.stack import LocalStack
+    from asyncload.local.stack.stack import LocalStack
 
 Watch = Callable[[], Awaitable[None]]
 """Waits for as long as the embedded stack lives; raises TargetError when it dies."""

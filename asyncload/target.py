@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
 from asyncload.config.model import AwsConfig, Config
-from asyncload.local import protocol
-from asyncload.transport.aws import Aws
-from asyncload.users.surroundings import Embedded
-from asyncload.users.task_definition import TaskDefinition
+from asyncload.local.stack import protocol
+from asyncload.transport.aws.session import Aws
+from asyncload.users.model_runner.task_definition import TaskDefinition
+from asyncload.users.setting_lookup import Embedded
 
 if TYPE_CHECKING:
-    from asyncload.local.stack import LocalStack
+    from asyncload.local.stack.stack import LocalStack
 
 LOCAL_REGION: Final = "us-west-2"
 
@@ -24,7 +24,7 @@ async def embedded_stack(config: Config) -> AsyncIterator[LocalStack]:
 
     Raises :class:`~asyncload.errors.TargetError` when it cannot start.
     """
-    from asyncload.local.stack import LocalStack
+    from asyncload.local.stack.stack import LocalStack
 
     region = config.aws.region or LOCAL_REGION
     async with LocalStack(config.local, region=region) as stack:

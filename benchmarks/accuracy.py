@@ -23,8 +23,8 @@ import numpy as np
 
 import asyncload
 from asyncload import AwsConfig, LocalSettings, Plan, Scenario, UserSpec, shapes
+from asyncload.local.ground_truth import JobTruth, read_truth
 from asyncload.local.settings import ServiceTime
-from asyncload.local.truth import JobTruth, read_truth
 from asyncload.plan import Duration
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, RunHeader

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import asyncload
 from asyncload import AwsConfig, LocalSettings, Plan, Scenario, UserSpec, shapes
+from asyncload.local.ground_truth import JobTruth, read_truth
 from asyncload.local.settings import ServiceTime
-from asyncload.local.truth import JobTruth, read_truth
 from asyncload.plan import Duration
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Level, System

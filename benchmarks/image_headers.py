@@ -29,8 +29,8 @@ import anyio
 
 from asyncload.local.imagery import make_images
 from asyncload.local.settings import LocalSettings
-from asyncload.local.stack import LocalStack
-from asyncload.transport.aws import Aws
+from asyncload.local.stack.stack import LocalStack
+from asyncload.transport.aws.session import Aws
 from asyncload.users.model_runner.images import find_images
 
 REGION = "eu-central-1"

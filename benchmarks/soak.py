@@ -27,7 +27,7 @@ from asyncload.engine.run import Engine
 from asyncload.plan import Duration
 from asyncload.records.record import Job, Ledger, Record, Request
 from asyncload.testing import FakeModelRunner, VirtualTimeLoop
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 from asyncload.users.model_runner.orders import Order
 
 RUN_ID = "50a4" * 3

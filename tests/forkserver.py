@@ -25,7 +25,7 @@ SERVED = """
 import asyncload.cli
 import asyncload.commands.check
 import asyncload.commands.run
-import asyncload.users.http.user
+import asyncload.users.http.http_user
 import asyncload.users.model_runner.submit
 import aiobotocore.session, aiobotocore.config
 import botocore.exceptions

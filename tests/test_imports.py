@@ -18,13 +18,14 @@ ROOT = Path(asyncload.__file__).parent
 # may import what lies below it, and what is on its own floor as long as no two
 # packages import each other in the end.
 FLOORS = [
-    {"errors"},
+    {"errors", "progress"},
     {"plan", "records"},
     {"config", "transport", "jobs", "stats", "monitor"},
     {"users", "report", "live", "cost"},
+    {"compare"},
     {"engine", "target"},
     {"api", "result"},
-    {"search", "cluster"},
+    {"capacity"},
     {"commands", "cli"},
     {"testing", "__init__", "__main__"},
 ]
@@ -35,7 +36,7 @@ LOCAL_MAY_USE = {"errors", "plan", "records"}
 CONFIG_MAY_USE_OF_LOCAL = "asyncload.local.settings"
 MAY_START_LOCAL = {"api", "target", "commands"}
 # Users of kind: edge may have an endpoint of their own on this host, and images made for it.
-USERS_USE_LOCAL = "asyncload.users.simulated"
+USERS_USE_LOCAL = "asyncload.users.local_server"
 # Third-party packages that take long to import, or are not always installed.
 HEAVY = {
     "aiobotocore", "aiohttp", "boto3", "botocore", "dask", "distributed", "jinja2", "matplotlib",

@@ -11,12 +11,12 @@ import msgspec
 from rich.console import Console
 
 from asyncload.commands.reading import reading
+from asyncload.compare.comparison import Comparison
+from asyncload.compare.measured import Side
+from asyncload.compare.pairing import Progress, compare_sides, file_of, read_side
 from asyncload.config.model import Config
 from asyncload.errors import AsyncloadError, ConfigError
 from asyncload.result import Result
-from asyncload.stats.compare import Progress, compare_sides, file_of, read_side
-from asyncload.stats.comparison import Comparison
-from asyncload.stats.measured import Side
 
 
 def read_baseline(path: Path, names: Sequence[str]) -> Side:

@@ -14,15 +14,15 @@ from rich.status import Status
 from rich.text import Text
 
 from asyncload.api import LoadTest, make_config
+from asyncload.capacity.result import Capacity, Step, kept_as
+from asyncload.capacity.search import CapacitySearch, Options
+from asyncload.capacity.strategy import Try
+from asyncload.capacity.table import print_capacity, step_line, write_json
 from asyncload.commands.loop import Output, run_loop
 from asyncload.errors import ConfigError
 from asyncload.plan.duration import parse_duration
 from asyncload.records.files import cannot_write, check_place
-from asyncload.report.capacity import print_capacity, step_line, write_json
-from asyncload.search.capacity import CapacitySearch, Options
-from asyncload.search.climb import Try
 from asyncload.stats import units
-from asyncload.stats.capacity import Capacity, Step, kept_as
 
 _LOOK = 0.5  # seconds between two pictures of a step
 
@@ -78,7 +78,7 @@ def capacity_command(
     if json is not None:
         write_json(capacity, json)
         files.append(json)
-    from asyncload.report.capacity_plot import plot_capacity
+    from asyncload.capacity.plot import plot_capacity
 
     drawn = plot_capacity(capacity, output)
     print_capacity(capacity, console, files=[*files, *([drawn] if drawn else [])])

@@ -10,7 +10,7 @@ from rich.console import Console
 from asyncload.api import LoadTest, make_config
 from asyncload.commands.loop import Output, run_loop
 from asyncload.cost.preview import print_estimate
-from asyncload.report.preview import print_plan
+from asyncload.report.tables.preview import print_plan
 
 
 def check_command(path: Path, *, overrides: tuple[str, ...], discover: bool) -> None:

@@ -10,10 +10,10 @@ from rich.console import Console
 
 from asyncload.commands.loop import Output
 from asyncload.commands.reading import reading
-from asyncload.report.comparison import print_comparison
-from asyncload.report.comparison_files import check_files, write_json, write_markdown
-from asyncload.stats.compare import Progress, compare_paths
-from asyncload.stats.comparison import parse_thresholds
+from asyncload.compare.comparison import parse_thresholds
+from asyncload.compare.files import check_files, write_json, write_markdown
+from asyncload.compare.pairing import Progress, compare_paths
+from asyncload.compare.table import print_comparison
 
 
 def compare_command(

@@ -14,7 +14,7 @@ from asyncload.cost.show import print_report
 from asyncload.cost.totals import Totals, read_summary
 from asyncload.cost.window import Span, check_kept, covering, read_time, span_of
 from asyncload.errors import ConfigError
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 
 _NO_ZONE = "times without a zone are taken as UTC"
 

@@ -10,7 +10,7 @@ import anyio
 from asyncload.commands.loop import Output, run_loop
 from asyncload.config.load import load_config
 from asyncload.local.settings import LocalSettings
-from asyncload.local.stack import LocalStack, serve
+from asyncload.local.stack.stack import LocalStack, serve
 
 
 def local_command(*, port: int | None, region: str, config: Path | None) -> None:

@@ -30,12 +30,11 @@ from asyncload.monitor.remote import RemoteMonitor
 from asyncload.monitor.settings import SHORTEST, MonitorSource, url_problem
 from asyncload.plan.duration import Duration, parse_duration
 from asyncload.records.log import LogWriter, check_log
-from asyncload.records.record import Note, Record, Sink, SummaryRecord, System
-from asyncload.records.sinks import Tee
-from asyncload.report.table_hosts import print_hosts
+from asyncload.records.record import Note, Record, Sink, SummaryRecord, System, Tee
+from asyncload.report.tables.hosts_table import print_hosts
 from asyncload.stats import units
 from asyncload.stats.summary import SummaryFold
-from asyncload.transport.describe import hide_secrets
+from asyncload.transport.error_text import hide_secrets
 
 GRACE: Final = 2.0
 """Seconds that the last sample may take."""
@@ -226,7 +225,9 @@ class _Watch:
         """Print means and maxima, draw the graphs, and return the exit code."""
         hosts = self._fold.summary().hosts
         if hosts:
-            from asyncload.report.plots import plot_log  # matplotlib: nothing for `--url` mistakes
+            from asyncload.report.plots.run_plots import (
+                plot_log,  # matplotlib: nothing for `--url` mistakes
+            )
 
             self._console.print()
             print_hosts(hosts, self._console)

@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 from asyncload.commands.loop import Output
 from asyncload.commands.reading import reading
-from asyncload.report.plots import plot_log
+from asyncload.report.plots.run_plots import plot_log
 
 
 def plot_command(log: Path, output: Path, form: str) -> None:

@@ -22,10 +22,10 @@ from asyncload.commands.baseline import (
     read_baseline,
 )
 from asyncload.commands.loop import Output, run_loop
+from asyncload.compare.table import print_comparison
 from asyncload.cost.preview import bill_line, estimate_line, is_billed
 from asyncload.live.terminal import job_totals, run_plain, run_terminal
-from asyncload.report.comparison import print_comparison
-from asyncload.report.table import print_summary
+from asyncload.report.tables.summary_table import print_summary
 from asyncload.result import Result
 
 _STOPPING: Final[dict[str, str]] = {"load": "waiting for", "drain": "no longer waiting for"}

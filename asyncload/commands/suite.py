@@ -25,13 +25,13 @@ from asyncload.commands.baseline import (
 from asyncload.commands.check import check_command, check_test
 from asyncload.commands.loop import Output
 from asyncload.commands.run import run_command, run_test
+from asyncload.compare.measured import Side
+from asyncload.compare.pairing import file_of, joined
+from asyncload.compare.suite_table import SuiteRow, print_suite
+from asyncload.compare.table import print_comparison
 from asyncload.config.model import Config
 from asyncload.errors import AsyncloadError, ConfigError
-from asyncload.report.comparison import print_comparison
-from asyncload.report.suite import SuiteRow, print_suite
 from asyncload.stats import units
-from asyncload.stats.compare import file_of, joined
-from asyncload.stats.measured import Side
 
 _ENDINGS: Final = frozenset({".yaml", ".yml"})
 _WORST_FIRST: Final = (130, 4, 2, 3, 1)

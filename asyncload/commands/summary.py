@@ -14,11 +14,10 @@ from asyncload.commands.loop import Output
 from asyncload.commands.reading import reading
 from asyncload.errors import ConfigError, LogError
 from asyncload.records.log import LogReader
-from asyncload.records.record import RunHeader, SummaryRecord
-from asyncload.records.sinks import Tee
-from asyncload.report.csv_files import CsvFiles
-from asyncload.report.table import print_summary
-from asyncload.report.table_hosts import print_hosts
+from asyncload.records.record import RunHeader, SummaryRecord, Tee
+from asyncload.report.csv.csv_files import CsvFiles
+from asyncload.report.tables.hosts_table import print_hosts
+from asyncload.report.tables.summary_table import print_summary
 from asyncload.stats import units
 from asyncload.stats.live import LiveStats
 from asyncload.stats.thresholds import ThresholdResult

@@ -13,7 +13,7 @@ from asyncload.local.settings import LocalSettings
 from asyncload.monitor.settings import MonitorSource
 from asyncload.plan.duration import Drain, Duration
 from asyncload.plan.plan import Plan
-from asyncload.transport.describe import hide_secrets
+from asyncload.transport.error_text import hide_secrets
 
 
 class AwsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import Any, Final
 
-from asyncload.transport.describe import hide_secrets
+from asyncload.transport.error_text import hide_secrets
 
 HIDDEN: Final = "***"
 SECRET_KEY: Final = re.compile(

@@ -13,8 +13,8 @@ import numpy as np
 from asyncload.config.prices import Prices
 from asyncload.errors import ConfigError
 from asyncload.plan.plan import Plan, Scenario
-from asyncload.transport.describe import describe
-from asyncload.users.expected import NONE, Between, ExpectedCalls, ExpectedLoad
+from asyncload.transport.error_text import describe
+from asyncload.users.call_estimate import NONE, Between, ExpectedCalls, ExpectedLoad
 from asyncload.users.user import User
 from asyncload.users.wait import NO_WAIT, Wait, parse_wait
 

@@ -16,8 +16,8 @@ import msgspec
 
 from asyncload.cost.window import STEPS, Granularity, Span, in_words
 from asyncload.errors import ConfigError, TargetError
-from asyncload.transport.aws import Aws
-from asyncload.transport.describe import describe, error_code, hide_secrets
+from asyncload.transport.aws.session import Aws
+from asyncload.transport.error_text import describe, error_code, hide_secrets
 
 REGION: Final = "us-east-1"
 METRICS: Final = (

@@ -15,11 +15,11 @@ from rich.text import Text
 from asyncload.config.model import AwsConfig, Config
 from asyncload.config.prices import Prices
 from asyncload.cost.estimate import Estimate, ScenarioEstimate
-from asyncload.report.table_rows import indented, plain_table
+from asyncload.report.tables.layout import indented, plain_table
 from asyncload.stats import units
 from asyncload.stats.metrics import Summary
-from asyncload.transport.aws import environment_endpoint
-from asyncload.users.expected import Between
+from asyncload.transport.aws.session import environment_endpoint
+from asyncload.users.call_estimate import Between
 
 _NOT_IN_IT: Final = (
     "not in it: what the service under test sends, stores and runs on (instances, inference), "

@@ -11,7 +11,7 @@ from rich.text import Text
 from asyncload.cost.report import CostReport, Figures
 from asyncload.cost.totals import Totals
 from asyncload.cost.window import in_words
-from asyncload.report.table_rows import indented, plain_table, shortened
+from asyncload.report.tables.layout import indented, plain_table, shortened
 from asyncload.stats import units
 
 

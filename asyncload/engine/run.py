@@ -22,12 +22,12 @@ from asyncload.jobs.clock import ServiceClock
 from asyncload.jobs.consumer import StatusConsumer
 from asyncload.jobs.dead_letters import DeadLetters
 from asyncload.jobs.ledger import JobLedger
-from asyncload.live.progress import Phase
 from asyncload.monitor.settings import MonitorSource
 from asyncload.plan.plan import Plan
+from asyncload.progress import Phase
 from asyncload.records.record import Level, Note, Sink
-from asyncload.transport.aws import CONNECTIONS, Aws
-from asyncload.transport.client import HttpClient
+from asyncload.transport.aws.session import CONNECTIONS, Aws
+from asyncload.transport.http.client import HttpClient
 from asyncload.transport.queue import RequestQueue
 
 SAMPLE_INTERVAL: Final = 1.0

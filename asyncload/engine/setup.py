@@ -18,9 +18,9 @@ from asyncload.errors import AsyncloadError, ConfigError, TargetError
 from asyncload.jobs.status import Parse, parse_status
 from asyncload.plan.plan import Plan, Scenario, UserSpec
 from asyncload.records.record import DROPPED_NAME
-from asyncload.transport.aws import Aws
-from asyncload.transport.client import HttpClient
-from asyncload.transport.describe import describe
+from asyncload.transport.aws.session import Aws
+from asyncload.transport.error_text import describe
+from asyncload.transport.http.client import HttpClient
 from asyncload.transport.queue import MessageQueue, RequestQueue
 from asyncload.users.registry import KINDS, user_class
 from asyncload.users.templates.tables import is_pattern

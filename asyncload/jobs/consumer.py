@@ -20,7 +20,7 @@ from anyio.abc import TaskGroup
 from asyncload.jobs.ledger import JobLedger
 from asyncload.jobs.status import Parse, parse_status
 from asyncload.stats import units
-from asyncload.transport.describe import describe
+from asyncload.transport.error_text import describe
 from asyncload.transport.queue import LONG_POLL, MessageQueue
 
 BATCH: Final = 10

@@ -19,7 +19,7 @@ from asyncload.errors import first_of
 from asyncload.jobs.job import DeadLetter
 from asyncload.jobs.ledger import JobLedger
 from asyncload.stats import units
-from asyncload.transport.describe import describe
+from asyncload.transport.error_text import describe
 from asyncload.transport.queue import DeadLetterQueue, RequestQueue
 
 INTERVAL: Final = 60.0

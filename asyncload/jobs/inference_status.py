@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from asyncload.jobs.status import Status, json_object, published_at
-from asyncload.transport.describe import in_brief
+from asyncload.transport.error_text import in_brief
 
 STATUSES: Final = {"completed": "SUCCESS", "failed": "FAILED"}
 """What the ledger calls an ``invocationStatus``."""

@@ -13,7 +13,7 @@ Rules (also in docs/ledger.md):
   unconfirmed send, is counted as ``late``.
 - A job that was given up was ``rejected`` when its request is found among the
   dead letters, else ``stuck`` or ``never_started``, as its statuses say.
-- The equations of :class:`~asyncload.jobs.account.Account` hold after every call.
+- The equations of :class:`~asyncload.jobs.counters.Account` hold after every call.
 
 Job ids say who sent them: 12 hex digits of the run, 4 of the part (when a
 plan is split over processes), 16 of a sequence number. So a status of a
@@ -27,8 +27,8 @@ from typing import Final
 
 import anyio
 
-from asyncload.jobs.account import Account, Fate
 from asyncload.jobs.clock import ServiceClock
+from asyncload.jobs.counters import Account, Fate
 from asyncload.jobs.job import (
     NEVER_STARTED_BIT,
     SEEN_BITS,

@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-from asyncload.live.progress import Progress
 from asyncload.live.sources import source_figures
 from asyncload.live.sparkline import sparkline, squeeze
 from asyncload.live.waiting import stopping, time_left, waiting
+from asyncload.progress import Progress
 from asyncload.records.record import Ledger
 from asyncload.stats import units
 from asyncload.stats.live import RATE_WINDOW

@@ -17,8 +17,8 @@ from rich.segment import Segment
 from rich.text import Text
 
 from asyncload.live.frame import frame, target
-from asyncload.live.progress import Progress
 from asyncload.live.waiting import stopping, time_left, waiting
+from asyncload.progress import Progress
 from asyncload.stats import units
 from asyncload.stats.live import RATE_WINDOW, LiveStats
 from asyncload.stats.snapshot import ScenarioNow, Snapshot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from asyncload.live.progress import Progress
+from asyncload.progress import Progress
 from asyncload.stats import units
 from asyncload.stats.snapshot import Snapshot
 

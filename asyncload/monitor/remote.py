@@ -17,8 +17,8 @@ from asyncload.monitor.prometheus import PrometheusReader
 from asyncload.monitor.resources import NotResourcesError, read_resources
 from asyncload.monitor.settings import MonitorSource
 from asyncload.records.record import Sink, System
-from asyncload.transport.connector import is_loopback
-from asyncload.transport.describe import describe
+from asyncload.transport.error_text import describe
+from asyncload.transport.http.connector import is_loopback
 
 if TYPE_CHECKING:
     import aiohttp

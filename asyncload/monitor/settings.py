@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from asyncload.plan.duration import Duration
-from asyncload.transport.describe import hide_secrets
+from asyncload.transport.error_text import hide_secrets
 
 SHORTEST: Final = 0.1
 """Seconds: no source is asked more often."""

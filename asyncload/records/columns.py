@@ -48,8 +48,9 @@ from asyncload.records.schemas import (
     SYSTEMS,
     TEXT,
     Schema,
+    Streamed,
+    streams_in,
 )
-from asyncload.records.streamed import Streamed, streams_in
 
 BLOCK: Final = 8 << 20
 """Bytes read at a time."""

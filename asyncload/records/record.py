@@ -235,9 +235,35 @@ class SummaryRecord(Record, tag="summary"):
 AnyRecord = RunHeader | Request | Job | Level | Ledger | System | Note | SummaryRecord
 
 
+def loads(header: RunHeader) -> dict[str, dict[str, Any]]:
+    """Find the load section of each scenario in the config that a run header holds."""
+    scenarios = header.config.get("scenarios")
+    found: dict[str, dict[str, Any]] = {}
+    for scenario in scenarios if isinstance(scenarios, list) else []:
+        if isinstance(scenario, dict) and isinstance(scenario.get("load"), dict):
+            found[str(scenario.get("name"))] = scenario["load"]
+    return found
+
+
 class Sink(Protocol):
     """Takes records. ``write`` never blocks and never raises into the caller."""
 
     def write(self, record: Record, /) -> None:
         """Take in one record."""
         ...
+
+
+class Tee:
+    """Hands every record to several sinks, in order. More may join at any time."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        self._sinks = sinks
+
+    def add(self, sink: Sink) -> None:
+        """Hand records to ``sink`` too, from now on."""
+        self._sinks = (*self._sinks, sink)
+
+    def write(self, record: Record) -> None:
+        """Hand ``record`` on."""
+        for sink in self._sinks:
+            sink.write(record)

@@ -21,12 +21,13 @@ from asyncload.records.record import (
     Request,
     RunHeader,
     System,
+    loads,
 )
 from asyncload.stats.groups import JobGroup, RequestGroup, add_failure, most_frequent
 from asyncload.stats.histogram import LatencyHistogram
 from asyncload.stats.hosts import is_generator
 from asyncload.stats.snapshot import NoteSeen, RecentTimes, ScenarioNow, Series, Snapshot
-from asyncload.stats.summary import SummaryFold, loads
+from asyncload.stats.summary import SummaryFold
 
 HISTORY: Final = 300
 """Seconds of which the series tell."""

@@ -22,6 +22,7 @@ from asyncload.records.record import (
     Request,
     RunHeader,
     System,
+    loads,
 )
 from asyncload.stats.groups import JobGroup, RequestGroup
 from asyncload.stats.hosts import Hosts
@@ -293,16 +294,6 @@ class SummaryFold:
     @staticmethod
     def _rate(group: RequestGroup, span: float) -> float:
         return group.count / span if span > 0 else 0.0
-
-
-def loads(header: RunHeader) -> dict[str, dict[str, Any]]:
-    """Find the load section of each scenario in the config that a run header holds."""
-    scenarios = header.config.get("scenarios")
-    found: dict[str, dict[str, Any]] = {}
-    for scenario in scenarios if isinstance(scenarios, list) else []:
-        if isinstance(scenario, dict) and isinstance(scenario.get("load"), dict):
-            found[str(scenario.get("name"))] = scenario["load"]
-    return found
 
 
 def _matching(keys: Iterable[tuple[str, str]], name: str | None) -> list[tuple[str, str]]:

@@ -1,1 +1,1 @@
-"""How calls leave the generator: AWS sessions and clients, and the message-queue seam."""
+"""How calls leave the generator: HTTP, AWS, and what both have in common."""

@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from asyncload.records.record import FAILED, OK, TIMEOUT, Request, Sink, Stream
-from asyncload.transport.describe import describe, http_status, is_timeout
-from asyncload.transport.response import Response
+from asyncload.transport.error_text import describe, http_status, is_timeout
+from asyncload.transport.http.response import Response
 
 
 class Recorder:

@@ -1,1 +1,1 @@
-"""Users: the coroutines that carry out iterations of a scenario, one module a kind."""
+"""Users: the coroutines that carry out iterations of a scenario, a folder for each family of kinds."""

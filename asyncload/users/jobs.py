@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from asyncload.jobs.ledger import LiveJob, Submission
 from asyncload.jobs.status import Parse, parse_status
-from asyncload.transport.describe import error_code, http_status, never_connected
-from asyncload.transport.fast_sqs import FastSqsQueue
-from asyncload.transport.sqs import SqsQueue
+from asyncload.transport.aws.fast_sqs import FastSqsQueue
+from asyncload.transport.aws.sqs import SqsQueue
+from asyncload.transport.error_text import error_code, http_status, never_connected
 from asyncload.users.user import Context, Setup, User
 from asyncload.users.wait import parse_wait
 

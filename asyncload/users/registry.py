@@ -10,17 +10,17 @@ from types import MappingProxyType
 from typing import Final
 
 from asyncload.errors import ConfigError
-from asyncload.transport.describe import describe
+from asyncload.transport.error_text import describe
 from asyncload.users.user import User
 
 KINDS: Final = MappingProxyType(
     {
-        "edge": "asyncload.users.edge.user:EdgeUser",
-        "http": "asyncload.users.http.user:HttpUser",
+        "edge": "asyncload.users.edge.edge_user:EdgeUser",
+        "http": "asyncload.users.http.http_user:HttpUser",
         "model_runner": "asyncload.users.model_runner.submit:ModelRunnerUser",
         "model_runner_predefined": "asyncload.users.model_runner.predefined:PredefinedUser",
         "model_runner_random": "asyncload.users.model_runner.random_jobs:RandomUser",
-        "sagemaker": "asyncload.users.sagemaker.user:SageMakerUser",
+        "sagemaker": "asyncload.users.sagemaker.realtime:SageMakerUser",
         "sagemaker_async": "asyncload.users.sagemaker.asynchronous:AsyncInferenceUser",
     }
 )

@@ -17,13 +17,13 @@ import msgspec
 from asyncload.jobs.ledger import JobLedger
 from asyncload.jobs.status import Parse, parse_status
 from asyncload.plan.plan import Scenario
-from asyncload.transport.aws import Aws
-from asyncload.transport.client import HttpClient
+from asyncload.transport.aws.session import Aws
+from asyncload.transport.http.client import HttpClient
 from asyncload.transport.measure import Measurement, Recorder
 from asyncload.transport.queue import MessageQueue, RequestQueue
-from asyncload.users.expected import ExpectedCalls, ExpectedLoad
+from asyncload.users.call_estimate import ExpectedCalls, ExpectedLoad
 from asyncload.users.http.calls import UserHttp
-from asyncload.users.surroundings import Setting, Surroundings
+from asyncload.users.setting_lookup import Setting, Surroundings
 from asyncload.users.wait import NO_WAIT
 
 Task = Callable[[Any], Awaitable[Any]]

@@ -17,7 +17,7 @@ import psutil
 from asyncload.engine.clock import RunClock
 from asyncload.jobs.clock import ServiceClock
 from asyncload.jobs.ledger import JobLedger
-from asyncload.records.sinks import Tee
+from asyncload.records.record import Tee
 from benchmarks.ours.statuses import RUN_ID, About
 
 TRACED = 100_000

@@ -24,11 +24,11 @@ from asyncload.jobs.clock import ServiceClock
 from asyncload.jobs.consumer import StatusConsumer
 from asyncload.jobs.ledger import JobLedger
 from asyncload.records.log import LogWriter
-from asyncload.records.sinks import Tee
+from asyncload.records.record import Tee
 from asyncload.stats.live import LiveStats
-from asyncload.transport.aws import Aws
-from asyncload.transport.client import HttpClient
-from asyncload.transport.fast_sqs import FastSqsQueue
+from asyncload.transport.aws.fast_sqs import FastSqsQueue
+from asyncload.transport.aws.session import Aws
+from asyncload.transport.http.client import HttpClient
 
 RUN_ID = "be7c" * 3
 

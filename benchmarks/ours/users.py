@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from asyncload import User, task
-from asyncload.transport.fast_sqs import FastSqsQueue
+from asyncload.transport.aws.fast_sqs import FastSqsQueue
 from asyncload.users.model_runner.images import Image
 from asyncload.users.model_runner.job_user import Rotation
 from asyncload.users.model_runner.orders import order_for

@@ -7,7 +7,8 @@ import threading
 from typing import Any
 
 import pytest
-from command_line import CONFIG, FakeAws, Shell
+
+from tests.cli.command_line import CONFIG, FakeAws, Shell
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncload.local.truth import ExtraTruth, JobTruth, read_truth
+from asyncload.local.ground_truth import ExtraTruth, JobTruth, read_truth
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Request, RunHeader, SummaryRecord
 

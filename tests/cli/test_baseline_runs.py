@@ -7,12 +7,12 @@ import signal
 import time
 
 import pytest
-from command_line import CONFIG
-from services import BROKEN, OK, write_test
 
 from asyncload.commands.baseline import exit_code
-from asyncload.stats.comparison import Comparison
-from tests.stats.two_runs import csv_file, csv_row
+from asyncload.compare.comparison import Comparison
+from tests.cli.command_line import CONFIG
+from tests.cli.services import BROKEN, OK, write_test
+from tests.compare.two_runs import csv_file, csv_row
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import json
 import signal
 
 import pytest
-from four_workers import CAPACITY, four_workers
+
+from tests.cli.four_workers import CAPACITY, four_workers
 
 HTTP = """
 name: four workers

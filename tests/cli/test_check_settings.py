@@ -7,7 +7,8 @@ import re
 import socket
 
 import pytest
-from command_line import CONFIG
+
+from tests.cli.command_line import CONFIG
 
 WIDE = {"COLUMNS": "250"}
 PATTERN = "scenarios.0.user.task_definition=ModelRunnerDataplane"

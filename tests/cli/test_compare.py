@@ -9,9 +9,9 @@ import shutil
 
 import numpy as np
 import pytest
-from command_line import ROOT
 
-from tests.stats.two_runs import csv_file, csv_row, jobs, requests, run_header, steady, write_log
+from tests.cli.command_line import ROOT
+from tests.compare.two_runs import csv_file, csv_row, jobs, requests, run_header, steady, write_log
 
 
 @pytest.fixture

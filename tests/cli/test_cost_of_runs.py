@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from command_line import CONFIG, ROOT
 
 from asyncload.records.log import LogReader
 from asyncload.records.record import Note, Request
+from tests.cli.command_line import CONFIG, ROOT
 
 BUSY = CONFIG.replace("level: 4", "level: 40").replace("duration: 1s", "duration: 3s")
 

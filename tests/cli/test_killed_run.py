@@ -16,7 +16,7 @@ import pytest
 from asyncload.errors import LogError
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Request, RunHeader
-from asyncload.report.plots import plot_log
+from asyncload.report.plots.run_plots import plot_log
 
 ROOT = Path(__file__).parent.parent.parent
 # Ten moments of a run that starts for about three seconds and sends for six.

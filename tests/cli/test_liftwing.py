@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import ROOT, Shell
 
+from tests.cli.command_line import ROOT, Shell
 from tests.liftwing.kserve_environment import kserve_python
 
 CONFIGS = ROOT / "configs" / "liftwing"

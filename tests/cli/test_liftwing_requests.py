@@ -12,9 +12,9 @@ import ssl
 import anyio.to_thread
 import pytest
 import trustme
-from command_line import ROOT
 
-from tests.users.http_app import model_server
+from tests.cli.command_line import ROOT
+from tests.users.http.http_app import model_server
 
 CONFIGS = ROOT / "configs" / "liftwing"
 DATA = CONFIGS / "data"

@@ -9,11 +9,17 @@ import sys
 from collections import Counter
 
 import pytest
-from command_line import ROOT
 
-from asyncload.local.truth import JobTruth, RejectedTruth, ReplayTruth, StuckTruth, read_truth
+from asyncload.local.ground_truth import (
+    JobTruth,
+    RejectedTruth,
+    ReplayTruth,
+    StuckTruth,
+    read_truth,
+)
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Note
+from tests.cli.command_line import ROOT
 
 CONFIG = {
     "name": "lost",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 
 import pytest
-from command_line import CONFIG, ROOT
+
+from tests.cli.command_line import CONFIG, ROOT
 
 # -- mistakes in a config: what `check` says of an override -------------------------
 

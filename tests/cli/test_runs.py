@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import CONFIG, ROOT
 
 from asyncload import __version__
 from asyncload.errors import ConfigError, TargetError, own_error
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Request, RunHeader, SummaryRecord
+from tests.cli.command_line import CONFIG, ROOT
 
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",

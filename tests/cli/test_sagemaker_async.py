@@ -11,11 +11,11 @@ from collections import Counter
 from datetime import datetime
 
 import pytest
-from command_line import ROOT
 
-from asyncload.local.truth import ExtraTruth, InferenceTruth, read_truth
+from asyncload.local.ground_truth import ExtraTruth, InferenceTruth, read_truth
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Note, Request
+from tests.cli.command_line import ROOT
 
 CONFIG = {
     "name": "asynchronous",

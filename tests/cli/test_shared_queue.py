@@ -6,13 +6,13 @@ import json
 from collections import Counter
 
 import pytest
-from command_line import Shell
 
+from asyncload.local.ground_truth import JobTruth, read_truth
 from asyncload.local.settings import LocalSettings, ServiceTime
-from asyncload.local.stack import LocalStack
-from asyncload.local.truth import JobTruth, read_truth
+from asyncload.local.stack.stack import LocalStack
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, RunHeader
+from tests.cli.command_line import Shell
 
 RATE = 50
 CONFIG = f"""

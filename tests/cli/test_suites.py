@@ -9,11 +9,11 @@ import socket
 import time
 
 import pytest
-from command_line import CONFIG, ROOT
-from services import BROKEN, OK, write_test
 
 from asyncload.records.log import LogReader
 from asyncload.records.record import RunHeader
+from tests.cli.command_line import CONFIG, ROOT
+from tests.cli.services import BROKEN, OK, write_test
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import CONFIG
+
+from tests.cli.command_line import CONFIG
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",

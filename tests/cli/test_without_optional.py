@@ -4,7 +4,8 @@ import json
 import os
 
 import pytest
-from command_line import CONFIG, ROOT, Ended
+
+from tests.cli.command_line import CONFIG, ROOT, Ended
 
 BLOCKER = """
 import importlib.machinery, importlib.metadata

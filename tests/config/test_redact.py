@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from asyncload.config.load import config_from, load_config
 from asyncload.config.redact import redact
 from asyncload.errors import ConfigError
-from asyncload.transport.describe import describe, hide_secrets
+from asyncload.transport.error_text import describe, hide_secrets
 
 SECRET = "hunter2-s3cr3t"
 BASE = {"load": {"shape": {"kind": "constant", "level": 1}, "duration": 1}}

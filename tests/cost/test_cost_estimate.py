@@ -22,7 +22,7 @@ from asyncload.cost.estimate import expected_iterations
 from asyncload.cost.preview import bill_line, estimate_line, is_billed, print_estimate
 from asyncload.errors import ConfigError
 from asyncload.testing import VirtualTimeLoop
-from asyncload.users.expected import Between, ExpectedCalls, ExpectedLoad, calls_of_jobs
+from asyncload.users.call_estimate import Between, ExpectedCalls, ExpectedLoad, calls_of_jobs
 from asyncload.users.wait import NO_WAIT
 
 

@@ -7,14 +7,14 @@ from decimal import Decimal
 
 import anyio
 import pytest
-from cost_answers import error, page, prime, result
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.cost.explorer import METRICS, add_up, ask, check_metric, only
 from asyncload.cost.window import Span
 from asyncload.errors import ConfigError, TargetError
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
+from tests.cost.cost_answers import error, page, prime, result
 
 UTC = dt.UTC
 DAYS = Span(dt.datetime(2026, 11, 17, tzinfo=UTC), dt.datetime(2026, 11, 19, tzinfo=UTC))

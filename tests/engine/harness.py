@@ -11,7 +11,7 @@ from asyncload import Plan, Scenario
 from asyncload.engine.run import Engine
 from asyncload.records.record import Job, Ledger, Level, Note, Record, Request
 from asyncload.testing import VirtualTimeLoop
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
 
 R = TypeVar("R", bound=Record)
 

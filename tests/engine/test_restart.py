@@ -8,10 +8,10 @@ import signal
 import anyio
 import pytest
 
-from asyncload.local.model_runner import ModelRunner
-from asyncload.local.resources import open_clients
-from asyncload.local.stack import LocalStack
-from asyncload.local.truth import TruthLog, read_truth
+from asyncload.local.ground_truth import TruthLog, read_truth
+from asyncload.local.model_runner.service import ModelRunner
+from asyncload.local.stack.resources import open_clients
+from asyncload.local.stack.stack import LocalStack
 from tests.engine.trouble_bench import REGION, reach, run, steady
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from asyncload.local.stack import LocalStack
+from asyncload.local.stack.stack import LocalStack
 from asyncload.stats.units import clock, clocks
 from tests.engine.trouble_bench import REGION, run, steady
 from tests.engine.troubled_sqs import LOST, TroubledSqs

@@ -13,7 +13,7 @@ from asyncload.local.settings import LocalSettings, ServiceTime
 from asyncload.plan.duration import Duration
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Note, Request
-from asyncload.report.table import print_summary
+from asyncload.report.tables.summary_table import print_summary
 from asyncload.stats.live import LiveStats
 
 REGION = "us-west-2"

@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from job_bench import About, balance, make_ledger, until
 
 from asyncload.errors import TargetError
 from asyncload.jobs.consumer import StatusConsumer
 from asyncload.jobs.dead_letters import DeadLetters
-from asyncload.local.truth import ExtraTruth, JobTruth, read_truth
+from asyncload.local.ground_truth import ExtraTruth, JobTruth, read_truth
 from asyncload.testing import status_body
-from asyncload.transport.sqs import SqsQueue
+from asyncload.transport.aws.sqs import SqsQueue
+from tests.jobs.job_bench import About, balance, make_ledger, until
 
 pytestmark = pytest.mark.anyio
 

@@ -3,11 +3,11 @@
 import anyio
 import msgspec
 import pytest
-from job_bench import make_ledger, now, run_virtual, submit
 
 from asyncload.jobs import dead_letters
 from asyncload.jobs.dead_letters import LOOK_LIMIT, DeadLetters
 from asyncload.testing import FakeQueue
+from tests.jobs.job_bench import make_ledger, now, run_virtual, submit
 
 
 class Letters(FakeQueue):

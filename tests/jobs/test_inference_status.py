@@ -8,7 +8,10 @@ import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from job_bench import (
+
+from asyncload.jobs.inference_status import NO_REASON, parse_inference
+from asyncload.jobs.status import Status
+from tests.jobs.job_bench import (
     About,
     TroubledQueue,
     balance,
@@ -19,9 +22,6 @@ from job_bench import (
     submit,
     until,
 )
-
-from asyncload.jobs.inference_status import NO_REASON, parse_inference
-from asyncload.jobs.status import Status
 
 JOB = "0123456789abcdef0123456789abcdef"
 RECEIVED, ENDED = 1643150760.455, 1643150760.608

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from job_bench import About, make_ledger
 
 from asyncload.jobs import artifacts
 from asyncload.jobs.artifacts import JobFiles
 from asyncload.jobs.status import Status
 from asyncload.testing import VirtualTimeLoop
+from tests.jobs.job_bench import About, make_ledger
 
 pytestmark = pytest.mark.anyio
 

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from job_bench import ABOUT, RUN, About, make_ledger
 
 from asyncload.jobs import ledger as ledger_module
 from asyncload.jobs.status import Status
+from tests.jobs.job_bench import ABOUT, RUN, About, make_ledger
 
 
 class Clock:

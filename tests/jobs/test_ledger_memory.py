@@ -4,9 +4,8 @@ import itertools
 import tracemalloc
 import uuid
 
-from job_bench import ABOUT, make_ledger
-
 from asyncload.jobs.status import Status
+from tests.jobs.job_bench import ABOUT, make_ledger
 
 JOBS = 50_000
 LIMIT = 400

@@ -9,9 +9,9 @@ from collections import Counter
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from job_bench import RUN, About, balance, make_ledger
 
 from asyncload.jobs.status import Status
+from tests.jobs.job_bench import RUN, About, balance, make_ledger
 
 TERMINAL = ("SUCCESS", "PARTIAL", "FAILED")
 STATUSES = ("STARTED", "IN_PROGRESS", *TERMINAL)

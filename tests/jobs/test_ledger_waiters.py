@@ -3,9 +3,9 @@
 import anyio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from job_bench import ABOUT, balance, make_ledger, now, run_virtual, submit
 
 from asyncload.jobs.status import Status
+from tests.jobs.job_bench import ABOUT, balance, make_ledger, now, run_virtual, submit
 
 ends = st.lists(st.tuples(st.floats(0.1, 100), st.sampled_from(["SUCCESS", "FAILED", "reject"])))
 

@@ -5,7 +5,11 @@ import re
 
 import anyio
 import pytest
-from job_bench import (
+
+from asyncload.jobs.consumer import LONGEST_BACKOFF, StatusConsumer
+from asyncload.stats.units import clocks
+from asyncload.testing import FakeModelRunner, FakeQueue, status_body
+from tests.jobs.job_bench import (
     ABOUT,
     TroubledQueue,
     balance,
@@ -16,10 +20,6 @@ from job_bench import (
     submit,
     until,
 )
-
-from asyncload.jobs.consumer import LONGEST_BACKOFF, StatusConsumer
-from asyncload.stats.units import clocks
-from asyncload.testing import FakeModelRunner, FakeQueue, status_body
 
 
 def test_it_takes_more_receivers_under_load_and_lets_them_go_when_idle():

@@ -2,7 +2,9 @@
 
 import anyio
 import pytest
-from job_bench import (
+
+from asyncload.testing import status_body
+from tests.jobs.job_bench import (
     TroubledQueue,
     balance,
     consuming,
@@ -12,8 +14,6 @@ from job_bench import (
     submit,
     until,
 )
-
-from asyncload.testing import status_body
 
 STRANGERS = ("not JSON", "", "{}", "[]", '{"a":' * 5000, status_body("f" * 32, "SUCCESS"))
 

@@ -13,10 +13,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from asyncload.live.frame import frame
-from asyncload.live.progress import Progress
 from asyncload.live.sparkline import sparkline, squeeze
 from asyncload.live.terminal import Picture, job_totals, plain_lines, run_plain, run_terminal
 from asyncload.live.waiting import estimate
+from asyncload.progress import Progress
 from asyncload.records.record import Level, Note, System
 from asyncload.stats.live import LiveStats
 from asyncload.testing import VirtualTimeLoop

@@ -1,13 +1,13 @@
 """Fixtures of the embedded stack: one stack for the whole session, to work at."""
 
 import pytest
-from local_bench import SERVICE_TIME, Bench
 
-from asyncload.local.resources import open_clients
 from asyncload.local.settings import LocalSettings, ServiceTime
-from asyncload.local.stack import LocalStack
+from asyncload.local.stack.resources import open_clients
+from asyncload.local.stack.stack import LocalStack
 from asyncload.plan.duration import Duration
-from asyncload.transport.aws import Aws
+from asyncload.transport.aws.session import Aws
+from tests.local.local_bench import SERVICE_TIME, Bench
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import uuid
 import anyio
 import msgspec
 
-from asyncload.local.truth import JobTruth, read_truth
+from asyncload.local.ground_truth import JobTruth, read_truth
 
 SERVICE_TIME = 1.05  # seconds of every job at the `bench`: enough for a processing_duration
 TERMINAL = {"SUCCESS", "PARTIAL", "FAILED"}

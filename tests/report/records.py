@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from asyncload.records.columns import read_columns
 from asyncload.records.record import Job, Record, Request
-from asyncload.report import plot_run
-from asyncload.report.plot_run import Run
+from asyncload.report.plots import data as plot_run
+from asyncload.report.plots.data import Run
 from tests.report import believable_log as believable
 
 

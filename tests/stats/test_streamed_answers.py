@@ -11,7 +11,7 @@ from rich.console import Console
 from asyncload.records.columns import read_columns
 from asyncload.records.log import LogReader, LogWriter
 from asyncload.records.record import Request, Stream
-from asyncload.report.table import print_summary
+from asyncload.report.tables.summary_table import print_summary
 from asyncload.stats.groups import RequestGroup
 from asyncload.stats.summary import SummaryFold
 from asyncload.stats.thresholds import Threshold

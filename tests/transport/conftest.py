@@ -56,7 +56,8 @@ def emulator():
         number = listener.fileno()
         script = str(Path(__file__).with_name("emulator.py"))
         process = subprocess.Popen(
-            [sys.executable, script, str(number)],
+            # -P: beside the script is a folder `http`, which must not take the place of Python's own.
+            [sys.executable, "-P", script, str(number)],
             pass_fds=[number],
             env={**os.environ, "LOG_LEVEL": "ERROR"},
         )

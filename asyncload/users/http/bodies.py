@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
-from asyncload.users.http.options import PartOptions, StepOptions
+from asyncload.users.http.http_options import PartOptions, StepOptions
 from asyncload.users.templates.compiled import TemplateError, has_places
 from asyncload.users.templates.functions import as_json, text_of
 from asyncload.users.templates.tables import read_bytes

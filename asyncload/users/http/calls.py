@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from asyncload.transport.client import HttpClient, PreparedRequest
+from asyncload.transport.http.client import HttpClient, PreparedRequest
+from asyncload.transport.http.pool import Timeouts
+from asyncload.transport.http.response import Response
 from asyncload.transport.measure import Recorder
-from asyncload.transport.pool import Timeouts
-from asyncload.transport.response import Response
 from asyncload.users.http.streaming import READERS, StreamKind, send_listening
 
 REMEMBERED: Final = 1024
@@ -25,7 +25,7 @@ class UserHttp:
 
     An answer with a status of 400 or more is recorded as failed, and returned
     like any other. No answer raises
-    :class:`~asyncload.transport.http_errors.TransportError`, recorded too.
+    :class:`~asyncload.transport.http.http_errors.TransportError`, recorded too.
     """
 
     __slots__ = ("_client", "_prepared", "_recorder")

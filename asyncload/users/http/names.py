@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from asyncload.transport.describe import hide_secrets
-from asyncload.users.http.options import RequestOptions, StepOptions
+from asyncload.transport.error_text import hide_secrets
+from asyncload.users.http.http_options import RequestOptions, StepOptions
 from asyncload.users.templates.functions import text_of
 
 _PLACE_OR_QUERY: Final = re.compile(r"\{\{.*?\}\}|(?P<query>\?)", re.DOTALL)

@@ -13,13 +13,13 @@ from typing import Any, Final, Literal
 import msgspec
 
 from asyncload.records.record import Stream
-from asyncload.transport.aiohttp_lane import AiohttpClient
-from asyncload.transport.client import Body, HttpClient, PreparedRequest
-from asyncload.transport.describe import hide_secrets
-from asyncload.transport.http_errors import TransportError
+from asyncload.transport.error_text import hide_secrets
+from asyncload.transport.http.aiohttp_client import AiohttpClient
+from asyncload.transport.http.client import Body, HttpClient, PreparedRequest
+from asyncload.transport.http.http_errors import TransportError
+from asyncload.transport.http.pool import Timeouts
+from asyncload.transport.http.response import Response
 from asyncload.transport.measure import Measurement
-from asyncload.transport.pool import Timeouts
-from asyncload.transport.response import Response
 
 StreamKind = Literal["chunks", "lines", "sse", "openai"]
 

@@ -14,8 +14,8 @@ from typing import Final, Protocol
 
 from asyncload.errors import ConfigError, TargetError
 from asyncload.users.model_runner.images import parse_s3_url
-from asyncload.users.surroundings import Asking, Setting, Surroundings
-from asyncload.users.task_definition import TaskDefinition
+from asyncload.users.model_runner.task_definition import TaskDefinition
+from asyncload.users.setting_lookup import Asking, Setting, Surroundings
 from asyncload.users.user import Setup
 
 REQUEST_QUEUE: Final = "ImageRequestQueue"

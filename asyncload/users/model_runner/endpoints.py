@@ -7,8 +7,8 @@ from typing import Any, Final
 import anyio
 
 from asyncload.errors import TargetError
-from asyncload.transport.aws import Aws
-from asyncload.transport.describe import describe, error_code, is_timeout, never_connected
+from asyncload.transport.aws.session import Aws
+from asyncload.transport.error_text import describe, error_code, is_timeout, never_connected
 from asyncload.users.user import Setup
 
 PATIENCE: Final = 2.0

@@ -17,7 +17,7 @@ from typing import IO, Final, Self
 import anyio
 import msgspec
 
-from asyncload.transport.describe import in_brief
+from asyncload.transport.error_text import in_brief
 from asyncload.users.model_runner.header_worker import (
     LENGTH_BYTES,
     TIME_LIMIT,

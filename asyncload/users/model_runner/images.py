@@ -12,8 +12,8 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from asyncload.errors import ConfigError, TargetError
-from asyncload.transport.aws import Aws
-from asyncload.transport.describe import describe, error_code, never_connected
+from asyncload.transport.aws.session import Aws
+from asyncload.transport.error_text import describe, error_code, never_connected
 from asyncload.users.model_runner.headers import (
     HeaderReader,
     ReaderUnavailableError,

@@ -7,16 +7,16 @@ from typing import Any, Final
 
 import msgspec
 
-from asyncload.transport.fast_sqs import FastSqsQueue
+from asyncload.transport.aws.fast_sqs import FastSqsQueue
+from asyncload.transport.aws.sqs import SqsQueue
 from asyncload.transport.queue import MessageQueue
-from asyncload.transport.sqs import SqsQueue
-from asyncload.users.expected import ExpectedCalls, ExpectedLoad, calls_of_jobs
+from asyncload.users.call_estimate import ExpectedCalls, ExpectedLoad, calls_of_jobs
 from asyncload.users.jobs import JobSender, read_statuses
 from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.images import check_bucket
-from asyncload.users.model_runner.options import JobOptions, RequestForm
+from asyncload.users.model_runner.job_options import JobOptions, RequestForm
 from asyncload.users.model_runner.orders import Order
-from asyncload.users.surroundings import Setting, Surroundings
+from asyncload.users.setting_lookup import Setting, Surroundings
 from asyncload.users.user import Context, Setup
 
 KINESIS_BATCH: Final = 1000

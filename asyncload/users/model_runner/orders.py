@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from asyncload.users.model_runner.images import Image
-from asyncload.users.model_runner.options import RequestForm
+from asyncload.users.model_runner.job_options import RequestForm
 
 Body = tuple[str, str, str]
 """A request without the two places that carry its job's id."""

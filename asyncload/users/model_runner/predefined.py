@@ -10,8 +10,8 @@ import msgspec
 from asyncload.errors import ConfigError
 from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.images import Image, check_bucket, look_at_images, parse_s3_url
+from asyncload.users.model_runner.job_options import Attempts, JobOptions
 from asyncload.users.model_runner.job_user import JobUser, Rotation, open_queues
-from asyncload.users.model_runner.options import Attempts, JobOptions
 from asyncload.users.model_runner.orders import Order, encoded
 from asyncload.users.user import Context, Setup, task
 from asyncload.users.wait import NO_WAIT

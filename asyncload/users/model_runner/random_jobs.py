@@ -11,8 +11,8 @@ import msgspec
 from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.endpoints import endpoints_in_service
 from asyncload.users.model_runner.images import TIFF_AND_NITF, Image, find_images
+from asyncload.users.model_runner.job_options import Attempts, RequestForm
 from asyncload.users.model_runner.job_user import JobUser, Supply, find_outputs, open_queues
-from asyncload.users.model_runner.options import Attempts, RequestForm
 from asyncload.users.model_runner.orders import Order, order_for
 from asyncload.users.user import Context, Setup, task
 from asyncload.users.wait import NO_WAIT

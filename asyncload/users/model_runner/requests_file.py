@@ -15,7 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
 from asyncload.errors import ConfigError
-from asyncload.transport.describe import describe
+from asyncload.transport.error_text import describe
 from asyncload.users.templates.rows import near_names
 from asyncload.users.templates.tables import unreadable
 

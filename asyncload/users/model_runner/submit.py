@@ -11,10 +11,10 @@ import msgspec
 from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.endpoints import note_instance_type
 from asyncload.users.model_runner.images import find_images
+from asyncload.users.model_runner.job_options import RequestForm
 from asyncload.users.model_runner.job_user import JobUser, Rotation, find_outputs, open_queues
-from asyncload.users.model_runner.options import RequestForm
 from asyncload.users.model_runner.orders import order_for
-from asyncload.users.surroundings import Setting, Surroundings
+from asyncload.users.setting_lookup import Setting, Surroundings
 from asyncload.users.user import Context, Setup, task
 from asyncload.users.wait import between
 

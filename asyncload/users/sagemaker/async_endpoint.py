@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from asyncload.errors import TargetError
-from asyncload.transport.describe import describe, error_code, never_connected
-from asyncload.transport.sqs import SqsQueue
+from asyncload.transport.aws.sqs import SqsQueue
+from asyncload.transport.error_text import describe, error_code, never_connected
 from asyncload.users.user import Setup
 
 SERVING: Final = frozenset(

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import msgspec
 
 from asyncload.jobs.inference_status import parse_inference
-from asyncload.transport.fast_sagemaker_async import FastAsyncEndpoint
-from asyncload.transport.sqs import SqsQueue
-from asyncload.users.expected import (
+from asyncload.transport.aws.sagemaker import FastAsyncEndpoint
+from asyncload.transport.aws.sqs import SqsQueue
+from asyncload.users.call_estimate import (
     LISTED,
     Between,
     ExpectedCalls,
@@ -21,7 +21,7 @@ from asyncload.users.jobs import JobSender, read_statuses
 from asyncload.users.sagemaker.async_endpoint import check_subscriptions, topics_of_endpoint
 from asyncload.users.sagemaker.asynchronous_options import AsyncInferenceOptions
 from asyncload.users.sagemaker.inputs import Input, find_inputs
-from asyncload.users.surroundings import Setting, Surroundings
+from asyncload.users.setting_lookup import Setting, Surroundings
 from asyncload.users.templates.rows import Take, random_rows, rows_in_turn
 from asyncload.users.user import Context, Setup, task
 

@@ -8,9 +8,9 @@ import msgspec
 
 from asyncload.errors import ConfigError
 from asyncload.plan.duration import Duration
-from asyncload.users.http.options import StepOptions
+from asyncload.users.http.http_options import StepOptions
 from asyncload.users.model_runner.images import parse_s3_url
-from asyncload.users.sagemaker.options import check_endpoint_name
+from asyncload.users.sagemaker.realtime_options import check_endpoint_name
 from asyncload.users.templates.rows import DataOptions
 from asyncload.users.wait import check_wait
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from asyncload.errors import ConfigError
-from asyncload.transport.fast import FastService, Operation
-from asyncload.transport.fast_sagemaker import invocation, label
-from asyncload.users.http.answers import ExpectOptions, Judge, good_statuses, judge
+from asyncload.transport.aws.operation import FastService, Operation
+from asyncload.transport.aws.sagemaker import invocation, label
 from asyncload.users.http.bodies import content_of
-from asyncload.users.http.steps import Head
+from asyncload.users.http.checks import ExpectOptions, Judge, good_statuses, judge
+from asyncload.users.http.compile import Head
 from asyncload.users.http.streaming import READERS, StreamReader
-from asyncload.users.sagemaker.options import HEADERS, InvocationOptions
+from asyncload.users.sagemaker.realtime_options import HEADERS, InvocationOptions
 from asyncload.users.templates.compiled import Maker, TemplateError, has_places
 from asyncload.users.templates.rows import Take, random_rows, rows_in_turn
 from asyncload.users.templates.tables import Table, find_files, read_bytes

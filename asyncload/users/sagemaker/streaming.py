@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from asyncload.records.record import Stream
-from asyncload.transport.describe import in_brief
-from asyncload.transport.event_stream import DamagedStream, EventStreamDecoder, Message
+from asyncload.transport.aws.event_stream import DamagedStream, EventStreamDecoder, Message
+from asyncload.transport.error_text import in_brief
 from asyncload.users.http.streaming import StreamReader
 
 PART = "PayloadPart"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
-from asyncload.transport.describe import describe
+from asyncload.transport.error_text import describe
 
 
 class Scope(Protocol):

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from asyncload.transport.describe import hide_secrets
+from asyncload.transport.error_text import hide_secrets
 
 Condition = Callable[[Any], str | None]
 """Gives what is wrong with a value in a few words, ``None`` when nothing is."""

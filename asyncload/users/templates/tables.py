@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from asyncload.errors import ConfigError
-from asyncload.transport.describe import describe, hide_secrets
+from asyncload.transport.error_text import describe, hide_secrets
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "files"]
 SUFFIXES: Final[dict[str, Format]] = {

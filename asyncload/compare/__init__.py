@@ -1,0 +1,1 @@
+"""Two runs, or two folders of them, held against each other."""

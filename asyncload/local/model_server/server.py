@@ -1,0 +1,183 @@
+"""A simulated model server with a capacity that is known: child process and parent's side.
+
+It is an edge endpoint, and a server of models as ``inference.py`` has them.
+
+``workers`` requests are worked on at once, each for ``service_time``; others wait
+in the order they came. So it takes workers / service_time requests a second, and no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import sys
+from pathlib import Path
+from typing import Any, Final, cast
+from urllib.parse import parse_qs
+
+import anyio
+import httptools
+import msgspec
+
+from asyncload.errors import TargetError
+from asyncload.local.model_server import inference
+from asyncload.local.stack.process import Child, Processes
+from asyncload.local.stack.protocol import MODEL_SERVER, Listening, ModelServerOrder, decode, encode
+
+HOST: Final = "127.0.0.1"
+PATH: Final = b"/device-api/v1/image-queries"
+COUNT: Final = 1
+"""What every result counts."""
+START_LIMIT: Final = 30.0
+"""Seconds in which the child must be ready; it takes half of one."""
+
+
+class ModelServer(Processes):
+    """An async context manager: the server is up inside it, in a process of its own.
+
+    It ends with this process, however that ends. Entering raises
+    :class:`TargetError` when it cannot start.
+    """
+
+    def __init__(self, *, workers: int, service_time: float) -> None:
+        super().__init__("asyncload-edge-")
+        self.url = ""
+        """``http://127.0.0.1:PORT``, once entered."""
+        self.pid = 0
+        """Process id of the child, once entered."""
+        self._workers = workers
+        self._service_time = service_time
+
+    async def _start(self, scratch: Path) -> None:
+        order = ModelServerOrder(
+            workers=self._workers, service_time=self._service_time, remove_at_exit=str(scratch)
+        )
+        log = scratch / "model_server.log"
+        child = await Child.start(MODEL_SERVER, order, environment={}, log=log)
+        self._children.append(child)
+        self.pid = child.pid
+        line = b""
+        with anyio.move_on_after(START_LIMIT):
+            line = await child.answer()
+        if not line.endswith(b"\n"):
+            words = child.last_words() or "it left no message"
+            raise TargetError(f"the simulated model server did not start: {words}")
+        self.url = f"http://{HOST}:{decode(line, Listening).port}"
+
+
+async def serve(order: ModelServerOrder) -> None:
+    """Be the server, until this process ends."""
+    workers = Workers(order.workers, order.service_time)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: _Connection(workers), HOST, 0, backlog=1024
+    )
+    sys.stdout.buffer.write(encode(Listening(server.sockets[0].getsockname()[1])))
+    sys.stdout.buffer.flush()
+    await server.serve_forever()
+
+
+class Workers:
+    """When each worker is free again. Times are on any one clock, seconds."""
+
+    def __init__(self, number: int, service_time: float) -> None:
+        self._free = [0.0] * number
+        self._service_time = service_time
+
+    def take(self, now: float, service_time: float | None = None) -> float:
+        """Give the next request, which came at ``now``, to a worker; return when it will be done.
+
+        It takes as long as all do, or ``service_time`` seconds. Worked out rather than
+        slept through: a timer that fires late makes an answer late, but takes nothing
+        from the capacity.
+        """
+        length = self._service_time if service_time is None else service_time
+        done = max(now, self._free[0]) + length
+        heapq.heapreplace(self._free, done)
+        return done
+
+
+class _Connection(asyncio.Protocol):
+    """One client's connection. Clients do not pipeline."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._url = b""
+        self._body = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not derived from it
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._answer(400, {"detail": "this is not HTTP"})
+            if self._transport is not None:
+                self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's name
+        self._transport = None
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._body = bytearray()
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        path, _, query = self._url.partition(b"?")
+        detectors = parse_qs(query.decode("latin-1")).get("detector_id")
+        is_post = self._parser.get_method() == b"POST"
+        if is_post and inference.is_inference(path):
+            self._infer(path, bytes(self._body))
+        elif path != PATH or not is_post:
+            self._answer(404, {"detail": "Not Found"})
+        elif not detectors:
+            self._answer(422, {"detail": "detector_id is missing"})
+        elif not self._body.startswith(_JPEG):
+            self._answer(400, {"detail": "the body is no JPEG"})
+        else:
+            done = self._workers.take(self._loop.time())
+            self._loop.call_at(done, self._answer, 200, _result(detectors[0]))
+
+    def _infer(self, path: bytes, body: bytes) -> None:
+        wrong = inference.refusal(body)
+        if wrong is not None:
+            self._answer(400, {"error": wrong})
+            return
+        done = self._workers.take(self._loop.time())
+        self._loop.call_at(done, self._answer, 200, inference.answer(path, body))
+
+    def _answer(self, status: int, content: dict[str, Any]) -> None:
+        if self._transport is None:
+            return  # the client has gone
+        body = msgspec.json.encode(content)
+        head = (
+            f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        with contextlib.suppress(OSError):
+            self._transport.write(head.encode() + body)
+
+
+_JPEG: Final = b"\xff\xd8"
+_REASONS: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 422: "Unprocessable Entity"}
+
+
+def _result(detector: str) -> dict[str, Any]:
+    return {
+        "type": "image_query",
+        "result_type": "counting",
+        "detector_id": detector,
+        "result": {"label": "GREATER_THAN", "count": COUNT, "confidence": 0.97},
+    }

@@ -1,0 +1,1 @@
+"""SageMaker's endpoints, simulated: what tells of them, and what answers at them."""

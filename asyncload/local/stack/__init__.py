@@ -1,0 +1,1 @@
+"""The processes of the embedded stack, and what is in them."""

@@ -1,0 +1,1 @@
+"""CSV files in Locust's form."""

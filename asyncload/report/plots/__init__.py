@@ -1,0 +1,1 @@
+"""Graphs of a run, drawn from its log."""

@@ -1,0 +1,331 @@
+"""The summary of a run as tables in the terminal."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from asyncload.report.tables.conclusion import conclusion
+from asyncload.report.tables.hosts_table import print_hosts
+from asyncload.report.tables.jobs_table import beside, equation, fates
+from asyncload.report.tables.layout import Row, fitted, indented, plain_table, print_rows, shortened
+from asyncload.report.tables.steps_table import print_steps
+from asyncload.report.tables.streams_table import print_streams
+from asyncload.stats import units
+from asyncload.stats.metrics import (
+    Distribution,
+    JobMetrics,
+    JobRow,
+    RequestMetrics,
+    RequestRow,
+    Summary,
+)
+from asyncload.stats.snapshot import NoteSeen
+from asyncload.stats.thresholds import ThresholdResult
+
+MAX_ROWS: Final = 30
+"""Names shown; those with the most requests (or jobs) when there are more."""
+_MAX_FAILURES: Final = 5
+_FEW_NAMES: Final = 3  # so many names of jobs always have rows of their own
+_ENOUGH: Final = 10  # jobs of a name from which its p95 is compared with others
+_NOTABLE: Final = 2.0  # times by which the p95 of names differ notably
+_TIMES: Final = ["mean", "p50", "p95", "p99", "max"]
+_STAGES: Final = ("lateness", "submit", "queue_wait", "processing", "notification")
+
+
+def print_summary(
+    summary: Summary,
+    thresholds: Sequence[ThresholdResult] | None,
+    console: Console,
+    *,
+    log_path: Path | str | None = None,
+    artifacts: Sequence[Path | str] = (),
+    notes: Sequence[NoteSeen] = (),
+    found: Sequence[str] = (),
+    interrupted: bool = False,
+    problems: Sequence[str] = (),
+) -> None:
+    """Print the numbers of a run, what they come to, and where its files are.
+
+    ``thresholds`` are ``None`` when it is not known how they came out,
+    ``notes`` are the warnings and errors the reader of the numbers should
+    know of, ``found`` what set-up found out, ``problems`` is what kept the run from going as planned.
+    """
+    if summary.requests.count:
+        _print_requests(summary, console)
+        print_streams(summary, console, label=_label, most=MAX_ROWS)
+    else:
+        console.print(Text("No request was sent.", "bold"))
+    print_steps(summary.steps, console)
+    if summary.jobs.submitted:
+        _print_jobs(summary, console)
+    if any(host.gpus or not host.generator for host in summary.hosts):
+        console.print()
+        print_hosts(summary.hosts, console)
+    _print_failures(summary, console)
+    _print_found(found, console)
+    _print_notes(notes, console)
+    console.print()
+    _print_thresholds(thresholds or (), console)
+    for problem in problems:
+        console.print(Text(units.one_line(problem), "bold red"))
+    console.print(conclusion(summary, thresholds, interrupted=interrupted))
+    _print_files(log_path, artifacts, console)
+
+
+def _print_requests(summary: Summary, console: Console) -> None:
+    total = summary.requests
+    by_name = summary.requests_by_name
+    shown = sorted(by_name, key=lambda row: -row.count)[:MAX_ROWS]
+    several = len({row.scenario for row in shown}) > 1
+    rows = [
+        _request_row(_label(row.scenario if several else "", row.name), row, summary)
+        for row in sorted(shown, key=lambda row: (row.scenario, row.name))
+    ]
+    if len(by_name) > 1 or by_name[0].dropped != total.dropped:
+        rows.append(_request_row(Text("all", "bold"), total, summary))
+    headers = ["sent", "failed", *(["dropped"] if total.dropped else []), "rate", "service p95"]
+    halves = fitted(headers, _TIMES, rows, console.width)
+    aside = "latency from when each was due"
+    if any("service p95" in half.headers for half in halves):
+        aside += "; service p95 from when it was sent"
+    console.print(Text("Requests", "bold").append(f"  {aside}", "not bold dim"))
+    print_rows(halves, rows, console)
+    _print_hidden(len(by_name) - len(shown), console)
+
+
+def _request_row(label: Text, metrics: RequestMetrics, summary: Summary) -> Row:
+    failed = metrics.failed + metrics.timeout
+    left = [
+        Text(units.count(metrics.count)),
+        Text(units.count(failed), "bold red" if failed else ""),
+        Text(units.rate(metrics.rate)),
+        Text(units.seconds(metrics.service_time.p95)),
+    ]
+    if summary.requests.dropped:
+        dropped = Text(units.count(metrics.dropped), "bold red" if metrics.dropped else "")
+        if isinstance(metrics, RequestRow) and not metrics.dropped:
+            # The arrivals dropped in a scenario of several names are of none of them.
+            unknown = metrics.scenario in summary.dropped_by_scenario
+            dropped = Text(units.NO_VALUE) if unknown else dropped
+        left.insert(2, dropped)
+    return Row(label, left, _times(metrics.latency))
+
+
+def _print_jobs(summary: Summary, console: Console) -> None:
+    jobs = summary.jobs
+    console.print()
+    heading, more = Text("Jobs", "bold"), beside(jobs)
+    if heading.cell_len + 2 + more.cell_len <= console.width:
+        console.print(Text.assemble(heading, "  ", more))
+    else:
+        console.print(heading)
+        indented(more, console)
+    indented(equation(jobs), console)
+    if jobs.rejected + jobs.stuck + jobs.never_started:
+        indented(fates(jobs), console)
+    if jobs.latency.count:
+        _print_stages(jobs, console)
+    given_up = jobs.latency.beyond
+    if given_up:
+        text = f"{units.counted(given_up, 'job')} never ended: "
+        text += f"percentiles of the latency count {'it' if given_up == 1 else 'them'}; "
+        text += f"mean, max and the parts are of the {units.count(jobs.latency.count)} that ended."
+        indented(Text(text, "red"), console)
+    names = summary.jobs_by_name
+    if len(names) > _FEW_NAMES and not _differ(names):
+        indented(_names_line(names, console.width - 2), console)
+    elif len(names) > 1:
+        _print_names(names, console)
+
+
+def _print_names(names: Sequence[JobRow], console: Console) -> None:
+    shown = sorted(names, key=lambda row: -row.submitted)[:MAX_ROWS]
+    several = len({row.scenario for row in shown}) > 1
+    rows = [
+        _job_row(_label(row.scenario if several else "", row.name), row)
+        for row in sorted(shown, key=lambda row: (row.scenario, row.name))
+    ]
+    console.print()
+    headers = ["jobs", "partial", "failed", "rate"]
+    print_rows(fitted(headers, _TIMES, rows, console.width), rows, console)
+    _print_hidden(len(names) - len(shown), console)
+
+
+def _differ(names: Sequence[JobRow]) -> bool:
+    """Whether jobs of some names went notably better than those of others."""
+    failing = {(row.error_rate or 0.0) >= 0.5 for row in names}
+    p95s = [_p95(row) for row in names if row.latency.count + row.latency.beyond >= _ENOUGH]
+    # The second comparison is for a p95 that is infinite while others are not.
+    return len(failing) > 1 or (bool(p95s) and max(p95s) > _NOTABLE * min(p95s))
+
+
+def _p95(row: JobRow) -> float:
+    """The 95th percentile of the latency; infinite when it lies among jobs that never ended."""
+    return math.inf if row.latency.p95 is None else row.latency.p95
+
+
+def _names_line(names: Sequence[JobRow], width: int) -> Text:
+    """Write how far the latencies of several names are apart."""
+    several = len({row.scenario for row in names}) > 1
+    best, worst = min(names, key=_p95), max(names, key=_p95)
+    models = {row.name.rpartition(":")[2] for row in names}
+    labels = [
+        _label(
+            row.scenario if several else "",
+            row.name.rpartition(":")[0] or row.name if len(models) == 1 else row.name,
+        )
+        for row in (best, worst)
+    ]
+    low, high = _time(best.latency.p95, best.latency), _time(worst.latency.p95, worst.latency)
+    if math.isinf(_p95(best)):
+        return Text(f"{units.count(len(names))} names; the p95 of each is never", "red")
+    start = f"{units.count(len(names))} names; p95 from {low.plain} ("
+    between = f") to {high.plain} ("
+    room = max((width - cell_len(start + between) - 1) // 2, 8)
+    text = Text(start, "dim")
+    text.append_text(shortened(labels[0], room)).append(between)
+    return text.append_text(shortened(labels[1], room)).append(")")
+
+
+def _print_stages(jobs: JobMetrics, console: Console) -> None:
+    """Print where the time of a job goes: its stages, and the whole of it."""
+    whole = (jobs.latency.mean or 0.0) * jobs.latency.count
+    rows = []
+    for stage in _STAGES:
+        times: Distribution = getattr(jobs, stage)
+        if not times.count:
+            continue
+        share = (times.mean or 0.0) * times.count / whole if whole else 0.0
+        rows.append(_stage_row(Text(stage.replace("_", " ")), share, times))
+    rows.append(_stage_row(Text("latency", "bold"), 1.0, jobs.latency))
+    print_rows(fitted(["share"], _TIMES, rows, console.width), rows, console)
+    clamped = jobs.notification.clamped + jobs.queue_wait.clamped + jobs.processing.clamped
+    if clamped:
+        text = f"{units.counted(clamped, 'time')} below 0 (the service's clock is not ours) "
+        text += f"{'is' if clamped == 1 else 'are'} counted as 0."
+        indented(Text(text, "dim"), console)
+
+
+def _stage_row(label: Text, share: float, times: Distribution) -> Row:
+    return Row(label, [Text(f"{100 * share:.0f} %", "dim")], _times(times))
+
+
+def _job_row(label: Text, metrics: JobMetrics) -> Row:
+    failed = metrics.failed + metrics.timed_out + metrics.lost
+    left = [
+        Text(units.count(metrics.submitted)),
+        Text(units.count(metrics.partial), "yellow" if metrics.partial else ""),
+        Text(units.count(failed), "bold red" if failed else ""),
+        Text(units.rate(metrics.rate)),
+    ]
+    return Row(label, left, _times(metrics.latency))
+
+
+def _print_failures(summary: Summary, console: Console) -> None:
+    failures = [
+        (number, what, text, metrics.failure_times[text])
+        for what, metrics in (("request", summary.requests), ("job", summary.jobs))
+        for text, number in metrics.failures.items()
+    ]
+    if not failures:
+        return
+    failures.sort(key=lambda failure: -failure[0])
+    shown = failures[:_MAX_FAILURES]
+    table = plain_table([("", "left"), ("", "right"), *[("", "left")] * 3], header=False)
+    for index, (number, what, text, times) in enumerate(shown):
+        title = Text("" if index else "Failures", "bold")
+        number_of = Text(f"{units.count(number)} ×", "red")
+        when = Text(units.clocks(*times), "dim")
+        table.add_row(title, number_of, Text(what, "dim"), when, Text(units.one_line(text)))
+    console.print()
+    console.print(table)
+    _print_hidden(len(failures) - _MAX_FAILURES, console)
+
+
+def _print_thresholds(thresholds: Sequence[ThresholdResult], console: Console) -> None:
+    if not thresholds:
+        return
+    table = plain_table([("", "left"), ("", "left"), ("", "right"), ("", "left")], header=False)
+    for result in thresholds:
+        style = "green" if result.passed else "bold red"
+        mark = Text("✓" if result.passed else "✗", style)
+        told = {"", result.measured, f"it is {result.measured}"}
+        reason = Text("" if result.reason in told else result.reason, "red")
+        table.add_row(mark, Text(result.text), Text(result.measured, style), reason)
+    console.print(table)
+
+
+def _print_found(found: Sequence[str], console: Console) -> None:
+    if not found:
+        return
+    table = plain_table([("", "left"), ("", "left")], header=False)
+    for index, text in enumerate(found):
+        table.add_row(Text("" if index else "Set-up", "bold"), Text(units.one_line(text)))
+    console.print()
+    console.print(table)
+
+
+def _print_notes(notes: Sequence[NoteSeen], console: Console) -> None:
+    if not notes:
+        return
+    table = plain_table([("", "left"), ("", "right"), ("", "left")], header=False)
+    for index, note in enumerate(notes):
+        text = units.one_line(note.text) + (f" ({note.times} times)" if note.times > 1 else "")
+        style = "red" if note.level == "error" else "yellow"
+        title = Text("" if index else "Warnings", "bold")
+        table.add_row(title, Text(units.clock(note.t), "dim"), Text(text, style))
+    console.print()
+    console.print(table)
+
+
+def _print_files(
+    log_path: Path | str | None, artifacts: Sequence[Path | str], console: Console
+) -> None:
+    paths = [str(path) for path in (log_path, *artifacts) if path is not None]
+    if not paths:
+        return
+    fit = cell_len("Files   " + "  ".join(paths)) <= console.width
+    for index, line in enumerate(["  ".join(paths)] if fit else paths):
+        title = "" if index else "Files"
+        console.print(Text(f"{title:<8}", "bold").append(line, "not bold"), soft_wrap=True)
+    if log_path is not None:
+        command = f"asyncload plot {shlex.quote(str(log_path))}"
+        console.print(
+            Text(f"{'Graphs':<8}", "bold").append(command, "not bold cyan"), soft_wrap=True
+        )
+
+
+def _print_hidden(number: int, console: Console) -> None:
+    if number > 0:
+        indented(Text(f"and {units.count(number)} more", "dim"), console)
+
+
+def _label(scenario: str, name: str) -> Text:
+    return Text(units.one_line(f"{scenario} / {name}" if scenario else name), "cyan")
+
+
+def _times(times: Distribution) -> list[Text]:
+    p95 = _time(times.p95, times)
+    p95.stylize("bold")
+    return [
+        Text(units.seconds(times.mean)),
+        _time(times.p50, times),
+        p95,
+        _time(times.p99, times),
+        Text(units.seconds(times.max)),
+    ]
+
+
+def _time(percentile: float | None, times: Distribution) -> Text:
+    """Write a percentile; ``never`` when it lies among jobs that did not end."""
+    if percentile is None and times.beyond:
+        return Text("never", "red")
+    return Text(units.seconds(percentile))

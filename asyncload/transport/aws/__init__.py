@@ -1,0 +1,1 @@
+"""AWS: sessions of its SDK, and calls that are signed and sent without it."""

@@ -1,0 +1,111 @@
+"""Sending messages to SQS in batches, in the order they come."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from asyncload.transport.aws import sqs_wire
+from asyncload.transport.aws.operation import Operation
+from asyncload.transport.http.response import Response
+from asyncload.transport.measure import CURRENT, Recorder, mark_recorded
+
+BATCH: Final = 10
+"""SQS's limit for a batch."""
+
+
+class _Entry(msgspec.Struct, gc=False):
+    """One message, and who waits for its id."""
+
+    body: str
+    waiter: asyncio.Future[str]
+    recorder: Recorder | None
+    due: float
+
+
+class Batches:
+    """Coalesces messages: ten go at once, fewer after ``linger`` seconds.
+
+    A call is recorded as one request of the user whose message came first,
+    due when that message was. An entry that fails inside an answer is a
+    failed request of its own.
+    """
+
+    def __init__(
+        self, operation: Operation, encoder: sqs_wire.QueueEncoder, *, linger: float
+    ) -> None:
+        self._operation = operation
+        self._encoder = encoder
+        self._linger = linger
+        self._entries: list[_Entry] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._flights: set[asyncio.Task[None]] = set()
+
+    def send(self, body: str) -> asyncio.Future[str]:
+        """Send ``body`` with the next batch; await the result for the message's id."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[str] = loop.create_future()
+        recorder = CURRENT.get()
+        due = 0.0 if recorder is None else recorder.take_due(recorder.clock())
+        self._entries.append(_Entry(body, waiter, recorder, due))
+        if len(self._entries) == BATCH:
+            self._flush()
+        elif self._timer is None:
+            self._timer = loop.call_later(self._linger, self._flush)
+        return waiter
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        entries, self._entries = self._entries, []
+        flight = asyncio.get_running_loop().create_task(self._fly(entries))
+        self._flights.add(flight)
+        flight.add_done_callback(self._flights.discard)
+
+    async def _fly(self, entries: list[_Entry]) -> None:
+        try:
+            response = await self._call(entries)
+            results = sqs_wire.decode_sent_batch(response.body, len(entries))
+        except Exception as problem:
+            for entry in entries:
+                if not entry.waiter.done():
+                    entry.waiter.set_exception(_again(problem))
+            return
+        for entry, result in zip(entries, results, strict=True):
+            if isinstance(result, sqs_wire.BatchFailure):
+                self._fail(entry, result)
+            elif not entry.waiter.done():
+                entry.waiter.set_result(result)
+
+    async def _call(self, entries: list[_Entry]) -> Response:
+        body = self._encoder.send_batch([entry.body for entry in entries])
+        first = entries[0]
+        return await self._operation.call(body, first.recorder, first.due)
+
+    def _fail(self, entry: _Entry, failure: sqs_wire.BatchFailure) -> None:
+        problem = _entry_error(failure)
+        if entry.recorder is not None:
+            with entry.recorder.measure(self._operation.label, due=entry.due) as call:
+                call.fail(f"{failure.code}: {failure.message}")
+            mark_recorded(problem)
+        if not entry.waiter.done():
+            entry.waiter.set_exception(problem)
+
+
+def _again(problem: Exception) -> Exception:
+    """A copy for each waiter: an exception raised in several tasks would mix their traces."""
+    copy = type(problem).__new__(type(problem), *problem.args)
+    copy.args = problem.args
+    copy.__dict__.update(problem.__dict__)
+    return copy
+
+
+def _entry_error(failure: sqs_wire.BatchFailure) -> Exception:
+    from botocore.exceptions import ClientError
+
+    error = {"Error": {"Code": failure.code, "Message": failure.message}}
+    problem: Exception = ClientError(error, "SendMessageBatch")
+    return problem

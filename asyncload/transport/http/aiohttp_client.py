@@ -1,0 +1,206 @@
+"""HTTP through aiohttp, for what the fast lane does not do: redirects and compression.
+
+Chosen by ``client: aiohttp``. Requests are prepared by the fast lane's client,
+so both take the same options, and records look the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from asyncload.transport.http.client import DEFAULTS, Body, Fill, HttpClient, PreparedRequest
+from asyncload.transport.http.connection import Listener
+from asyncload.transport.http.http_errors import (
+    ConnectFailed,
+    ConnectionClosed,
+    Phase,
+    ProtocolError,
+    RequestTimeout,
+    Timing,
+    TransportError,
+)
+from asyncload.transport.http.pool import Timeouts
+from asyncload.transport.http.response import Response
+from asyncload.transport.http.tls import TlsSettings
+
+if TYPE_CHECKING:
+    import ssl
+
+    import aiohttp
+
+
+class AiohttpRequest(PreparedRequest, frozen=True, eq=False):
+    """A prepared request with what aiohttp wants of it."""
+
+    headers: dict[str, str]
+    tls: TlsSettings
+
+
+class AiohttpClient:
+    """An async context manager with the fast client's ``prepare``, ``filling`` and ``send``."""
+
+    def __init__(self, fast: HttpClient) -> None:
+        self._fast = fast
+        self._clock = fast.clock
+        self._contexts: dict[TlsSettings, ssl.SSLContext] = {}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        import aiohttp
+
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=True,
+        )
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def prepare(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        tls: TlsSettings | None = None,
+    ) -> PreparedRequest:
+        """As :meth:`HttpClient.prepare`, which checks what can be checked beforehand."""
+        from yarl import URL
+
+        prepared = self._fast.prepare(method, url, headers, tls=tls)
+        given = dict(headers or {})
+        given.setdefault("User-Agent", DEFAULTS["User-Agent"])
+        settings = tls or TlsSettings()
+        if url.startswith("https") and settings not in self._contexts:
+            self._contexts[settings] = settings.context()
+        fields = msgspec.structs.asdict(prepared)
+        fields["url"] = f"{URL(url).origin()}{prepared.target}"
+        return AiohttpRequest(**fields, headers=given, tls=settings)
+
+    def filling(self, prepared: PreparedRequest, marks: Sequence[str]) -> Fill:
+        """As :meth:`HttpClient.filling`."""
+        assert isinstance(prepared, AiohttpRequest)
+        pattern = re.compile("|".join(marks))
+
+        def fill(values: Sequence[bytes]) -> PreparedRequest:
+            texts = dict(zip(marks, (value.decode() for value in values), strict=True))
+
+            def put(text: str) -> str:
+                return pattern.sub(lambda mark: texts[mark[0]], text)
+
+            return msgspec.structs.replace(
+                prepared,
+                url=put(prepared.url),
+                headers={name: put(value) for name, value in prepared.headers.items()},
+            )
+
+        return fill
+
+    async def send(
+        self,
+        prepared: PreparedRequest,
+        body: Body = b"",
+        lines: bytes = b"",
+        timeouts: Timeouts | None = None,
+        listener: Listener | None = None,
+    ) -> Response:
+        """As :meth:`HttpClient.send`; follows redirects, decompresses answers."""
+        import aiohttp
+        from yarl import URL
+
+        assert self._session is not None, "the client has not been entered"
+        assert not lines, "signed requests go through the fast lane"
+        assert isinstance(prepared, AiohttpRequest)
+        limits = timeouts or Timeouts()
+        timing = Timing(self._clock())
+        url = URL(prepared.url, encoded=True)  # as the fast lane sends it: %2F is no slash
+        host = url.authority
+        try:
+            async with _within(limits.first_byte, host, "first byte"):
+                answer = await self._session.request(
+                    prepared.method,
+                    url,
+                    data=bytes(body) or None,
+                    headers=prepared.headers,
+                    ssl=self._contexts[prepared.tls] if url.scheme == "https" else True,
+                    server_hostname=prepared.tls.server_name,
+                    timeout=aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect),
+                )
+            async with answer:
+                timing.first_byte = self._clock()
+                if listener is None:
+                    content = await answer.read()
+                else:
+                    content = await self._listen(answer, listener, limits.idle)
+                timing.end = self._clock()
+                raw = f"HTTP/1.1 {answer.status} {answer.reason or ''}\r\n" + "".join(
+                    f"{name}: {value}\r\n" for name, value in answer.headers.items()
+                )
+                return Response(
+                    answer.status, content, timing, len(content), len(body), (raw + "\r\n").encode()
+                )
+        except RequestTimeout as problem:
+            timing.end = self._clock()
+            problem.timing = timing
+            raise
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            timing.end = self._clock()
+            raise _translated(problem, host, timing) from problem
+
+    async def _listen(
+        self, answer: aiohttp.ClientResponse, listener: Listener, idle_limit: float
+    ) -> bytes:
+        parts: list[bytes] = []
+        while True:
+            async with _within(idle_limit, answer.url.authority, "idle"):
+                part = await answer.content.readany()
+            if not part:
+                return b"".join(parts)
+            listener(part, self._clock())
+            parts.append(part)
+
+
+@contextlib.asynccontextmanager
+async def _within(seconds: float, host: str, phase: Phase) -> AsyncIterator[None]:
+    """Raise RequestTimeout when the block takes longer; aiohttp has no such limits."""
+    limit = asyncio.timeout(None if seconds == math.inf else seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if limit.expired():
+            raise _late(host, phase) from None
+        raise
+
+
+def _late(host: str, phase: Phase) -> RequestTimeout:
+    return RequestTimeout(f"{host} did not answer within the limit ({phase})", phase)
+
+
+def _translated(problem: Exception, host: str, timing: Timing) -> TransportError:
+    """The fast lane's error for aiohttp's."""
+    import aiohttp
+
+    error: TransportError
+    text = " ".join(str(problem).split()) or type(problem).__name__
+    if isinstance(problem, TimeoutError):
+        phase: Phase = "connect" if isinstance(problem, aiohttp.ConnectionTimeoutError) else "total"
+        error = _late(host, phase)
+    elif isinstance(problem, aiohttp.ClientConnectorError):
+        error = ConnectFailed(f"cannot connect to {host}: {text}")
+    elif isinstance(problem, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
+        error = ConnectionClosed(f"{host} closed the connection: {text}")
+    else:
+        error = ProtocolError(f"{host}: {text}")
+    error.timing = timing
+    return error

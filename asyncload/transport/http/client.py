@@ -1,0 +1,301 @@
+"""The HTTP client of the fast lane.
+
+:meth:`HttpClient.request` is the plain form. :meth:`HttpClient.prepare` and
+:meth:`HttpClient.send` are the fast one: the head is encoded once, and each
+request splices in its content length, its own header lines and its body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from asyncload.errors import ConfigError
+from asyncload.transport.http.connection import Listener
+from asyncload.transport.http.connector import Resolver, Target, environment_proxies, proxy_for
+from asyncload.transport.http.http_errors import Timing, TransportError
+from asyncload.transport.http.pool import Pool, Timeouts
+from asyncload.transport.http.response import Response
+from asyncload.transport.http.tls import TlsSettings
+
+LARGE: Final = 131_072
+"""Bodies above this many bytes are handed over in views instead of being joined to the head."""
+
+DEFAULTS: Final = {"User-Agent": "asyncload", "Accept": "*/*", "Accept-Encoding": "identity"}
+"""Headers sent unless the request has its own. We do not decompress, and say so."""
+
+Body = bytes | bytearray | memoryview
+Fill = Callable[[Sequence[bytes]], "PreparedRequest"]
+"""Gives a prepared request with these values in the places of its marks."""
+
+
+class PreparedRequest(msgspec.Struct, frozen=True, eq=False):
+    """A request but for its body. Made by :meth:`HttpClient.prepare`."""
+
+    method: str
+    url: str
+    host: str
+    """The value of the Host header."""
+    target: str
+    """Path and query as sent."""
+    pool: Pool
+    head: bytes
+    """Request line and headers, up to where the content length is spliced in."""
+    head_only: bool
+    """The answer has no body (HEAD)."""
+    sends_length: bool
+    """A content length is sent even when the body is empty."""
+
+
+class HttpClient:
+    """Sends HTTP/1.1 requests over pooled connections; use as ``async with``.
+
+    ``limit`` bounds the connections per target. ``clock`` is monotonic,
+    seconds; all timings are on it. Proxies come from the environment, read
+    once here. A response with any status is a response: nothing is raised for
+    404 or 500, no redirect is followed, nothing is retried or decompressed.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+        limit: int = 1024,
+        timeouts: Timeouts | None = None,
+        tls: TlsSettings | None = None,
+    ) -> None:
+        self._clock = self.clock = clock
+        self._limit = limit
+        self._timeouts = timeouts or Timeouts()
+        self._tls = tls or TlsSettings()
+        self._resolver = Resolver()
+        self._proxies = environment_proxies()
+        self._contexts: dict[TlsSettings, ssl.SSLContext] = {}
+        self._pools: dict[tuple[str, str, int, TlsSettings], Pool] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def prepare(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        tls: TlsSettings | None = None,
+    ) -> PreparedRequest:
+        """Encode the head of a request once.
+
+        A ``Host`` header replaces the one of the URL, which stays the address
+        connected to and the name in TLS (see ``TlsSettings.server_name``).
+
+        Raises:
+            ConfigError: URL, method or a header cannot be sent.
+
+        """
+        scheme, host, port, target = _split(url)
+        pool = self._pool(scheme, host, port, tls or self._tls)
+        authority = f"[{host}]" if ":" in host else host
+        if port != {"http": 80, "https": 443}[scheme]:
+            authority = f"{authority}:{port}"
+        given = dict(headers or {})
+        lower = {name.lower() for name in given}
+        for name in ("content-length", "transfer-encoding"):
+            if name in lower:
+                raise ConfigError(f"Header {name!r} is worked out from the body; leave it out.")
+        if "host" in lower:
+            authority = next(given.pop(name) for name in list(given) if name.lower() == "host")
+        given |= {name: value for name, value in DEFAULTS.items() if name.lower() not in lower}
+        proxy = pool.target.proxy
+        sent = target
+        if proxy is not None and scheme == "http":
+            sent = f"http://{_authority(host, port)}{target}"
+            if proxy.authorization is not None:
+                given["Proxy-Authorization"] = proxy.authorization
+        lines = [f"{method} {sent} HTTP/1.1"]
+        lines += [_header(name, value) for name, value in [("Host", authority), *given.items()]]
+        if not method.isascii() or not method.isalpha():
+            raise ConfigError(f"{method!r} is not an HTTP method; use GET, POST or another word.")
+        return PreparedRequest(
+            method=method,
+            url=url,
+            host=authority,
+            target=target,
+            pool=pool,
+            head="\r\n".join([*lines, ""]).encode(),
+            head_only=method == "HEAD",
+            sends_length=method not in {"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"},
+        )
+
+    def filling(self, prepared: PreparedRequest, marks: Sequence[str]) -> Fill:
+        """Make the function that puts values into a head, in place of ``marks``.
+
+        A mark is a word of ASCII letters and digits that stands once in the URL
+        or in a header's value; the values come in the order of the marks. They
+        are put in as they are: the caller has encoded them for their place.
+        """
+        segments = re.split(f"({'|'.join(marks)})".encode(), prepared.head)
+        where = {mark.encode(): index for index, mark in enumerate(marks)}
+        places = [
+            (position, where[segment])
+            for position, segment in enumerate(segments)
+            if segment in where
+        ]
+        p = prepared
+
+        def fill(values: Sequence[bytes]) -> PreparedRequest:
+            pieces = segments[:]
+            for position, index in places:
+                pieces[position] = values[index]
+            return PreparedRequest(
+                p.method,
+                p.url,
+                p.host,
+                p.target,
+                p.pool,
+                b"".join(pieces),
+                p.head_only,
+                p.sends_length,
+            )
+
+        return fill
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: Body = b"",
+        *,
+        timeouts: Timeouts | None = None,
+        tls: TlsSettings | None = None,
+    ) -> Response:
+        """Send one request and return its answer. Raises TransportError, ConfigError."""
+        return await self.send(self.prepare(method, url, headers, tls=tls), body, timeouts=timeouts)
+
+    async def send(
+        self,
+        prepared: PreparedRequest,
+        body: Body = b"",
+        lines: bytes = b"",
+        timeouts: Timeouts | None = None,
+        listener: Listener | None = None,
+    ) -> Response:
+        r"""Send a prepared request.
+
+        ``lines`` are further header lines, each ended by ``\r\n`` (such as a
+        signature). ``listener`` hears of the answer's body as it arrives.
+        Raises TransportError with its ``timing`` set; cancelling closes the
+        connection in use.
+        """
+        clock = self._clock
+        limits = timeouts or self._timeouts
+        now = clock()
+        timing = Timing(now)
+        total_by = now + limits.total
+        pool = prepared.pool
+        connection = pool.take(now)
+        if connection is None:
+            try:
+                connection = await pool.acquire(limits.connect, total_by)
+            except TransportError as error:
+                error.timing = timing
+                timing.end = clock()
+                raise
+        size = len(body)
+        if size or prepared.sends_length:
+            head = b"%bContent-Length: %d\r\n%b\r\n" % (prepared.head, size, lines)
+        else:
+            head = b"%b%b\r\n" % (prepared.head, lines)
+        large = size > LARGE
+        waiter = connection.start(
+            head if large else head + body,
+            timing,
+            limits.first_byte,
+            total_by,
+            prepared.head_only,
+            body_size=0 if large else size,
+        )
+        if listener is not None:
+            connection.listen(listener, limits.idle)
+        try:
+            if large:
+                await connection.upload(memoryview(body), waiter, limits.first_byte)
+            return await waiter
+        except asyncio.CancelledError:
+            connection.abandon(waiter)
+            raise
+
+    async def close(self) -> None:
+        """Close every connection; requests under way fail with ConnectionClosed."""
+        self._resolver.close()
+        await asyncio.gather(*(pool.close() for pool in self._pools.values()))
+
+    def _pool(self, scheme: str, host: str, port: int, tls: TlsSettings) -> Pool:
+        key = (scheme, host, port, tls)
+        pool = self._pools.get(key)
+        if pool is None:
+            context = None
+            if scheme == "https":
+                context = self._contexts.get(tls)
+                if context is None:
+                    context = self._contexts[tls] = tls.context()
+            target = Target(
+                host=host,
+                port=port,
+                proxy=proxy_for(scheme, host, port, self._proxies),
+                tls=context,
+                server_name=tls.server_name or host,
+            )
+            pool = self._pools[key] = Pool(target, self._resolver, self._clock, self._limit)
+        return pool
+
+
+def _split(url: str) -> tuple[str, str, int, str]:
+    """Split ``url`` into scheme, host, port and target, percent-encoded."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(
+            f"URL {url!r} cannot be read ({error}); give http://host:port/path."
+        ) from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigError(f"URL {url!r} is not http:// or https:// with a host; give one that is.")
+    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=-._~")
+    if parts.query:
+        target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=-._~?")
+    host = parts.hostname
+    if not host.isascii():
+        host = host.encode("idna").decode("ascii")
+    return parts.scheme, host, port or (443 if parts.scheme == "https" else 80), target
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _header(name: str, value: str) -> str:
+    line = f"{name}: {value}"
+    bad = any(c in line for c in "\r\n\0")
+    if bad or not name or not name.isascii() or any(c in name for c in " \t:"):
+        raise ConfigError(
+            f"Header {name!r} cannot be sent; its name must be one ASCII word and its value one line."
+        )
+    return line

@@ -1,0 +1,397 @@
+# Over 350 lines: one state machine, whose callbacks, deadlines and endings share their state.
+"""One HTTP/1.1 connection: bytes out, one answer in, timestamps on the way.
+
+The hot path is :meth:`Connection.start` and :meth:`Connection.data_received`.
+The parser gets no header callback at all: the head of an answer is kept as
+bytes and read only when somebody asks for a header.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+import httptools
+
+from asyncload.transport.http.http_errors import (
+    ConnectionClosed,
+    ProtocolError,
+    RequestTimeout,
+    Timing,
+    TransportError,
+)
+from asyncload.transport.http.response import (
+    Response,
+    ends_with_connection,
+    head_keeps_alive,
+    head_length,
+)
+
+if TYPE_CHECKING:
+    Waiter = asyncio.Future[Response]
+
+Listener = Callable[[bytes, float], None]
+"""Hears of each piece of an answer's body as it arrives, and when, on the connection's clock.
+
+It must not raise."""
+
+HEAD_LIMIT: Final = 65_536
+"""Largest head of an answer we accept, bytes, 1xx answers before it included."""
+SLICE: Final = 262_144
+"""Large bodies are handed to the transport in views of this size, bytes."""
+
+
+class Owner(Protocol):
+    """Who a connection belongs to: the pool."""
+
+    def release(self, connection: Connection, /) -> None:
+        """Take back a connection that is ready for another request."""
+
+    def lost(self, connection: Connection, /) -> None:
+        """Forget a connection that must not be used again."""
+
+
+class _HeadOnly(Exception):  # noqa: N818 - stops the parser, is not an error
+    """The answer to HEAD ends with its head, whatever its headers promise."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection; carries one request at a time.
+
+    ``where`` is ``host:port`` for messages. ``clock`` is monotonic, in
+    seconds. After an answer is complete the connection goes back to its owner
+    if the answer allows it, and is closed otherwise.
+    """
+
+    __slots__ = (
+        "_answer_by",
+        "_body",
+        "_bytes_in",
+        "_bytes_out",
+        "_clock",
+        "_complete",
+        "_drained",
+        "_extra",
+        "_feed",
+        "_head",
+        "_head_complete",
+        "_head_request",
+        "_idle_limit",
+        "_keep_alive",
+        "_listener",
+        "_more",
+        "_new_waiter",
+        "_now",
+        "_owner",
+        "_parser",
+        "_paused",
+        "_status",
+        "_timing",
+        "_total_by",
+        "_uploading",
+        "_waiter",
+        "closed",
+        "deadline",
+        "gone",
+        "idle_since",
+        "transport",
+        "where",
+    )
+
+    def __init__(self, owner: Owner, where: str, clock: Callable[[], float]) -> None:
+        self._owner = owner
+        self.where = where
+        self._clock = clock
+        self.closed = False
+        """True from the moment it must not carry another request."""
+        self.gone: asyncio.Future[None] | None = None
+        """Resolved when the socket is closed; made by who waits for it."""
+        self.deadline = inf
+        """When the request under way is overdue; the pool's sweep looks at it."""
+        self.idle_since = 0.0
+        """When its last answer ended, or when it was made."""
+        self.transport: asyncio.Transport
+        self._waiter: Waiter | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._listener: Listener | None = None
+        self._idle_limit = inf
+        self._paused = False
+        self._uploading = False
+        self._now = 0.0
+        self._new_parser()
+
+    def _new_parser(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._feed = self._parser.feed_data
+
+    # ------------------------------------------------------------- requests
+
+    def start(
+        self,
+        payload: bytes,
+        timing: Timing,
+        first_byte_limit: float,
+        total_by: float,
+        head_request: bool = False,
+        *,
+        body_size: int = 0,
+    ) -> Waiter:
+        """Write ``payload``, whose last ``body_size`` bytes are a body, and give its answer's future.
+
+        ``first_byte_limit`` counts in seconds from the write, ``total_by`` is
+        a moment on the clock; the earlier one is the deadline. Raises nothing:
+        a failure is set on the future.
+        """
+        self._waiter = waiter = self._new_waiter()
+        self._head = b""
+        self._body = b""
+        self._more: list[bytes] | None = None
+        self._bytes_in = 0
+        self._bytes_out = body_size
+        self._head_complete = self._complete = self._extra = self._keep_alive = False
+        self._head_request = head_request
+        self._timing = timing
+        self._total_by = total_by
+        self.transport.write(payload)
+        timing.sent = now = self._clock()
+        self._answer_by = answer_by = now + first_byte_limit
+        self.deadline = min(answer_by, total_by)
+        return waiter
+
+    def listen(self, listener: Listener, idle_limit: float) -> None:
+        """Tell ``listener`` of the answer to the request that :meth:`start` has begun.
+
+        From the first byte on, more of the answer must come within
+        ``idle_limit`` seconds each time.
+        """
+        self._listener = listener
+        self._idle_limit = idle_limit
+
+    async def upload(self, body: memoryview, waiter: Waiter, first_byte_limit: float) -> None:
+        """Send a large body after :meth:`start` wrote its head, without copying it.
+
+        Follows the transport's flow control, and stops when the answer comes
+        first (an early refusal) or the connection ends.
+        """
+        self._uploading = True
+        self.deadline = self._total_by  # the first byte is not due before the last is sent
+        for at in range(0, len(body), SLICE):
+            if waiter.done():
+                return
+            part = body[at : at + SLICE]
+            self.transport.write(part)
+            self._bytes_out += len(part)
+            if self._paused:
+                self._drained = asyncio.get_running_loop().create_future()
+                await self._drained
+        if waiter.done():
+            return
+        self._uploading = False
+        self._timing.sent = now = self._clock()
+        self._answer_by = now + first_byte_limit
+        if self._timing.first_byte is None:
+            self.deadline = min(self._answer_by, self._total_by)
+
+    def abandon(self, waiter: Waiter) -> None:
+        """Close, if the request of ``waiter`` is still under way: its caller has gone."""
+        if self._waiter is waiter:
+            self._waiter = None
+            self.abort()
+
+    def shut(self, error: TransportError) -> None:
+        """Close; a request under way fails with ``error``."""
+        if self._waiter is not None:
+            self._fail(error)
+        else:
+            self.close()
+
+    def expire(self) -> None:
+        """Fail the request under way: its deadline has passed."""
+        if self.deadline >= self._total_by:
+            error = RequestTimeout(f"{self.where} did not complete its answer in time", "total")
+        elif self._timing.first_byte is not None:
+            error = RequestTimeout(f"{self.where} did not go on with its answer in time", "idle")
+        else:
+            error = RequestTimeout(f"{self.where} did not begin to answer in time", "first byte")
+        self._fail(error)
+
+    # -------------------------------------------------------- parser callbacks
+
+    def on_message_begin(self) -> None:
+        """Note the first byte of an answer, or a second answer nobody asked for."""
+        if self._complete:
+            self._extra = True
+        else:
+            self._timing.first_byte = now = self._now
+            self.deadline = self._total_by
+            if self._listener is not None:
+                self.deadline = min(now + self._idle_limit, self._total_by)
+
+    def on_headers_complete(self) -> None:
+        """Note the status; the answer to HEAD ends here."""
+        if self._complete:
+            return
+        self._status = status = self._parser.get_status_code()
+        if status >= 200:
+            self._head_complete = True
+            if self._head_request:
+                self._complete = True
+                raise _HeadOnly
+
+    def on_body(self, part: bytes) -> None:
+        """Collect the body; nearly always it comes in one part."""
+        if self._complete:
+            return
+        if not self._body:
+            self._body = part
+        elif self._more is None:
+            self._more = [self._body, part]
+        else:
+            self._more.append(part)
+        if self._listener is not None:
+            self._listener(part, self._now)
+            self.deadline = min(self._now + self._idle_limit, self._total_by)
+
+    def on_message_complete(self) -> None:
+        """Finish the answer, or skip a 1xx one and wait for the next."""
+        if self._complete:
+            return
+        if self._status >= 200:
+            self._complete = True
+            self._keep_alive = self._parser.should_keep_alive()  # the parser forgets it at once
+        else:
+            self._timing.first_byte = None
+            if not self._uploading:
+                self.deadline = min(self._answer_by, self._total_by)
+
+    # ------------------------------------------------------ asyncio callbacks
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._new_waiter = asyncio.get_running_loop().create_future
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; resolve the future when the answer is complete."""
+        if self._waiter is None:
+            self.abort()  # an idle connection has nothing to say
+            return
+        self._now = self._clock()
+        self._bytes_in += len(data)
+        if not self._head_complete:
+            self._head = self._head + data if self._head else data
+        try:
+            self._feed(data)
+        except httptools.HttpParserError as error:
+            if not self._complete:
+                self._fail(ProtocolError(f"{self.where} sent no valid HTTP/1.1 answer: {error}"))
+                return
+            if not self._head_request or not data.endswith(b"\r\n\r\n"):
+                self._extra = True
+            self._new_parser()
+        except httptools.HttpParserUpgrade:
+            self._fail(ProtocolError(f"{self.where} switched protocols, which nobody asked for"))
+            return
+        if len(self._head) > HEAD_LIMIT and head_length(self._head) > HEAD_LIMIT:
+            self._fail(ProtocolError(f"{self.where} sent a head of more than {HEAD_LIMIT} bytes"))
+        elif self._complete:
+            self._finish(self._reusable())
+
+    def eof_received(self) -> None:
+        """Let the transport close itself; no half-open connections."""
+        self.closed = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Complete an answer that ends with the connection, or fail the request."""
+        self.closed = True
+        if self._waiter is not None:
+            if exc is None and self._head_complete and ends_with_connection(self._head):
+                self._now = self._clock()
+                self._finish(reusable=False)
+            else:
+                self._fail(self._closed_early(exc))
+        self._wake_upload()
+        del self._feed, self._parser  # they hold our methods: a cycle
+        self._owner.lost(self)
+        if self.gone is not None and not self.gone.done():
+            self.gone.set_result(None)
+
+    def pause_writing(self) -> None:
+        """Hold back: the transport's buffer is full."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """Go on: the transport's buffer has room again."""
+        self._paused = False
+        self._wake_upload()
+
+    # ---------------------------------------------------------------- endings
+
+    def close(self) -> None:
+        """Close in order; the owner may forget this connection at once."""
+        self.closed = True
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Close now, without flushing."""
+        self.closed = True
+        self.transport.abort()
+
+    def _finish(self, reusable: bool) -> None:
+        waiter = self._waiter
+        assert waiter is not None
+        self._waiter = self._listener = None
+        self.deadline = inf
+        timing = self._timing
+        timing.end = self.idle_since = self._now
+        body = self._body if self._more is None else b"".join(self._more)
+        response = Response(self._status, body, timing, len(body), self._bytes_out, self._head)
+        self._head = self._body = b""
+        self._more = None
+        if not waiter.done():
+            waiter.set_result(response)
+        if reusable:
+            self._owner.release(self)
+        else:
+            # Nothing is left to flush, and a TLS goodbye would hold its place in the pool.
+            self._wake_upload()
+            self.abort()
+
+    def _fail(self, error: TransportError) -> None:
+        waiter = self._waiter
+        assert waiter is not None
+        self._waiter = self._listener = None
+        self.deadline = inf
+        error.timing = self._timing
+        self._timing.end = self._clock()
+        self._body = self._head = b""
+        self._more = None
+        if not waiter.done():
+            waiter.set_exception(error)
+        self._wake_upload()
+        self.abort()
+
+    def _wake_upload(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    def _reusable(self) -> bool:
+        if self._extra or self.closed or self._uploading:
+            return False
+        if self._head_request:
+            # The parser thinks a body is to follow.
+            return head_keeps_alive(self._head)
+        return self._keep_alive
+
+    def _closed_early(self, exc: Exception | None) -> ConnectionClosed:
+        reason = f" ({exc})" if exc is not None and str(exc) else ""
+        if not self._bytes_in:
+            return ConnectionClosed(
+                f"{self.where} closed the connection before it answered{reason}"
+            )
+        return ConnectionClosed(
+            f"{self.where} closed the connection in the middle of its answer, "
+            f"after {self._bytes_in} bytes{reason}"
+        )

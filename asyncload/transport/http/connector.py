@@ -1,0 +1,258 @@
+"""Making connections: names resolved and cached, proxies, TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
+from urllib.parse import unquote, urlsplit
+from urllib.request import (  # type: ignore[attr-defined]  # typeshed leaves the second one out
+    getproxies_environment,
+    proxy_bypass_environment,
+)
+
+import msgspec
+
+from asyncload.errors import ConfigError
+from asyncload.transport.http.http_errors import ConnectFailed
+from asyncload.transport.http.tls import explain
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
+RESOLVED_FOR: Final = 60.0
+"""Seconds a resolved name is kept."""
+TUNNEL_HEAD_LIMIT: Final = 16_384
+
+
+class Proxy(msgspec.Struct, frozen=True):
+    """An HTTP proxy. ``authorization`` is the header's value, or None."""
+
+    host: str
+    port: int
+    authorization: str | None = None
+
+
+def proxy_for(scheme: str, host: str, port: int, environment: dict[str, str]) -> Proxy | None:
+    """Choose the proxy by HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY (or lower case).
+
+    None for a service on this machine: a proxy for the way out does not know it.
+    ``environment`` is :func:`environment_proxies`. Raises ConfigError for a
+    proxy that is not ``http://``.
+    """
+    url = environment.get(scheme) or environment.get("all")
+    bypass = cast("Callable[[str, dict[str, str]], bool]", proxy_bypass_environment)
+    if not url or is_loopback(host) or bypass(f"{host}:{port}", environment):
+        return None
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme != "http" or not parts.hostname:
+        raise ConfigError(
+            f"{scheme.upper()}_PROXY is {parts.scheme}://{parts.hostname}, but only http:// proxies "
+            "are supported; change it, or list the host in NO_PROXY."
+        )
+    authorization = None
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        authorization = "Basic " + base64.b64encode(pair.encode()).decode()
+    return Proxy(parts.hostname, parts.port or 80, authorization)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` names this machine itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def environment_proxies() -> dict[str, str]:
+    """Read the proxy variables once, at set-up."""
+    return getproxies_environment()
+
+
+class Resolver:
+    """Resolves names off the loop and keeps the answers for a minute."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], tuple[float, list[str]]] = {}
+        self._asking: dict[tuple[str, int], asyncio.Task[list[str]]] = {}
+
+    async def resolve(self, host: str, port: int) -> list[str]:
+        """Return the addresses of ``host``; one question for any number of askers."""
+        key = (host, port)
+        now = asyncio.get_running_loop().time()
+        if key in self._known and self._known[key][0] > now:
+            return self._known[key][1]
+        task = self._asking.get(key)
+        if task is None:
+            task = asyncio.create_task(self._ask(host, port))
+            self._asking[key] = task
+            task.add_done_callback(lambda done: self._answered(key, done))
+        # One asker's cancellation must not take the answer from the others.
+        return await asyncio.shield(task)
+
+    def forget(self, host: str, port: int) -> None:
+        """Ask again next time: none of the addresses answered."""
+        self._known.pop((host, port), None)
+
+    def close(self) -> None:
+        """Cancel questions under way."""
+        for task in list(self._asking.values()):
+            task.cancel()
+
+    async def _ask(self, host: str, port: int) -> list[str]:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise ConnectFailed(
+                f"The name of {host}:{port} cannot be resolved ({error}); check its spelling and the DNS."
+            ) from error
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        self._known[(host, port)] = (loop.time() + RESOLVED_FOR, addresses)
+        return addresses
+
+    def _answered(self, key: tuple[str, int], task: asyncio.Task[list[str]]) -> None:
+        self._asking.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # seen, also when every asker has gone
+
+
+class _Tunnel(asyncio.Protocol):
+    """Reads a proxy's answer to CONNECT."""
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._data = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        if self.answer.done():
+            return
+        if b"\r\n\r\n" in self._data or len(self._data) > TUNNEL_HEAD_LIMIT:
+            self.answer.set_result(self._data)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        if not self.answer.done():
+            self.answer.set_result(self._data)
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where connections go: the address, the proxy before it, TLS and its name."""
+
+    host: str
+    port: int
+    proxy: Proxy | None
+    tls: ssl.SSLContext | None
+    server_name: str
+
+    @property
+    def where(self) -> str:
+        """``host:port`` for messages."""
+        return f"{self.host}:{self.port}"
+
+
+async def connect(target: Target, resolver: Resolver, factory: Callable[[], P], turn: int) -> P:
+    """Open one connection. ``turn`` rotates through a name's addresses.
+
+    Raises ConnectFailed. The time limit is the caller's.
+    """
+    proxy = target.proxy
+    try:
+        if proxy is None:
+            return await _open((target.host, target.port), target, resolver, factory, turn)
+        if target.tls is None:
+            return await _open((proxy.host, proxy.port), target, resolver, factory, turn)
+        return await _open_through(proxy, target, resolver, factory, turn)
+    except ssl.SSLError as error:
+        raise ConnectFailed(
+            f"No TLS connection to {target.where}: {explain(error, target.server_name)}."
+        ) from error
+    except ConnectionError as error:
+        raise ConnectFailed(
+            f"No connection to {target.where}: it closed the connection while it was being made ({error})."
+        ) from error
+
+
+async def _open(
+    address: tuple[str, int],
+    target: Target,
+    resolver: Resolver,
+    factory: Callable[[], P],
+    turn: int,
+    *,
+    tls: bool = True,
+) -> P:
+    loop = asyncio.get_running_loop()
+    host, port = address
+    addresses = await resolver.resolve(host, port)
+    options: dict[str, Any] = {}
+    if tls and target.tls is not None:
+        options = {"ssl": target.tls, "server_hostname": target.server_name}
+    failure: OSError | None = None
+    for offset in range(len(addresses)):
+        found = addresses[(turn + offset) % len(addresses)]
+        try:
+            _, protocol = await loop.create_connection(factory, found, port, **options)
+            return protocol
+        except ssl.SSLError:
+            raise
+        except OSError as error:
+            failure = error
+    resolver.forget(host, port)
+    raise _refused(host, port, failure) from failure
+
+
+def _refused(host: str, port: int, failure: OSError | None) -> ConnectFailed:
+    if isinstance(failure, ConnectionRefusedError):
+        reason = "it was refused; is the service running there?"
+    elif isinstance(failure, ConnectionResetError):
+        reason = "it was reset while it was being made"
+    else:
+        reason = f"{failure.strerror or failure}" if failure is not None else "no address"
+    return ConnectFailed(f"No connection to {host}:{port}: {reason}")
+
+
+async def _open_through(
+    proxy: Proxy, target: Target, resolver: Resolver, factory: Callable[[], P], turn: int
+) -> P:
+    """CONNECT through ``proxy``, then TLS inside the tunnel."""
+    loop = asyncio.get_running_loop()
+    tunnel = await _open((proxy.host, proxy.port), target, resolver, _Tunnel, turn, tls=False)
+    transport = tunnel.transport
+    try:
+        authority = f"[{target.host}]" if ":" in target.host else target.host
+        authority = f"{authority}:{target.port}"
+        lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
+        if proxy.authorization is not None:
+            lines.append(f"Proxy-Authorization: {proxy.authorization}")
+        transport.write("\r\n".join([*lines, "", ""]).encode("ascii"))
+        answer = await tunnel.answer
+        head, end, rest = answer.partition(b"\r\n\r\n")
+        status = head[9:12]
+        if not end or rest or not head.startswith(b"HTTP/1.") or not status.startswith(b"2"):
+            said = head.partition(b"\r\n")[0][:100].decode("latin-1") or "nothing"
+            raise ConnectFailed(
+                f"The proxy {proxy.host}:{proxy.port} opened no tunnel to {target.where}; "
+                f"it answered {said!r}."
+            )
+        assert target.tls is not None
+        protocol = factory()
+        secured = await loop.start_tls(
+            transport, protocol, target.tls, server_hostname=target.server_name
+        )
+        if secured is None:
+            raise ConnectFailed(f"No TLS connection to {target.where}: the tunnel closed.")
+        protocol.connection_made(secured)
+        return protocol
+    except BaseException:
+        transport.abort()
+        raise

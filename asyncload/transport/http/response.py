@@ -1,0 +1,86 @@
+"""An HTTP answer, its headers read only when asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from asyncload.transport.http.http_errors import Timing
+
+
+class Response(msgspec.Struct, gc=False):
+    """One complete answer.
+
+    ``bytes_out`` is how much of the request's body was sent, ``bytes_in`` the
+    size of the answer's; heads and the framing of chunks are not counted.
+    """
+
+    status: int
+    body: bytes
+    timing: Timing
+    bytes_in: int
+    bytes_out: int
+    raw: bytes
+    """Starts with the head as it came, 1xx answers before it included."""
+
+    def json(self) -> Any:
+        """Decode the body as JSON. Raises ``msgspec.DecodeError``, a ValueError."""
+        return msgspec.json.decode(self.body)
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase, ``""`` if there is none."""
+        line = final_head(self.raw).partition(b"\r\n")[0]
+        return line[13:].decode("latin-1").strip()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers by lower-case name; repeated ones joined by ``", "``."""
+        return parse_headers(final_head(self.raw))
+
+
+def final_head(raw: bytes) -> bytes:
+    """Return the head of the final answer in ``raw``, 1xx answers skipped."""
+    start, end = _bounds(raw)
+    return raw[start:end]
+
+
+def head_length(raw: bytes) -> int:
+    """Return the length of all heads at the start of ``raw``, 1xx answers included."""
+    return _bounds(raw)[1]
+
+
+def ends_with_connection(raw: bytes) -> bool:
+    """Whether the answer has no length of its own: it ends when the connection does."""
+    headers = parse_headers(final_head(raw))
+    return "content-length" not in headers and "transfer-encoding" not in headers
+
+
+def head_keeps_alive(raw: bytes) -> bool:
+    """Whether the head alone allows another request on the connection."""
+    head = final_head(raw)
+    tokens = parse_headers(head).get("connection", "").lower()
+    return head.startswith(b"HTTP/1.1") and "close" not in tokens
+
+
+def _bounds(raw: bytes) -> tuple[int, int]:
+    start = 0
+    while True:
+        end = raw.find(b"\r\n\r\n", start)
+        if end < 0:
+            return start, len(raw)
+        if raw[start : start + 16].lstrip()[9:10] != b"1":
+            return start, end
+        start = end + 4
+
+
+def parse_headers(head: bytes) -> dict[str, str]:
+    """Parse the lines of ``head`` after the status line."""
+    headers: dict[str, str] = {}
+    for line in head.decode("latin-1").split("\r\n")[1:]:
+        name, _, value = line.partition(":")
+        key = name.lower()
+        value = value.strip(" \t")
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers

@@ -1,0 +1,198 @@
+"""``kind: edge``: clients of Groundlight's edge endpoint, each at a fixed rate."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar, Final
+from urllib.parse import quote, urlencode
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from asyncload.errors import ConfigError
+from asyncload.transport.http.client import HttpClient, PreparedRequest
+from asyncload.transport.http.pool import Timeouts
+from asyncload.transport.http.response import Response
+from asyncload.users.base_url import LOCAL
+from asyncload.users.edge.edge_options import EdgeOptions, SimulatedOptions
+from asyncload.users.local_server import generated_jpeg, simulated_endpoint
+from asyncload.users.templates.tables import read_bytes
+from asyncload.users.user import Context, Setup, User, task
+from asyncload.users.wait import rate
+
+PATH: Final = "/device-api/v1/image-queries"
+TOKEN: Final = "GROUNDLIGHT_API_TOKEN"  # noqa: S105 - the name of a variable
+LONGEST_START: Final = 1.0
+"""Seconds within which a new client sends its first request."""
+_GOLDEN: Final = 0.6180339887498949  # (sqrt(5) - 1) / 2
+_JPEG: Final = b"\xff\xd8\xff"
+
+
+class Result(msgspec.Struct):
+    """What an answer says; keys that do not matter here are passed over."""
+
+    count: Any = None
+
+
+class Answer(msgspec.Struct):
+    """The body of an answer."""
+
+    result: Result | None = None
+
+
+_ANSWER: Final = msgspec.json.Decoder(Answer)
+
+
+class Queries(msgspec.Struct, frozen=True):
+    """What all clients of a scenario share."""
+
+    client: HttpClient
+    prepared: list[PreparedRequest]
+    """One for each detector."""
+    image: bytes
+    timeouts: Timeouts
+    token_sent: bool
+    spread: bool
+    """Whether clients begin at different moments of their period."""
+
+
+class EdgeUser(User):
+    """A client: it sends the image to its detector, ``rate`` times a second.
+
+    When an answer takes longer than the period, the next request follows at once.
+    """
+
+    Options: ClassVar[type[msgspec.Struct]] = EdgeOptions
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._queries: Queries = context.shared
+        options: EdgeOptions = context.options
+        self.wait = rate(options.rate)
+        self._expected = options.expect_count
+        which = self.id % len(options.detectors)
+        self._detector = options.detectors[which]
+        self._prepared = self._queries.prepared[which]
+
+    @classmethod
+    def describe_work(cls, options: EdgeOptions) -> Sequence[tuple[str, str]]:
+        """Tell the endpoint and the detectors."""
+        return [("endpoint", options.endpoint), ("detectors", ", ".join(options.detectors))]
+
+    @classmethod
+    def request_names(cls, options: EdgeOptions) -> Collection[str]:
+        """Requests are called by their detectors."""
+        return options.detectors
+
+    @classmethod
+    async def prepare(cls, setup: Setup, options: EdgeOptions) -> Queries:
+        """Start the simulated endpoint where it is asked for, and make the image, once."""
+        image = await anyio.to_thread.run_sync(_image, setup, options)
+        endpoint = options.endpoint
+        if endpoint == LOCAL:
+            setup.progress("starting the simulated edge endpoint")
+            wanted = options.local or SimulatedOptions()
+            server = await setup.enter(
+                simulated_endpoint(workers=wanted.workers, service_time=float(wanted.service_time))
+            )
+            endpoint = server.url
+        token = _token(setup, options)
+        headers = {"Content-Type": "image/jpeg"}
+        if token:
+            headers["x-api-token"] = token
+        url = f"{endpoint.rstrip('/')}{PATH}?"
+        return Queries(
+            client=setup.http,
+            prepared=[
+                setup.http.prepare(
+                    "POST",
+                    url + urlencode(options.parameters(detector), quote_via=quote),
+                    headers,
+                )
+                for detector in options.detectors
+            ],
+            image=image,
+            timeouts=Timeouts(
+                connect=options.connect_timeout,
+                first_byte=options.timeout,
+                total=options.timeout,
+                idle=options.timeout,
+            ),
+            token_sent=token != "",
+            spread=setup.load.model == "closed",
+        )
+
+    async def on_start(self) -> None:
+        """Wait for this client's moment within the period.
+
+        Clients that join a step together would else send together for ever, and queue for
+        each other. Multiples of the golden ratio, modulo 1, lie evenly however many there are.
+        """
+        if self._queries.spread:
+            period = min(1 / self.options.rate, LONGEST_START)
+            await anyio.sleep(period * (self.id * _GOLDEN % 1))
+
+    @task()
+    async def ask(self) -> None:
+        """Send the image once."""
+        queries = self._queries
+        with self.recorder.measure(self._detector) as measurement:
+            response = await queries.client.send(
+                self._prepared, queries.image, b"", queries.timeouts
+            )
+            measurement.answered(response)
+            wrong = self._judge(response)
+            if wrong is not None:
+                measurement.fail(wrong)
+
+    def _judge(self, response: Response) -> str | None:
+        """Say what is wrong with an answer, if anything."""
+        if response.status >= 400:
+            return _refusal(response, token_sent=self._queries.token_sent)
+        try:
+            result = _ANSWER.decode(response.body).result
+        except msgspec.ValidationError:
+            return "the answer is JSON of another form: its result is no object"
+        except msgspec.DecodeError:
+            return "the answer is no JSON"
+        if result is None:
+            return "the answer has no result"
+        if self._expected is None or result.count == self._expected:
+            return None
+        if result.count is None:
+            return f"the result has no count; expected {self._expected}"
+        return f"the count is {str(result.count)[:40]}; expected {self._expected}"
+
+
+def _refusal(response: Response, *, token_sent: bool) -> str:
+    reason = f"HTTP {response.status} {response.reason}".rstrip()
+    if response.status not in {401, 403}:
+        return reason
+    if token_sent:
+        return f"{reason}: the endpoint refuses the token; check token, or {TOKEN}"
+    return f"{reason}: no token was sent; set {TOKEN}, or token in the config"
+
+
+def _token(setup: Setup, options: EdgeOptions) -> str:
+    """Find the token; empty where there is none."""
+    where, token = (
+        (setup.key("token"), options.token) if options.token else (TOKEN, os.environ.get(TOKEN, ""))
+    )
+    token = token.strip()
+    if not (token.isascii() and token.isprintable()):
+        raise ConfigError(f"{where}: holds what no token has, such as a line break; mend it")
+    return token
+
+
+def _image(setup: Setup, options: EdgeOptions) -> bytes:
+    """Read or make the image. Blocks."""
+    if not isinstance(options.image, str):
+        return generated_jpeg(*options.image.pixels, options.image.seed)
+    path = setup.find(options.image)
+    key = setup.key("image")
+    content = bytes(read_bytes(path, key=key))
+    if not content.startswith(_JPEG):
+        raise ConfigError(f"{key}: {str(path)!r} is no JPEG; name a JPEG file")
+    return content

@@ -1,0 +1,173 @@
+"""``kind: sagemaker``: invocations of a real-time endpoint, also with streamed answers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, ClassVar
+
+import anyio.to_thread
+import msgspec
+
+from asyncload.transport.aws.operation import FastService, Operation
+from asyncload.transport.aws.sagemaker import runtime
+from asyncload.transport.error_text import describe
+from asyncload.transport.http.pool import Timeouts
+from asyncload.transport.http.response import Response
+from asyncload.transport.measure import Measurement
+from asyncload.users.call_estimate import NONE, Between, ExpectedCalls, ExpectedLoad
+from asyncload.users.http.checks import unexpected_status
+from asyncload.users.http.streaming import listened
+from asyncload.users.sagemaker.calls import Call, CallMaker, Sending, call_name
+from asyncload.users.sagemaker.realtime_options import SageMakerOptions
+from asyncload.users.sagemaker.streaming import PartReader
+from asyncload.users.setting_lookup import Setting, Surroundings
+from asyncload.users.templates.templated_user import Rows, TemplateUser, work_of
+from asyncload.users.user import Context, Setup, task
+
+
+class Calls(msgspec.Struct, frozen=True):
+    """What all users of a scenario share."""
+
+    calls: list[Call]
+    weights: list[float]
+    """Cumulative."""
+    timeouts: Timeouts
+    rows: Rows
+
+
+class SageMakerUser(TemplateUser):
+    """Invokes the endpoint once in each iteration, with a request picked at random by weight."""
+
+    Options: ClassVar[type[msgspec.Struct]] = SageMakerOptions
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._calls: Calls = context.shared
+
+    @classmethod
+    def expected_calls(cls, options: SageMakerOptions, load: ExpectedLoad) -> ExpectedCalls:
+        """One request for each iteration."""
+        invocations = options.invocations
+        total = sum(one.weight for one in invocations)
+        requests: dict[str, Between] = {}
+        for one in invocations:
+            share, name = one.weight / total, call_name(one)
+            requests[name] = requests.get(name, NONE) + load.iterations.times(share, share)
+        return ExpectedCalls(requests=requests)
+
+    @classmethod
+    def request_names(cls, options: SageMakerOptions) -> Collection[str]:
+        """Give the names of the requests."""
+        return [call_name(one) for one in options.invocations]
+
+    @classmethod
+    def describe_work(cls, options: SageMakerOptions) -> Sequence[tuple[str, str]]:
+        """Tell the requests and their weights."""
+        return work_of(options, [(one.weight, call_name(one)) for one in options.invocations])
+
+    @classmethod
+    async def describe_settings(
+        cls,
+        options: SageMakerOptions,
+        surroundings: Surroundings,  # noqa: ARG003 - all is in the config
+        key: Callable[[str], str],
+    ) -> Sequence[Setting]:
+        """Tell the endpoint's name."""
+        return [Setting("endpoint", options.endpoint, "config", key("endpoint"))]
+
+    @classmethod
+    async def prepare(cls, setup: Setup, options: SageMakerOptions) -> Calls:
+        """Find credentials, read data and payloads, compile requests; once.
+
+        The endpoint is not asked for: who may invoke it need not be allowed to describe it.
+        """
+        service = await runtime(setup.aws, setup.http)
+        # Rows, files and templates may take seconds; the live view goes on meanwhile.
+        return await anyio.to_thread.run_sync(_calls, setup, options, service)
+
+    @task()
+    async def invoke(self) -> None:
+        """Send one request."""
+        shared = self._calls
+        calls = shared.calls
+        chosen = calls[0]
+        if len(calls) > 1:
+            chosen = self.rng.choices(calls, cum_weights=shared.weights)[0]
+        if chosen.uses_rows:
+            self.take_row()
+        sending = chosen.fixed
+        if sending is None:
+            self.captured = {}
+            try:
+                sending = chosen.make(self)
+            except Exception as problem:  # what a template does is its author's business
+                self.cannot_make(chosen.name, problem)
+                return
+        with self.recorder.measure(chosen.name) as measurement:
+            if chosen.reader is not None:
+                await self._listen(chosen, sending, measurement)
+                return
+            operation, body, payload_hash, values = sending
+            response = await operation.send(
+                body, shared.timeouts, payload_hash=payload_hash, values=values
+            )
+            measurement.answered(response)
+            wrong = _problem(chosen, operation, response, self)
+            if wrong is not None:
+                measurement.fail(wrong)
+
+    async def _listen(self, chosen: Call, sending: Sending, measurement: Measurement) -> None:
+        """Send a request whose answer is streamed."""
+        assert chosen.reader is not None
+        operation, body, payload_hash, values = sending
+        reader = PartReader(chosen.reader())
+        response, cut = await listened(
+            operation.send(
+                body,
+                self._calls.timeouts,
+                payload_hash=payload_hash,
+                values=values,
+                listener=reader.feed,
+            ),
+            reader=reader,
+            measurement=measurement,
+        )
+        measurement.answered(response)
+        if response.status < 300 and chosen.judge is not None:
+            response = msgspec.structs.replace(response, body=reader.payload)
+        wrong = _problem(chosen, operation, response, self) or cut
+        if wrong is not None:
+            measurement.fail(wrong)
+
+
+def _problem(chosen: Call, operation: Operation, response: Response, scope: Any) -> str | None:
+    """Say why an answer is a failed request, in SageMaker's words where it has some."""
+    status = response.status
+    if status >= 300 if chosen.good is None else status not in chosen.good:
+        if status < 300:
+            return unexpected_status(response, chosen.good)
+        return explained(operation.error(response))
+    return None if chosen.judge is None else chosen.judge(response, scope)
+
+
+def explained(problem: Exception) -> str:
+    """Write an error of SageMaker's; of the model's own also the status that it answered with."""
+    text = describe(problem)
+    answered = getattr(problem, "response", {}).get("OriginalStatusCode")
+    if answered is None or f"({answered})" in text:
+        return text
+    return f"{text} (the model answered with {answered})"
+
+
+def _calls(setup: Setup, options: SageMakerOptions, service: FastService) -> Calls:
+    rows = Rows.read(setup, options)
+    maker = CallMaker(service, options.endpoint, rows.table, setup)
+    # The keys of a single request stand in the section itself.
+    at = setup.key("").rstrip(".")
+    calls = [
+        maker.call(request, key=at if options.requests is None else f"{at}.requests.{index}")
+        for index, request in enumerate(options.invocations)
+    ]
+    weights = itertools.accumulate(request.weight for request in options.invocations)
+    return Calls(calls=calls, weights=list(weights), timeouts=options.limits, rows=rows)
