@@ -10,7 +10,7 @@ import msgspec
 
 from asyncload.capacity.result import SCHEMA, Step
 from asyncload.errors import ConfigError
-from asyncload.records.files import cannot_write, replacing
+from asyncload.records.files import cannot_write, read_errors, replacing
 
 FILE: Final = "search.json"
 
@@ -40,14 +40,15 @@ def load(folder: Path, expected: str) -> State | None:
     than the fingerprint ``expected`` says, or cannot be read.
     """
     path = folder / FILE
+    with read_errors(
+        path, ConfigError, f"cannot read {path}", remedy="choose another folder with --log"
+    ):
+        try:
+            content = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):  # the log's place is checked elsewhere
+            return None
     try:
-        state = msgspec.json.decode(path.read_bytes(), type=State)
-    except (FileNotFoundError, NotADirectoryError):  # the log's place is checked elsewhere
-        return None
-    except OSError as problem:
-        raise ConfigError(
-            f"cannot read {path}: {problem.strerror}; choose another folder with --log"
-        ) from None
+        state = msgspec.json.decode(content, type=State)
     except msgspec.MsgspecError:
         raise ConfigError(f"{path} is not the state of a search; start anew with --fresh") from None
     if state.finished:

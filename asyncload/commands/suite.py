@@ -31,6 +31,7 @@ from asyncload.compare.suite_table import SuiteRow, print_suite
 from asyncload.compare.table import print_comparison
 from asyncload.config.model import Config
 from asyncload.errors import AsyncloadError, ConfigError
+from asyncload.records.files import read_errors
 from asyncload.stats import units
 
 _ENDINGS: Final = frozenset({".yaml", ".yml"})
@@ -160,7 +161,9 @@ def _tests(
 
 def _config_files(folder: Path) -> list[Path]:
     """Find the configs of a folder and its sub-folders, sorted; hidden ones are left out."""
-    try:
+    with read_errors(
+        folder, ConfigError, f"cannot read the folder {folder}", remedy="check its permissions"
+    ):
         next(folder.iterdir(), None)
         found = sorted(
             path
@@ -169,11 +172,6 @@ def _config_files(folder: Path) -> list[Path]:
             and not any(part.startswith(".") for part in path.relative_to(folder).parts)
             and path.is_file()
         )
-    except OSError as problem:
-        raise ConfigError(
-            f"cannot read the folder {problem.filename or folder}: {problem.strerror}; "
-            "check its permissions"
-        ) from None
     if not found:
         raise ConfigError(
             f"the folder {folder} has no configs; put files that end in .yaml or .yml into it"

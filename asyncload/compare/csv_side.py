@@ -13,6 +13,7 @@ from asyncload.compare.comparison import PERCENTILES, Metric
 from asyncload.compare.measured import HALF_GIVEN_UP, JOB, Measured, Side
 from asyncload.compare.percentiles import LEVELS, Spread
 from asyncload.errors import ConfigError
+from asyncload.records.files import read_errors
 
 TOTAL: Final = "Aggregated"
 """The row of all names; it is left out: it moves with the mix of the names, too."""
@@ -93,15 +94,14 @@ def _cells(path: Path) -> Iterator[tuple[int, Cells]]:
 
 
 def _text(path: Path) -> str:
-    try:
+    with read_errors(
+        path,
+        ConfigError,
+        f"cannot read {path}",
+        remedy="check the file and its permissions",
+        missing=f"there is no file {path}; check the path",
+    ):
         return path.read_bytes().decode("utf-8-sig", errors="replace")
-    except FileNotFoundError:
-        raise ConfigError(f"there is no file {path}; check the path") from None
-    except (OSError, ValueError) as problem:  # ValueError: a name with a null character
-        reason = getattr(problem, "strerror", None) or problem
-        raise ConfigError(
-            f"cannot read {path}: {reason}; check the file and its permissions"
-        ) from None
 
 
 def _measured(path: Path, line: int, cells: Cells) -> Measured:

@@ -20,6 +20,7 @@ from asyncload.compare.log_side import read_log_side
 from asyncload.compare.measured import Measured, Side
 from asyncload.compare.verdicts import changes
 from asyncload.errors import ConfigError
+from asyncload.records.files import read_errors
 from asyncload.records.record import RunHeader
 from asyncload.stats import units
 
@@ -156,26 +157,27 @@ def _pairs(
 
 def _check(path: Path) -> None:
     """Make sure that there is a file or a folder at ``path``."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise ConfigError(f"there is no file or folder {path}; check the path") from None
-    except (OSError, ValueError) as problem:  # ValueError: a name with a null character
-        reason = getattr(problem, "strerror", None) or problem
-        raise ConfigError(
-            f"cannot read {path}: {reason}; check the path and its permissions"
-        ) from None
+    missing = f"there is no file or folder {path}; check the path"
+    with read_errors(
+        path,
+        ConfigError,
+        f"cannot read {path}",
+        remedy="check the path and its permissions",
+        missing=missing,
+    ):
+        try:
+            path.stat()
+        except NotADirectoryError:
+            raise ConfigError(missing) from None
 
 
 def _families(folder: Path) -> dict[str, Family]:
     """Find the logs and CSVs of a folder by their names without the endings, logs first."""
     found: dict[str, Family] = {}
-    try:
+    with read_errors(
+        folder, ConfigError, f"cannot read the folder {folder}", remedy="check its permissions"
+    ):
         paths = sorted(folder.iterdir())
-    except OSError as problem:
-        raise ConfigError(
-            f"cannot read the folder {folder}: {problem.strerror}; check its permissions"
-        ) from None
     for ending in (_LOG, _CSV):
         for path in paths:
             is_ours = path.name.endswith(ending) and path.is_file()

@@ -14,6 +14,7 @@ from typing import Any, Final
 import yaml
 
 from asyncload.errors import ConfigError
+from asyncload.records.files import read_errors
 
 _TAG: Final = "tag:yaml.org,2002:"
 _TYPES: Final = {list: "a list", str: "a text", int: "a number", float: "a number"}
@@ -63,19 +64,15 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read the keys and values in the file at ``path``. Raises :class:`ConfigError`."""
-    try:
+    with read_errors(
+        path,
+        ConfigError,
+        f"{path}: cannot be read",
+        remedy="check the path",
+        missing=f"{path}: there is no such file; check the path",
+        folder=f"{path}: is a folder; name one config file in it",
+    ):
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file; check the path") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path}: is a folder; name one config file in it") from None
-    except UnicodeDecodeError as problem:
-        raise ConfigError(
-            f"{path}: is not text in UTF-8 (byte {problem.start} is none); save it as UTF-8"
-        ) from None
-    except (OSError, ValueError) as problem:  # ValueError: a path with a null character
-        reason = getattr(problem, "strerror", None) or problem
-        raise ConfigError(f"{path}: cannot be read: {reason}; check the path") from None
     try:
         raw = parse_yaml(text)
     except yaml.YAMLError as problem:

@@ -10,6 +10,7 @@ import msgspec
 
 from asyncload.cost.window import Span, read_time, span_of
 from asyncload.errors import ConfigError
+from asyncload.records.files import read_errors
 
 _GIGAPIXEL: Final = 10**9
 
@@ -44,17 +45,15 @@ class JobSummary(msgspec.Struct, frozen=True):
 
 def read_summary(path: Path) -> JobSummary:
     """Read the file at ``path``. Raises :class:`ConfigError` that names it and the key."""
-    try:
+    with read_errors(
+        path,
+        ConfigError,
+        f"{path}: cannot be read",
+        remedy="check the path",
+        missing=f"{path}: there is no such file; name the job_summary.json of a run",
+        folder=f"{path}: is a folder; name the job_summary.json in it",
+    ):
         content = path.read_bytes()
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path}: there is no such file; name the job_summary.json of a run"
-        ) from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path}: is a folder; name the job_summary.json in it") from None
-    except (OSError, ValueError) as problem:  # ValueError: a path with a null character
-        reason = getattr(problem, "strerror", None) or problem
-        raise ConfigError(f"{path}: cannot be read: {reason}; check the path") from None
     try:
         raw = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:

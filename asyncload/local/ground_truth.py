@@ -14,6 +14,7 @@ from typing import Self
 import msgspec
 
 from asyncload.errors import LogError
+from asyncload.records.files import read_errors
 
 
 class _Played(msgspec.Struct, kw_only=True):
@@ -142,10 +143,8 @@ class TruthLog:
 def read_truth(path: Path) -> list[TruthRecord]:
     """Read a truth log, leaving out a torn last line. Raises :class:`LogError`."""
     decoder = msgspec.json.Decoder(TruthRecord)
-    try:
+    with read_errors(path, LogError, f"cannot read the truth log {path}", remedy="check the path"):
         lines = path.read_bytes().splitlines(keepends=True)
-    except OSError as problem:
-        raise LogError(f"cannot read the truth log {path}: {problem.strerror}") from None
     records: list[TruthRecord] = []
     for number, line in enumerate(lines, 1):
         if not line.endswith(b"\n"):

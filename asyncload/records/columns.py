@@ -27,6 +27,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from asyncload.errors import LogError
+from asyncload.records.log import log_errors
 from asyncload.records.record import (
     Ledger,
     Level,
@@ -142,25 +143,16 @@ def read_columns(path: Path, *, progress: Callable[[int, int], None] | None = No
     """
     path = Path(path)
     columns = _Columns()
-    try:
-        with path.open("rb") as file:
-            size = _size(file)
-            done = 0
-            for block in _parsed(_blocks(file)):
-                columns.add(block)
-                if not columns.records:
-                    break  # a log starts with a record: this is something else, however long
-                done += len(block.lines)
-                if progress is not None:
-                    progress(done, max(size, done))
-    except FileNotFoundError:
-        raise LogError(f"there is no log {path}; check the path, or make one with a run") from None
-    except IsADirectoryError:
-        raise LogError(f"{path} is a directory, not a log; name the .jsonl file in it") from None
-    except OSError as problem:
-        raise LogError(
-            f"cannot read the log {path}: {problem.strerror}; check the file and its permissions"
-        ) from None
+    with log_errors(path), path.open("rb") as file:
+        size = _size(file)
+        done = 0
+        for block in _parsed(_blocks(file)):
+            columns.add(block)
+            if not columns.records:
+                break  # a log starts with a record: this is something else, however long
+            done += len(block.lines)
+            if progress is not None:
+                progress(done, max(size, done))
     if not columns.records and not columns.skipped:
         raise LogError(f"the log {path} is empty; it has a first line once a run has started")
     if not columns.records:

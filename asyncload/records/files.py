@@ -1,4 +1,4 @@
-"""Files that others read while they are being written."""
+"""Reading files of users, and writing files that others read meanwhile."""
 
 from __future__ import annotations
 
@@ -8,6 +8,42 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from asyncload.errors import AsyncloadError
+
+
+@contextlib.contextmanager
+def read_errors(
+    path: Path,
+    error: type[AsyncloadError],
+    cannot: str,
+    *,
+    remedy: str,
+    missing: str | None = None,
+    folder: str | None = None,
+) -> Iterator[None]:
+    """Raise an ``error`` of one sentence for what goes wrong while ``path`` is opened and read.
+
+    The sentence is ``cannot``, such as "cannot read the log run.jsonl", with the reason and the
+    ``remedy``; or ``missing`` where there is no such file, and ``folder`` where it is a folder.
+    """
+    if "\0" in str(path):  # Python raises ValueError for it, which much else might raise too
+        raise error(f"{cannot}: its name has a null character; {remedy}")
+    try:
+        yield
+    except FileNotFoundError as problem:
+        raise error(missing or _sentence(cannot, problem, remedy)) from None
+    except IsADirectoryError as problem:
+        raise error(folder or _sentence(cannot, problem, remedy)) from None
+    except UnicodeDecodeError as problem:
+        found = f"byte 0x{problem.object[problem.start]:02x}"
+        raise error(f"{cannot}: it is not text in UTF-8 ({found}); save it as that") from None
+    except OSError as problem:
+        raise error(_sentence(cannot, problem, remedy)) from None
+
+
+def _sentence(cannot: str, problem: OSError, remedy: str) -> str:
+    return f"{cannot}: {problem.strerror or problem}; {remedy}"
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 
 from asyncload.errors import ConfigError, LogError
-from asyncload.records.files import check_place
+from asyncload.records.files import check_place, read_errors
 from asyncload.records.record import AnyRecord, Record, RunHeader
 
 FLUSH_INTERVAL = 0.25
@@ -259,26 +259,24 @@ class LogReader:
 
     def __iter__(self) -> Iterator[AnyRecord]:
         decoder: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
-        try:
-            with self.path.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                for number, line in enumerate(file):
-                    if self._progress is not None and number % 20_000 == 0:
-                        self._progress(file.tell(), size)
-                    try:
-                        yield decoder.decode(line)
-                    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                        self.skipped += 1
-        except FileNotFoundError:
-            raise LogError(
-                f"there is no log {self.path}; check the path, or make one with a run"
-            ) from None
-        except IsADirectoryError:
-            raise LogError(
-                f"{self.path} is a directory, not a log; name the .jsonl file in it"
-            ) from None
-        except OSError as problem:
-            raise LogError(
-                f"cannot read the log {self.path}: {problem.strerror}; "
-                "check the file and its permissions"
-            ) from None
+        with log_errors(self.path), self.path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            for number, line in enumerate(file):
+                if self._progress is not None and number % 20_000 == 0:
+                    self._progress(file.tell(), size)
+                try:
+                    yield decoder.decode(line)
+                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                    self.skipped += 1
+
+
+def log_errors(path: Path) -> contextlib.AbstractContextManager[None]:
+    """Raise :class:`LogError` for what goes wrong while the log at ``path`` is read."""
+    return read_errors(
+        path,
+        LogError,
+        f"cannot read the log {path}",
+        remedy="check the file and its permissions",
+        missing=f"there is no log {path}; check the path, or make one with a run",
+        folder=f"{path} is a directory, not a log; name the .jsonl file in it",
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from asyncload.errors import ConfigError
+from asyncload.records.files import read_errors
 
 
 class TlsSettings(msgspec.Struct, frozen=True):
@@ -33,8 +34,16 @@ class TlsSettings(msgspec.Struct, frozen=True):
         """
         trusted = self.verify if isinstance(self.verify, str) else None
         for path in (trusted, self.certificate, self.key):
-            if path is not None and not Path(path).is_file():
-                raise ConfigError(f"TLS file {path!r} does not exist; check the path.")
+            if path is None:
+                continue
+            with read_errors(
+                Path(path),
+                ConfigError,
+                f"cannot read the TLS file {path!r}",
+                remedy="check the path",
+                missing=f"TLS file {path!r} does not exist; check the path.",
+            ):
+                Path(path).open("rb").close()
         try:
             context = ssl.create_default_context(cafile=trusted)
             if self.certificate is not None:

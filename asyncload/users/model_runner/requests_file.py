@@ -17,7 +17,7 @@ from jinja2.utils import missing
 from asyncload.errors import ConfigError
 from asyncload.transport.error_text import describe
 from asyncload.users.templates.rows import near_names
-from asyncload.users.templates.tables import unreadable
+from asyncload.users.templates.tables import data_errors
 
 RESULT_PLACES: Final = frozenset(
     {"test_results_location", "test_results_bucket", "test_results_prefix"}
@@ -34,10 +34,8 @@ class RequestsFile:
 
     def __init__(self, path: Path, *, key: str) -> None:
         self._file = f"{key}: {str(path)!r}"
-        try:
+        with data_errors(path, key):
             text = path.read_text(encoding="utf-8-sig")
-        except (OSError, ValueError) as problem:
-            raise unreadable(path, key, problem) from None
         try:
             environment = ImmutableSandboxedEnvironment(undefined=_Undefined)
             self.names = frozenset(find_undeclared_variables(environment.parse(text)))

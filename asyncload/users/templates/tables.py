@@ -7,6 +7,7 @@ Reading happens in set-up, off the loop. What is wrong with a file is a
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import functools
 import re
@@ -20,7 +21,8 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from asyncload.errors import ConfigError
-from asyncload.transport.error_text import describe, hide_secrets
+from asyncload.records.files import read_errors
+from asyncload.transport.error_text import hide_secrets
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "files"]
 SUFFIXES: Final[dict[str, Format]] = {
@@ -133,7 +135,7 @@ def _text_rows(
     quoting: Any = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
     limit = csv.field_size_limit(sys.maxsize)  # a field may be an image in base64
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with data_errors(path, key), path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
             for row in reader:
                 if row:
@@ -148,8 +150,6 @@ def _text_rows(
             f"{key}: {str(path)!r} cannot be read after line {lines[-1] if lines else 0}: "
             f"{reason}{hint}"
         ) from None
-    except (OSError, UnicodeDecodeError) as problem:
-        raise unreadable(path, key, problem) from None
     finally:
         csv.field_size_limit(limit)
 
@@ -173,10 +173,7 @@ def _numbers(texts: list[str]) -> list[Any] | None:
 
 def read_json_lines(path: Path, *, key: str) -> Table:
     """Read a file of JSON objects, one a line. Its columns are the members any of them has."""
-    try:
-        content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    except OSError as problem:
-        raise unreadable(path, key, problem) from None
+    content = read_bytes(path, key=key).removeprefix(b"\xef\xbb\xbf")
     decoder = msgspec.json.Decoder()
     rows: list[dict[str, Any]] = []
     lines: list[int] = []
@@ -208,18 +205,21 @@ def read_parquet(path: Path, *, key: str) -> Table:
     """Read a Parquet file, each column when it is asked for."""
     import polars as pl
 
-    problems = (OSError, pl.exceptions.PolarsError)
-    try:
+    @contextlib.contextmanager
+    def reading() -> Iterator[None]:
+        try:
+            with data_errors(path, key), path.open("rb"):  # of a missing file Polars says more
+                yield
+        except pl.exceptions.PolarsError as problem:
+            raise _no_parquet(path, key, problem) from None
+
+    with reading():
         names = list(pl.read_parquet_schema(path))
         count = int(pl.scan_parquet(path).select(pl.len()).collect().item())
-    except problems as problem:
-        raise _no_parquet(path, key, problem) from None
 
     def column(name: str) -> Column:
-        try:
+        with reading():
             values = pl.read_parquet(path, columns=[name])[name].to_list()
-        except problems as problem:
-            raise _no_parquet(path, key, problem) from None
         return Column([_number(one) if isinstance(one, Decimal) else one for one in values])
 
     return Table(names, count, column=column, place=lambda row: f"row {row + 1}")
@@ -257,11 +257,14 @@ def find_files(path: Path, *, key: str) -> list[Path]:
     """Find the files of a folder or of a pattern by name, but for hidden ones."""
     folder, pattern = (path, "*") if path.is_dir() else (path.parent, path.name)
     try:
-        found = sorted(
-            file for file in folder.glob(pattern) if file.is_file() and file.name[0] != "."
-        )
-    except (OSError, ValueError) as problem:
-        raise unreadable(path, key, problem) from None
+        with data_errors(path, key):
+            found = sorted(
+                file for file in folder.glob(pattern) if file.is_file() and file.name[0] != "."
+            )
+    except ValueError as problem:
+        raise ConfigError(
+            f"{key}: {str(path)!r} is no pattern of files: {problem}; write one like images/*.jpg"
+        ) from None
     if not found:
         raise ConfigError(f"{key}: there is no file in {str(path)!r}; name a folder that has some")
     return found
@@ -269,28 +272,21 @@ def find_files(path: Path, *, key: str) -> list[Path]:
 
 def read_bytes(path: Path, *, key: str) -> FileBytes:
     """Read a file that is sent as it is."""
-    try:
+    with data_errors(path, key):
         return FileBytes(path.read_bytes())
-    except (OSError, ValueError) as problem:
-        raise unreadable(path, key, problem) from None
+
+
+def data_errors(path: Path, key: str) -> contextlib.AbstractContextManager[None]:
+    """Raise :class:`ConfigError` that names ``key`` for what goes wrong while ``path`` is read."""
+    return read_errors(
+        path, ConfigError, f"{key}: cannot read {str(path)!r}", remedy="name a file that is there"
+    )
 
 
 def _no_parquet(path: Path, key: str, problem: Exception) -> ConfigError:
-    if isinstance(problem, OSError):
-        return unreadable(path, key, problem)
     # Of "parquet: File out of specification: The file must end with PAR1" the last part tells.
     reason = hide_secrets(" ".join(str(problem).split())).rpartition(": ")[2].rstrip(".")
     return ConfigError(
         f"{key}: cannot read {str(path)!r} as Parquet ({reason or type(problem).__name__}); "
         "name a file that is whole, or say what it is with format"
     )
-
-
-def unreadable(path: Path, key: str, problem: Exception) -> ConfigError:
-    """Say in one sentence why ``path`` cannot be read, and what to do about it."""
-    if isinstance(problem, UnicodeDecodeError):
-        return ConfigError(f"{key}: {str(path)!r} is not text in UTF-8; save it as that")
-    reason = getattr(problem, "strerror", None) or describe(problem)
-    place = f"{key}: cannot read {str(path)!r}"
-    remedy = "name a file that is there" if isinstance(problem, OSError) else "name one that is"
-    return ConfigError(f"{place}: {reason}; {remedy}")

@@ -91,6 +91,16 @@ def test_a_file_that_is_not_there_is_named(tmp_path, monkeypatch):
         )
 
 
+def test_a_file_that_is_not_utf_8_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("latin.json").write_bytes('["größe"]'.encode("latin-1"))
+    with pytest.raises(ConfigError) as caught:
+        RequestsFile(Path("latin.json"), key=KEY)
+    assert str(caught.value) == (
+        f"{KEY}: cannot read 'latin.json': it is not text in UTF-8 (byte 0xf6); save it as that"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -120,7 +130,6 @@ def test_a_file_that_is_not_there_is_named(tmp_path, monkeypatch):
         ("[1e400]", "is not JSON once it is filled in: ValidationError: Number out of range - at "),
         ("[NaN]", "is not JSON once it is filled in: DecodeError: JSON is malformed: invalid "),
         ("[" * 100_000 + "]" * 100_000, "is not JSON once it is filled in: "),
-        (b'["\xff"]', "is not text in UTF-8; save it as that"),
         ('{"imageUrls": []}', (
             "holds an object, not a list of requests; write [{…}, …], also for a single one")),
         ('"text"', "holds a text, not a list of requests; "),

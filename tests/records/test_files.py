@@ -1,0 +1,76 @@
+"""What goes wrong with a user's file is told in one sentence, whoever reads it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from asyncload.errors import ConfigError, LogError
+from asyncload.records.files import read_errors
+
+
+def sentence(path, read=Path.read_text, error=ConfigError, **more):
+    with (
+        pytest.raises(error) as caught,
+        read_errors(path, error, f"cannot read {path}", remedy="check it", **more),
+    ):
+        read(path)
+    assert caught.value.__cause__ is None
+    return str(caught.value)
+
+
+def test_what_can_be_read_is_read(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("text")
+    with read_errors(path, ConfigError, "cannot read it", remedy="check it"):
+        assert path.read_text() == "text"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("none", "No such file or directory"),
+        (".", "Is a directory"),
+        ("/dev/null/x", "Not a directory"),
+        ("a\0b", "its name has a null character"),
+    ],
+)
+def test_the_reason_and_the_remedy_are_named(name, reason, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path(name)
+    assert sentence(path) == f"cannot read {path}: {reason}; check it"
+
+
+def test_a_missing_file_and_a_folder_may_have_sentences_of_their_own(tmp_path):
+    more = {"missing": "there is none", "folder": "name a file in it"}
+    assert sentence(tmp_path / "none", **more) == "there is none"
+    assert sentence(tmp_path, **more) == "name a file in it"
+
+
+def test_what_is_not_utf_8_is_named_with_the_first_byte_that_is_not(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"a\xe9b\xff")
+    assert sentence(path, lambda one: one.read_text(encoding="utf-8")) == (
+        f"cannot read {path}: it is not text in UTF-8 (byte 0xe9); save it as that"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_named(tmp_path):
+    path = tmp_path / "file"
+    path.touch(0o000)
+    assert sentence(path) == f"cannot read {path}: Permission denied; check it"
+
+
+def test_an_error_is_of_the_class_asked_for(tmp_path):
+    assert sentence(tmp_path / "none", error=LogError).startswith("cannot read ")
+
+
+def test_mistakes_of_the_program_are_not_taken_for_the_users(tmp_path):
+    def broken(_):
+        raise ValueError("ours")
+
+    with pytest.raises(ValueError, match="ours"):
+        sentence(tmp_path, broken)
