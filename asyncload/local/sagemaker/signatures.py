@@ -1,4 +1,4 @@
-"""Whether a request is signed as AWS demands: Signature Version 4, worked out from what arrived.
+"""Whether a request is signed as AWS demands: botocore signs what arrived once more.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 
@@ -14,9 +14,12 @@ import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote
 
 import msgspec
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.compat import HTTPHeaders
+from botocore.credentials import Credentials
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 SKEW: Final = 300
@@ -56,7 +59,7 @@ class Verifier:
 
     def __init__(self, *, access_key: str, secret_key: str, region: str, service: str) -> None:
         self._access_key = access_key
-        self._secret_key = secret_key
+        self._signer = _Signer(Credentials(access_key, secret_key), service, region)
         self._region = region
         self._service = service
 
@@ -92,7 +95,7 @@ class Verifier:
         signed = found["signed"].split(";")
         _check_signed(request, signed)
         _check_clock(stamp, date, now)
-        wanted = self._signature(request, signed, stamp, "/".join(scope[1:]))
+        wanted = self._signature(request, signed, stamp)
         if not hmac.compare_digest(wanted, found["signature"]):
             raise _wrong(
                 "The request signature we calculated does not match the signature you provided. "
@@ -100,39 +103,26 @@ class Verifier:
                 "documentation for details."
             )
 
-    def _signature(self, request: Request, signed: list[str], stamp: str, scope: str) -> str:
-        canonical = canonical_request(request, signed)
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
-        key = b"AWS4" + self._secret_key.encode()
-        for part in scope.split("/"):
-            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-        text = f"{ALGORITHM}\n{stamp}\n{scope}\n{digest}"
-        return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    def _signature(self, request: Request, signed: list[str], stamp: str) -> str:
+        """Sign what arrived with the key that it should be signed with, at the time it says."""
+        headers = {name: request.headers[name] for name in signed}
+        url = f"http://localhost{request.path}"  # the host that is signed is the header
+        again = AWSRequest(
+            request.method,
+            f"{url}?{request.query}" if request.query else url,
+            headers,
+            request.body,
+        )
+        again.context["timestamp"] = stamp
+        to_sign = self._signer.string_to_sign(again, self._signer.canonical_request(again))
+        return str(self._signer.signature(to_sign, again))
 
 
-def canonical_request(request: Request, signed: list[str]) -> str:
-    """Write a request in its canonical form. Paths are escaped once more, as for all but S3."""
-    segments: list[str] = []
-    for segment in request.path.split("/"):
-        if segment == "..":
-            segments = segments[:-1]
-        elif segment not in {"", "."}:
-            segments.append(quote(segment, safe="~"))
-    path = "/" + "/".join(segments)
-    if segments and request.path.endswith("/"):
-        path += "/"
-    pairs = sorted(pair.partition("=")[::2] for pair in request.query.split("&") if pair)
-    headers = [f"{name}:{' '.join(request.headers[name].split())}" for name in signed]
-    lines = [
-        request.method,
-        path,
-        "&".join(f"{name}={value}" for name, value in pairs),
-        *headers,
-        "",
-        ";".join(signed),
-        hashlib.sha256(request.body).hexdigest(),
-    ]
-    return "\n".join(lines)
+class _Signer(SigV4Auth):  # type: ignore[misc]
+    """Signs all headers of a request, also those that botocore itself never signs."""
+
+    def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
+        return request.headers
 
 
 def _check_signed(request: Request, signed: list[str]) -> None:

@@ -103,6 +103,15 @@ def test_what_botocore_signs_is_accepted_and_nothing_of_it_can_be_changed(
         assert verdict(replace(request, headers=forged)) == "InvalidSignatureException"
 
 
+def test_a_client_may_sign_headers_that_botocore_leaves_out():
+    with mock.patch("botocore.auth.SIGNED_HEADERS_BLACKLIST", []):
+        request = signed(headers={"User-Agent": "another SDK"})
+    assert "user-agent" in request.headers["authorization"]
+    assert verdict(request) is None
+    forged = {**request.headers, "user-agent": "somebody else"}
+    assert verdict(replace(request, headers=forged)) == "InvalidSignatureException"
+
+
 @pytest.mark.parametrize(
     ("request_", "code"),
     [
