@@ -5,37 +5,25 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
-from msgspec import inspect as types
 
+from asyncload.config.fault import Fault, find_fault
 from asyncload.config.redact import redact
 from asyncload.errors import ConfigError
 from asyncload.plan.duration import dec_hook
 
 T = TypeVar("T")
 
-_EXPECTED = {
-    "float": "a number",
-    "int": "a whole number",
-    "str": "a text",
+_IN_WORDS: Final = {
     "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
     "array": "a list",
     "object": "keys and values",
 }
-_NAMES = {
-    bool: "bool",
-    int: "int",
-    float: "float",
-    str: "str",
-    list: "array",
-    tuple: "array",
-    dict: "object",
-    type(None): "null",
-}
-_PATH = re.compile(r" - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`$")
-_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
 
 def convert(raw: Any, kind: type[T], *, where: str = "") -> T:
@@ -50,52 +38,37 @@ def convert(raw: Any, kind: type[T], *, where: str = "") -> T:
         try:
             return msgspec.convert(raw, kind, dec_hook=dec_hook)
         except msgspec.ValidationError as problem:
-            of_key, steps, message = _read(problem)
-            wanted, got = _types(message)
-            is_text = _takes_text(wanted, steps) and not of_key
-            steps = _located(raw, steps, wanted, got)
-            if is_text and got == "int" and steps and ... not in steps:
-                raw = _replaced(raw, steps, str(_value_at(raw, steps)))
-                continue
-            raise explain(problem, raw, kind, where=where) from None
+            fault = find_fault(problem, raw, kind)
+            if fault.what != "value" or fault.got != "int" or not _takes_text(fault):
+                raise _refusal(fault, where) from None
+            raw = _replaced(raw, fault.place.steps, str(fault.value))
 
 
 def explain(problem: msgspec.ValidationError, raw: Any, kind: Any, *, where: str) -> ConfigError:
-    """Make the :class:`ConfigError` that says what ``problem`` means."""
-    of_key, steps, message = _read(problem)
-    wanted, got = _types(message)
-    is_text = _takes_text(wanted, steps)
-    if not of_key:
-        steps = _located(raw, steps, wanted, got)
-    named = [str(step) for step in steps if step is not ...]
+    """Make the :class:`ConfigError` that says what is behind ``problem``."""
+    return _refusal(find_fault(problem, raw, kind), where)
+
+
+def _refusal(fault: Fault, where: str) -> ConfigError:
     key = where
-    for step in named:
+    for step in fault.place.steps:
         key = below(key, step)
-    value = redact(_value_at(raw, steps), named[-1] if named else "")
     place = key or "the config"
-    fields = _fields_at(kind, raw, steps)
-    if of_key:
-        return ConfigError(f"{place}: a key there is not {_words(message)}; write it as that")
-    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", message, re.DOTALL):
-        return _unknown_key(unknown[1], fields, key)
-    if missing := re.fullmatch(r"Object missing required field `(.*)`", message):
-        return ConfigError(f"{below(key, missing[1])}: is missing; add it")
-    if re.fullmatch(r"Invalid (enum )?value .*", message, re.DOTALL):
-        allowed = _allowed_at(kind, raw, steps)
-        return ConfigError(
-            f"{place}: {_show(value)} is not one of {', '.join(allowed)}{_near(value, allowed)}"
-        )
-    if message.startswith("Expected `"):
-        required = bool(named) and _is_required(kind, raw, steps)
-        return ConfigError(
-            f"{place}: {_type_sentence(message, value, required=required, is_text=is_text)}"
-        )
-    if message == "Number out of range":
-        return ConfigError(f"{place}: {_show(value)} is too large; give a smaller number")
+    match fault.what:
+        case "key":
+            words = _one_of(fault) if fault.allowed else _types(fault)
+            return ConfigError(f"{place}: a key there is not {words}; write it as that")
+        case "unknown":
+            return _unknown_key(fault.message, fault.fields, key)
+        case "missing":
+            return ConfigError(f"{below(key, fault.message)}: is missing; add it")
+        case "value":
+            return ConfigError(f"{place}: {_value_sentence(fault)}")
     # What a struct says of one of its fields: "workers is 0; give …".
-    if (own := re.match(r"(\w+)(?:: | (?=is |must ))", message)) and own[1] in fields:
-        place, message = below(key, own[1]), message[own.end() :]
-    return ConfigError(f"{place}: {message}" if place != "the config" else message)
+    own = re.match(r"(\w+)(?:: | (?=is |must ))", fault.message)
+    if own and own[1] in fault.fields:
+        return ConfigError(f"{below(key, own[1])}: {fault.message[own.end() :]}")
+    return ConfigError(f"{key}: {fault.message}" if key else fault.message)
 
 
 def below(where: str, key: str | int) -> str:
@@ -105,76 +78,51 @@ def below(where: str, key: str | int) -> str:
     return f"{where}.{text}" if where else text
 
 
-def _read(problem: msgspec.ValidationError) -> tuple[bool, list[Any], str]:
-    """Whether a key is wrong (not a value), the steps to it, and msgspec's message.
-
-    A step is a field, an index, or ``...`` for any key of a mapping.
-    """
-    text = str(problem)
-    match = _PATH.search(text)
-    if match is None:
-        return False, [], text
-    steps: list[Any] = [
-        name or (... if index == "..." else int(index))
-        for name, index in _STEP.findall(match["path"])
-    ]
-    return match["key"] is not None, steps, text[: match.start()]
-
-
-def _located(raw: Any, steps: Sequence[Any], wanted: Sequence[str], got: str) -> list[Any]:
-    """Put in the key that msgspec leaves out of a path: the first one of a value of type ``got``.
-
-    The steps stay as they are where no value is of that type.
-    """
-    if ... not in steps or got in wanted:
-        return list(steps)
-    before, after = steps[: steps.index(...)], steps[steps.index(...) + 1 :]
-    above = _value_at(raw, before)
-    for key in above if isinstance(above, Mapping) else ():
-        found = _located(raw, [*before, key, *after], wanted, got)
-        if ... not in found and _has_type(_value_at(raw, found), got):
-            return found
-    return list(steps)
-
-
-def _has_type(value: Any, name: str) -> bool:
-    """Whether msgspec would call the type of ``value`` so."""
-    return next((_NAMES[kind] for kind in type(value).__mro__ if kind in _NAMES), "") == name
-
-
-def _takes_text(wanted: Sequence[str], steps: Sequence[Any]) -> bool:
+def _takes_text(fault: Fault) -> bool:
     """Whether a number there was meant as a text: of the values of a mapping most are."""
-    return wanted == ["str"] or (... in steps and "str" in wanted and "int" not in wanted)
+    wanted = fault.wanted
+    return wanted == ["str"] or (fault.place.in_mapping and "str" in wanted and "int" not in wanted)
 
 
-def _type_sentence(message: str, value: Any, *, required: bool, is_text: bool) -> str:
-    """Say which type is expected, of msgspec's "Expected `int`, got `str`"."""
-    names, _ = _types(message)
-    more = re.sub(r"^Expected `[^`]*`|, got .*$", "", message)
-    wanted = _words(message) + more.replace(">=", "of at least").replace("<=", "of at most")
-    if value is None:
-        return f"is empty; give {wanted}" + ("" if required else ", or leave the key out")
+def _value_sentence(fault: Fault) -> str:
+    """Say of a value what is wanted in its place."""
+    wanted, fitting = fault.wanted, fault.fitting
+    steps = fault.place.steps
+    value = redact(fault.value, str(steps[-1]) if steps else "")
+    if value is None and wanted:
+        more = "" if fault.place.required else ", or leave the key out"
+        return f"is empty; give {_types(fault)}{more}"
+    if fitting and fault.allowed:
+        close = difflib.get_close_matches(str(value), _texts(fault), n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"{_show(value)} is not {_one_of(fault)}{hint}"
+    limits = fault.broken_limits
+    if limits:
+        return f"expected {_IN_WORDS[fitting]} {' and '.join(limits)}, got {_show(value)}"
+    if fitting and fault.got == "int":
+        return f"{_show(value)} is too large; give a smaller number"
+    if fitting or not wanted:
+        return fault.message
     hint = ""
-    if is_text and isinstance(value, bool | float):
+    if _takes_text(fault) and isinstance(value, bool | float):
         hint = "; put it in quotes"
-    elif names == ["array"] and isinstance(value, str) and value.isprintable():
+    elif wanted == ["array"] and isinstance(value, str) and value.isprintable():
         hint = f"; write [{value}]"
-    elif names in (["int"], ["float"]) and isinstance(value, str) and _is_number(value):
+    elif wanted in (["int"], ["float"]) and isinstance(value, str) and _is_number(value):
         hint = "; take the quotes away"
-    return f"expected {wanted}, got {_show(value)}{hint}"
+    return f"expected {_types(fault)}, got {_show(value)}{hint}"
 
 
-def _types(message: str) -> tuple[list[str], str]:
-    """Give the types that msgspec expected, but for null, and the one that it got."""
-    found = re.match(r"Expected `([^`]*)`[^`]*(?:`([^`]*)`)?", message)
-    if found is None:
-        return [], ""
-    return [name for name in found[1].split(" | ") if name != "null"], found[2] or ""
+def _types(fault: Fault) -> str:
+    return " or ".join(_IN_WORDS[name] for name in fault.wanted)
 
 
-def _words(message: str) -> str:
-    names, _ = _types(message)
-    return " or ".join(_EXPECTED.get(name, name) for name in names) or "nothing"
+def _one_of(fault: Fault) -> str:
+    return f"one of {', '.join(_texts(fault))}"
+
+
+def _texts(fault: Fault) -> list[str]:
+    return [str(value) for value in fault.allowed]
 
 
 def _is_number(text: str) -> bool:
@@ -205,72 +153,6 @@ def _unknown_key(name: str, fields: Sequence[str], where: str) -> ConfigError:
     return ConfigError(f"{key}: there is no such key; allowed here: {', '.join(fields)}")
 
 
-def _near(value: Any, allowed: Sequence[str]) -> str:
-    close = difflib.get_close_matches(str(value), allowed, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
 def _show(value: Any) -> str:
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _value_at(raw: Any, steps: Sequence[Any]) -> Any:
-    for step in steps:
-        if step is ...:
-            return raw
-        try:
-            raw = raw[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return raw
-
-
-def _fields_at(kind: Any, raw: Any, steps: Sequence[Any]) -> list[str]:
-    """Names of the fields of the struct at ``steps``."""
-    found = _type_at(kind, raw, steps)
-    if not isinstance(found, types.StructType):
-        return []
-    return [field.encode_name for field in found.fields]
-
-
-def _is_required(kind: Any, raw: Any, steps: Sequence[Any]) -> bool:
-    """Tell whether what stands at ``steps`` must be there."""
-    above = _type_at(kind, raw, steps[:-1])
-    if not isinstance(above, types.StructType):
-        return True
-    return any(field.required for field in above.fields if field.encode_name == steps[-1])
-
-
-def _allowed_at(kind: Any, raw: Any, steps: Sequence[Any]) -> list[str]:
-    """Values that the literal at ``steps`` may have."""
-    found = _type_at(kind, raw, steps)
-    options = found.types if isinstance(found, types.UnionType) else (found,)
-    literals = [one for one in options if isinstance(one, types.LiteralType)]
-    return [str(value) for literal in literals for value in literal.values]
-
-
-def _type_at(kind: Any, raw: Any, steps: Sequence[Any]) -> types.Type | None:
-    """Find the type that stands at ``steps`` below ``kind``, through structs, lists and dicts."""
-    at: types.Type | None = types.type_info(kind)
-    for step in steps:
-        options = at.types if isinstance(at, types.UnionType) else (at,)
-        inner = [_type_below(option, step) for option in options]
-        at = next((one for one in inner if one is not None), None)
-        raw = _value_at(raw, [step])
-    if isinstance(at, types.UnionType) and isinstance(raw, Mapping):
-        structs = [one for one in at.types if isinstance(one, types.StructType)]
-        return structs[0] if len(structs) == 1 else at
-    return at
-
-
-def _type_below(at: types.Type | None, step: Any) -> types.Type | None:
-    if isinstance(at, types.StructType):
-        return next((field.type for field in at.fields if field.encode_name == step), None)
-    if isinstance(at, types.ListType | types.VarTupleType):
-        return at.item_type
-    if isinstance(at, types.TupleType) and isinstance(step, int) and step < len(at.item_types):
-        return at.item_types[step]
-    if isinstance(at, types.DictType):
-        return at.value_type
-    return None

@@ -1,10 +1,16 @@
 """Options of user classes: any struct, with errors that name key, value and remedy."""
 
 import copy
-from typing import Annotated, Any, Literal
+import dataclasses
+import datetime as dt
+import enum
+import re
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from asyncload.config.convert import convert
 from asyncload.errors import ConfigError
@@ -44,6 +50,47 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
             raise ValueError(f"count is {self.count}; give 0 or more")
 
 
+class Circle(msgspec.Struct, tag="circle", tag_field="form", forbid_unknown_fields=True):
+    radius: Annotated[float, msgspec.Meta(gt=0, le=10)]
+
+
+class Square(msgspec.Struct, tag="square", tag_field="form", forbid_unknown_fields=True):
+    side: float
+
+
+Unit = TypeVar("Unit")
+
+
+class Amount(msgspec.Struct, Generic[Unit], forbid_unknown_fields=True):
+    of: Unit
+    number: int
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int = 0
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class More(msgspec.Struct, forbid_unknown_fields=True):
+    """Fields of rarer kinds."""
+
+    drawn: Circle | Square | None = None
+    only: Circle | None = None
+    point: Point | None = None
+    colour: Colour = Colour.RED
+    day: dt.date | None = None
+    amount: Amount[str] | None = None
+    by_colour: dict[Literal["red", "blue"], int] = {}
+    places: list[tuple[float, float]] = []
+    name: Annotated[str, msgspec.Meta(pattern="^[a-z]+$", max_length=3)] = ""
+
+
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
     pass
 
@@ -71,7 +118,7 @@ REFUSALS = [
      "user.items.1.nam: there is no such key; did you mean 'name'?"),
     ({"items": {"name": "a"}}, "user.items: expected a list, got {'name': 'a'}"),
     ({"by_name": {"x": {"nam": "b"}}},
-     "user.by_name.nam: there is no such key; did you mean 'name'?"),
+     "user.by_name.x.nam: there is no such key; did you mean 'name'?"),
     ({"counts": {"a": "x"}}, "user.counts.a: expected a whole number, got 'x'"),
     ({"counts": {"a": 1, "b": 2.5, "c": "x"}}, "user.counts.b: expected a whole number, got 2.5"),
     ({"texts": {"X-A": "x", "X-B": 0.5}},
@@ -98,6 +145,64 @@ def test_what_is_wrong_is_named_with_its_key_value_and_remedy(raw, sentence):
     with pytest.raises(ConfigError) as caught:
         convert(raw, Options, where="user")
     assert str(caught.value) == sentence
+
+
+MORE_REFUSALS = [
+    ({"drawn": {"form": "circel", "radius": 1}},
+     "drawn.form: 'circel' is not one of circle, square; did you mean 'circle'?"),
+    ({"drawn": {"radius": 1}}, "drawn.form: is missing; add it"),
+    ({"drawn": {"form": 5}}, "drawn.form: '5' is not one of circle, square"),
+    ({"drawn": {"form": "square"}}, "drawn.side: is missing; add it"),
+    ({"drawn": {"form": "square", "radius": 1}},
+     "drawn.radius: there is no such key; allowed here: side"),
+    ({"drawn": {"form": "circle", "radius": 0}},
+     "drawn.radius: expected a number over 0, got 0"),
+    ({"drawn": {"form": "circle", "radius": 10.5}},
+     "drawn.radius: expected a number of at most 10, got 10.5"),
+    ({"drawn": {"form": "square", "side": 10**400}}, f"drawn.side: 1{'0' * 58}… is too large"),
+    ({"only": {"form": "square", "radius": 1}}, "only.form: 'square' is not one of circle"),
+    ({"point": {"x": "a"}}, "point.x: expected a whole number, got 'a'"),
+    ({"point": {"y": 1}}, "point.x: is missing; add it"),
+    ({"point": 5}, "point: expected keys and values, got 5"),
+    ({"colour": "rde"}, "colour: 'rde' is not one of red, blue; did you mean 'red'?"),
+    ({"day": "soon"}, "day: Invalid "),
+    ({"by_colour": {"green": 1}},
+     "by_colour: a key there is not one of blue, red; write it as that"),
+    ({"amount": {"of": "g", "number": "x"}}, "amount.number: expected a whole number, got 'x'"),
+    ({"amount": {"of": 1.5, "number": 1}}, "amount: "),
+    ({"places": [[1, 2], [3, "x"]]}, "places.1.1: expected a number, got 'x'"),
+    ({"name": "Tom"}, "name: expected a text that matches '^[a-z]+$', got 'Tom'"),
+    ({"name": "abcd"}, "name: expected a text of length of at most 3, got 'abcd'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"), MORE_REFUSALS, ids=[str(r)[:60] for r, _ in MORE_REFUSALS]
+)
+def test_types_that_only_users_classes_have_are_told_in_the_same_words(raw, words):
+    with pytest.raises(ConfigError) as caught:
+        convert(raw, More)
+    assert str(caught.value).startswith(words)
+
+
+KEYS = st.sampled_from([*Options.__struct_fields__, *More.__struct_fields__, "x", "radius", "form"])
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["", "a", "circle"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(raw=st.dictionaries(KEYS, PLAIN, max_size=4), kind=st.sampled_from([Options, More]))
+def test_whatever_is_given_is_converted_or_refused_with_a_key_that_it_has(raw, kind):
+    said = "user.x: "
+    try:
+        convert(raw, kind, where="user")
+    except ConfigError as problem:
+        said = str(problem)
+    assert re.match(r"user\.[\w.]+: ", said)
+    assert "\n" not in said
 
 
 def test_options_of_a_class_that_has_none_are_refused():

@@ -72,7 +72,7 @@ def test_values_of_headers_are_in_no_log(tmp_path):
         (
             {"prometheus": "http://a", "metrics": {"q": {"series": 'x{a="1"}'}}},
             (
-                "monitor.0.metrics.series: is 'x{a=\"1\"}'; give the name alone, such as "
+                "monitor.0.metrics.q.series: is 'x{a=\"1\"}'; give the name alone, such as "
                 "http_requests_total, and its labels under labels"
             ),
         ),
