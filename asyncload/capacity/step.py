@@ -111,7 +111,7 @@ def config_of(
         return dataclasses.replace(
             scenario,
             model="open",
-            shape=Constant(height=level),
+            shape=Constant(level=level),
             duration=duration,
             user=_without_wait(scenario.user),
         )
