@@ -84,10 +84,6 @@ def make_config(
     log: str | Path | None = None,
 ) -> Config:
     """Make the config that :func:`run` would carry out. Raises :class:`ConfigError`."""
-    if not isinstance(target, Plan | Config | Mapping | str | Path):
-        raise ConfigError(
-            f"cannot run {target!r}; give a Plan, a Config, a dict, or the path of a config file"
-        )
     if isinstance(target, Plan | Config) and list(overrides):
         raise ConfigError(
             f"overrides are of a config file or dict, and this is a {type(target).__name__}; "

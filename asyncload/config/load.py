@@ -43,6 +43,8 @@ def load_config(
     if isinstance(source, Mapping):
         _check_data(source)
         return _load(_copied(source), overrides, environment, Path())
+    if not isinstance(source, str | Path):
+        raise ConfigError(f"{source!r} is no config; give a dict, or the path of a config file")
     path = Path(source)
     config = _load(read_yaml(path), overrides, environment, path.parent, named=f"{path}: ")
     return msgspec.structs.replace(config, source=str(path))
