@@ -69,6 +69,8 @@ def _silent_keys() -> Iterator[None]:
     finally:
         if _keyboard() == keys:
             with contextlib.suppress(termios.error):  # it was closed
+                # What was typed meanwhile is thrown away: the shell would take it for a command.
+                termios.tcflush(keys, termios.TCIFLUSH)
                 termios.tcsetattr(keys, termios.TCSANOW, before)
 
 
