@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from asyncload.config.fault import Fault, find_fault
 from asyncload.config.redact import redact
 from asyncload.errors import ConfigError
 from asyncload.plan.duration import dec_hook
+from asyncload.plan.fault import Fault, find_fault
 
 T = TypeVar("T")
 

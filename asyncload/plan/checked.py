@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,10 +11,8 @@ import numpy as np
 
 from asyncload.errors import ConfigError
 from asyncload.plan.duration import dec_hook
+from asyncload.plan.fault import Fault, find_fault
 
-_PLACE: Final = re.compile(r" - at `\$\.?(?P<place>[^`]*)`$")
-_TYPES: Final = re.compile(r"Expected `(?P<wanted>[^`]*)`(?P<size>.*?)(?:, got .*)?$")
-_MISSING: Final = re.compile(r"Object missing required field `(?P<name>\w+)`")
 _WORDS: Final = {
     "float": "a number",
     "int": "a whole number",
@@ -45,7 +42,9 @@ class Checked(msgspec.StructMeta):
             try:
                 return msgspec.convert(given, cls, dec_hook=dec_hook)
             except msgspec.ValidationError as problem:
-                raise ConfigError(f"{cls.__name__}: {_sentence(str(problem), given)}") from None
+                raise ConfigError(
+                    f"{cls.__name__}: {_sentence(find_fault(problem, given, cls))}"
+                ) from None
 
 
 def _bound(kind: msgspec.StructMeta, args: tuple[Any, ...], fields: Mapping[str, Any]) -> Any:
@@ -76,25 +75,22 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _sentence(message: str, given: Mapping[str, Any]) -> str:
-    """Say what msgspec says of a field with its name, its value and what is wanted."""
-    found = _PLACE.search(message)
-    place = found["place"] if found else ""
-    text = message[: found.start()] if found else message
-    if missing := _MISSING.match(text):
-        return f"{missing['name']} is missing; add it"
-    types = _TYPES.match(text)
-    if types is not None:
-        wanted = [name for name in types["wanted"].split(" | ") if name != "null"]
-        words = " or ".join(_WORDS.get(name, name) for name in wanted) + types["size"]
-        return f"{place} must be {words}, not {_value_at(place, given)!r}"
-    if not place or text.startswith(place):
-        return text
-    return f"{place}: {text}"
-
-
-def _value_at(place: str, given: Any) -> Any:
-    """Give the value at a place such as ``stages[0][1]``; of a mapping's values the mapping."""
-    for step in re.findall(r"\w+", place):
-        given = given[int(step) if step.isdigit() else step]
-    return given
+def _sentence(fault: Fault) -> str:
+    """Say of a field what is wanted, and its value."""
+    place = ""
+    for step in fault.place.steps:
+        place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else str(step)
+    match fault.what:
+        case "missing":
+            return f"{place}.{fault.message} is missing; add it".removeprefix(".")
+        case "value" if fault.wanted:
+            if fault.allowed:
+                words = f"one of {', '.join(map(str, fault.allowed))}"
+            else:
+                names = [fault.fitting] if fault.fitting else fault.wanted
+                words = " or ".join(_WORDS[name] for name in names)
+            limits = " and ".join(fault.broken_limits)
+            return f"{place} must be {words} {limits}".rstrip() + f", not {fault.value!r}"
+    if not place or fault.message.startswith(place):
+        return fault.message
+    return f"{place}: {fault.message}"
