@@ -27,7 +27,7 @@ from asyncload.plan.plan import Plan
 from asyncload.progress import Phase
 from asyncload.records.record import Level, Note, Sink
 from asyncload.transport.aws.session import CONNECTIONS, Aws
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.client import FastHttpClient
 from asyncload.transport.queue import RequestQueue
 
 SAMPLE_INTERVAL: Final = 1.0
@@ -69,7 +69,7 @@ class Engine:
         """Calls to status queues by name: requests to AWS that are no user's."""
         self._sink = sink
         self._aws = aws
-        self._http = HttpClient(clock=self.clock.now, limit=CONNECTIONS)
+        self._http = FastHttpClient(clock=self.clock.now, limit=CONNECTIONS)
         self._resources = contextlib.AsyncExitStack()
         self._service_clock = ServiceClock(0.0)
         self.ledger = JobLedger(

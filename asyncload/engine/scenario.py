@@ -16,7 +16,7 @@ from asyncload.plan.plan import Scenario
 from asyncload.records.record import FAILED, Request, Sink
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http_client import HttpClient
 from asyncload.transport.measure import CURRENT, Recorder, is_recorded
 from asyncload.users.user import Context, User
 from asyncload.users.wait import parse_wait

@@ -20,7 +20,7 @@ from asyncload.plan.plan import Plan, Scenario, UserSpec
 from asyncload.records.record import DROPPED_NAME
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http_client import HttpClient
 from asyncload.transport.queue import MessageQueue, RequestQueue
 from asyncload.users.base_url import check_base_url
 from asyncload.users.registry import KINDS, user_class

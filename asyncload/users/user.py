@@ -18,7 +18,7 @@ from asyncload.jobs.ledger import JobLedger
 from asyncload.jobs.status import Parse, parse_status
 from asyncload.plan.plan import Scenario
 from asyncload.transport.aws.session import Aws
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http_client import HttpClient
 from asyncload.transport.measure import Measurement, Recorder
 from asyncload.transport.queue import MessageQueue, RequestQueue
 from asyncload.users.base_url import LOCAL

@@ -28,7 +28,7 @@ from asyncload.records.record import Tee
 from asyncload.stats.live import LiveStats
 from asyncload.transport.aws.fast_sqs import FastSqsQueue
 from asyncload.transport.aws.session import Aws
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.client import FastHttpClient
 
 RUN_ID = "be7c" * 3
 
@@ -73,7 +73,7 @@ async def main() -> None:
     for _ in range(jobs):
         now = clock()
         ledger.accept(ledger.open(about, due=now, start=now), str(uuid.uuid4()))
-    async with Aws(endpoint_url=url) as aws, HttpClient(clock=clock) as http:
+    async with Aws(endpoint_url=url) as aws, FastHttpClient(clock=clock) as http:
         queue = await Queue.of(aws, http, f"{url}/123456789012/statuses")
         assert isinstance(queue, Queue)
         queue.left, queue.empty = 2 * jobs, asyncio.Event()

@@ -9,7 +9,7 @@ from asyncload.transport.aws import sqs_wire
 from asyncload.transport.aws.operation import FastService, Operation
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.aws.sqs_batcher import BATCH, Batches
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http_client import HttpClient
 from asyncload.transport.queue import LONG_POLL
 
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.aws.sigv4 import Signer, SigningTemplate
-from asyncload.transport.http.client import Body, Fill, HttpClient, PreparedRequest
-from asyncload.transport.http.connection import Listener
 from asyncload.transport.http.pool import Timeouts
-from asyncload.transport.http.response import Response
+from asyncload.transport.http.response import Listener, Response
+from asyncload.transport.http_client import Body, Fill, HttpClient, PreparedRequest
 from asyncload.transport.measure import CURRENT, Recorder
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from asyncload.transport.aws.operation import FastService, Operation
 from asyncload.transport.aws.session import Aws
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http_client import HttpClient
 from asyncload.transport.measure import CURRENT
 
 INVOKE: Final[Mapping[str, str]] = MappingProxyType(

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from asyncload.transport.http.client import DEFAULTS, Body, Fill, HttpClient, PreparedRequest
-from asyncload.transport.http.connection import Listener
+from asyncload.transport.http.client import DEFAULTS
 from asyncload.transport.http.http_errors import (
     ConnectFailed,
     ConnectionClosed,
@@ -27,8 +26,9 @@ from asyncload.transport.http.http_errors import (
     TransportError,
 )
 from asyncload.transport.http.pool import Timeouts
-from asyncload.transport.http.response import Response
+from asyncload.transport.http.response import Listener, Response
 from asyncload.transport.http.tls import TlsSettings
+from asyncload.transport.http_client import Body, Fill, HttpClient, PreparedRequest
 
 if TYPE_CHECKING:
     import ssl
@@ -44,11 +44,11 @@ class AiohttpRequest(PreparedRequest, frozen=True, eq=False):
 
 
 class AiohttpClient:
-    """An async context manager with the fast client's ``prepare``, ``filling`` and ``send``."""
+    """An HttpClient, and an async context manager; ``fast`` checks what is prepared."""
 
     def __init__(self, fast: HttpClient) -> None:
         self._fast = fast
-        self._clock = fast.clock
+        self._clock = self.clock = fast.clock
         self._contexts: dict[TlsSettings, ssl.SSLContext] = {}
         self._session: aiohttp.ClientSession | None = None
 
@@ -74,7 +74,7 @@ class AiohttpClient:
         *,
         tls: TlsSettings | None = None,
     ) -> PreparedRequest:
-        """As :meth:`HttpClient.prepare`, which checks what can be checked beforehand."""
+        """As :meth:`HttpClient.prepare`."""
         from yarl import URL
 
         prepared = self._fast.prepare(method, url, headers, tls=tls)
@@ -83,9 +83,14 @@ class AiohttpClient:
         settings = tls or TlsSettings()
         if url.startswith("https") and settings not in self._contexts:
             self._contexts[settings] = settings.context()
-        fields = msgspec.structs.asdict(prepared)
-        fields["url"] = f"{URL(url).origin()}{prepared.target}"
-        return AiohttpRequest(**fields, headers=given, tls=settings)
+        return AiohttpRequest(
+            method=prepared.method,
+            url=f"{URL(url).origin()}{prepared.target}",
+            host=prepared.host,
+            target=prepared.target,
+            headers=given,
+            tls=settings,
+        )
 
     def filling(self, prepared: PreparedRequest, marks: Sequence[str]) -> Fill:
         """As :meth:`HttpClient.filling`."""

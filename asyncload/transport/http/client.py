@@ -16,15 +16,13 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote, urlsplit
 
-import msgspec
-
 from asyncload.errors import ConfigError
-from asyncload.transport.http.connection import Listener
 from asyncload.transport.http.connector import Resolver, Target, environment_proxies, proxy_for
 from asyncload.transport.http.http_errors import Timing, TransportError
 from asyncload.transport.http.pool import Pool, Timeouts
-from asyncload.transport.http.response import Response
+from asyncload.transport.http.response import Listener, Response
 from asyncload.transport.http.tls import TlsSettings
+from asyncload.transport.http_client import Body, Fill, PreparedRequest
 
 LARGE: Final = 131_072
 """Bodies above this many bytes are handed over in views instead of being joined to the head."""
@@ -32,20 +30,10 @@ LARGE: Final = 131_072
 DEFAULTS: Final = {"User-Agent": "asyncload", "Accept": "*/*", "Accept-Encoding": "identity"}
 """Headers sent unless the request has its own. We do not decompress, and say so."""
 
-Body = bytes | bytearray | memoryview
-Fill = Callable[[Sequence[bytes]], "PreparedRequest"]
-"""Gives a prepared request with these values in the places of its marks."""
 
+class FastRequest(PreparedRequest, frozen=True, eq=False):
+    """What the fast lane prepares: the bytes to send but for the body."""
 
-class PreparedRequest(msgspec.Struct, frozen=True, eq=False):
-    """A request but for its body. Made by :meth:`HttpClient.prepare`."""
-
-    method: str
-    url: str
-    host: str
-    """The value of the Host header."""
-    target: str
-    """Path and query as sent."""
     pool: Pool
     head: bytes
     """Request line and headers, up to where the content length is spliced in."""
@@ -55,8 +43,8 @@ class PreparedRequest(msgspec.Struct, frozen=True, eq=False):
     """A content length is sent even when the body is empty."""
 
 
-class HttpClient:
-    """Sends HTTP/1.1 requests over pooled connections; use as ``async with``.
+class FastHttpClient:
+    """The fast lane's HttpClient: HTTP/1.1 over pooled connections; use as ``async with``.
 
     ``limit`` bounds the connections per target. ``clock`` is monotonic,
     seconds; all timings are on it. Proxies come from the environment, read
@@ -99,16 +87,8 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         *,
         tls: TlsSettings | None = None,
-    ) -> PreparedRequest:
-        """Encode the head of a request once.
-
-        A ``Host`` header replaces the one of the URL, which stays the address
-        connected to and the name in TLS (see ``TlsSettings.server_name``).
-
-        Raises:
-            ConfigError: URL, method or a header cannot be sent.
-
-        """
+    ) -> FastRequest:
+        """Encode the head of a request once; as :meth:`HttpClient.prepare`."""
         scheme, host, port, target = _split(url)
         pool = self._pool(scheme, host, port, tls or self._tls)
         authority = f"[{host}]" if ":" in host else host
@@ -132,7 +112,7 @@ class HttpClient:
         lines += [_header(name, value) for name, value in [("Host", authority), *given.items()]]
         if not method.isascii() or not method.isalpha():
             raise ConfigError(f"{method!r} is not an HTTP method; use GET, POST or another word.")
-        return PreparedRequest(
+        return FastRequest(
             method=method,
             url=url,
             host=authority,
@@ -144,12 +124,8 @@ class HttpClient:
         )
 
     def filling(self, prepared: PreparedRequest, marks: Sequence[str]) -> Fill:
-        """Make the function that puts values into a head, in place of ``marks``.
-
-        A mark is a word of ASCII letters and digits that stands once in the URL
-        or in a header's value; the values come in the order of the marks. They
-        are put in as they are: the caller has encoded them for their place.
-        """
+        """Cut the head where the marks are; as :meth:`HttpClient.filling`."""
+        assert isinstance(prepared, FastRequest)
         segments = re.split(f"({'|'.join(marks)})".encode(), prepared.head)
         where = {mark.encode(): index for index, mark in enumerate(marks)}
         places = [
@@ -163,7 +139,7 @@ class HttpClient:
             pieces = segments[:]
             for position, index in places:
                 pieces[position] = values[index]
-            return PreparedRequest(
+            return FastRequest(
                 p.method,
                 p.url,
                 p.host,
@@ -197,13 +173,8 @@ class HttpClient:
         timeouts: Timeouts | None = None,
         listener: Listener | None = None,
     ) -> Response:
-        r"""Send a prepared request.
-
-        ``lines`` are further header lines, each ended by ``\r\n`` (such as a
-        signature). ``listener`` hears of the answer's body as it arrives.
-        Raises TransportError with its ``timing`` set; cancelling closes the
-        connection in use.
-        """
+        """Send a prepared request; as :meth:`HttpClient.send`."""
+        assert isinstance(prepared, FastRequest)
         clock = self._clock
         limits = timeouts or self._timeouts
         now = clock()

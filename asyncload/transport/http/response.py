@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from asyncload.transport.http.http_errors import Timing
+
+Listener = Callable[[bytes, float], None]
+"""Hears of each piece of an answer's body as it arrives, and when, on the client's clock.
+
+It must not raise."""
 
 
 class Response(msgspec.Struct, gc=False):

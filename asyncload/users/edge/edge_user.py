@@ -12,9 +12,9 @@ import anyio.to_thread
 import msgspec
 
 from asyncload.errors import ConfigError
-from asyncload.transport.http.client import HttpClient, PreparedRequest
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Response
+from asyncload.transport.http_client import HttpClient, PreparedRequest
 from asyncload.users.base_url import LOCAL
 from asyncload.users.edge.edge_options import EdgeOptions, SimulatedOptions
 from asyncload.users.local_server import generated_jpeg, simulated_endpoint

@@ -9,9 +9,9 @@ from typing import Any, Final, TypedDict, Unpack
 import msgspec
 
 from asyncload.errors import ConfigError
-from asyncload.transport.http.client import HttpClient, PreparedRequest
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Response
+from asyncload.transport.http_client import HttpClient, PreparedRequest
 from asyncload.transport.measure import Recorder
 from asyncload.users.base_url import check_base_url
 from asyncload.users.http.paths import Parameters, joined, usual_name, with_parameters

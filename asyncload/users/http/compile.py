@@ -11,9 +11,8 @@ from urllib.parse import quote
 import msgspec
 
 from asyncload.errors import ConfigError
-from asyncload.transport.http.aiohttp_client import AiohttpClient
-from asyncload.transport.http.client import Body, HttpClient, PreparedRequest
 from asyncload.transport.http.tls import TlsSettings
+from asyncload.transport.http_client import Body, HttpClient, PreparedRequest
 from asyncload.users.http.bodies import body_of
 from asyncload.users.http.checks import ExpectOptions, Judge, good_statuses, judge
 from asyncload.users.http.http_options import HttpOptions, RequestOptions, StepOptions
@@ -73,7 +72,7 @@ class CallMaker:
 
     def __init__(
         self,
-        client: HttpClient | AiohttpClient,
+        client: HttpClient,
         options: HttpOptions,
         table: Table | None,
         *,

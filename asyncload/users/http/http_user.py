@@ -11,8 +11,8 @@ import msgspec
 
 from asyncload.transport.error_text import hide_secrets
 from asyncload.transport.http.aiohttp_client import AiohttpClient
-from asyncload.transport.http.client import HttpClient
 from asyncload.transport.http.pool import Timeouts
+from asyncload.transport.http_client import HttpClient
 from asyncload.users.base_url import LOCAL
 from asyncload.users.edge.edge_options import SimulatedOptions
 from asyncload.users.http.checks import unexpected_status
@@ -28,7 +28,7 @@ from asyncload.users.user import Context, Setup, task
 class Calls(msgspec.Struct, frozen=True):
     """What all users of a scenario share."""
 
-    client: HttpClient | AiohttpClient
+    client: HttpClient
     calls: list[Call]
     weights: list[float] | None
     """Cumulative; ``None`` where there is one call."""
@@ -73,7 +73,7 @@ class HttpUser(TemplateUser):
                 simulated_endpoint(workers=wanted.workers, service_time=float(wanted.service_time))
             )
             options = msgspec.structs.replace(options, base_url=server.url)
-        client: HttpClient | AiohttpClient = setup.http
+        client: HttpClient = setup.http
         if options.client == "aiohttp":
             client = await setup.enter(AiohttpClient(setup.http))
         # Rows and templates may take seconds; the live view goes on meanwhile.
@@ -136,7 +136,7 @@ class HttpUser(TemplateUser):
         return wrong is None
 
 
-def _calls(setup: Setup, options: HttpOptions, client: HttpClient | AiohttpClient) -> Calls:
+def _calls(setup: Setup, options: HttpOptions, client: HttpClient) -> Calls:
     rows = Rows.read(setup, options)
     maker = CallMaker(client, options, rows.table, find=setup.find)
     calls = [

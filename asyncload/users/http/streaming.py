@@ -14,11 +14,10 @@ import msgspec
 
 from asyncload.records.record import Stream
 from asyncload.transport.error_text import hide_secrets
-from asyncload.transport.http.aiohttp_client import AiohttpClient
-from asyncload.transport.http.client import Body, HttpClient, PreparedRequest
 from asyncload.transport.http.http_errors import TransportError
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Response
+from asyncload.transport.http_client import Body, HttpClient, PreparedRequest
 from asyncload.transport.measure import Measurement
 
 StreamKind = Literal["chunks", "lines", "sse", "openai"]
@@ -219,7 +218,7 @@ def _reason(error: Any) -> str:
 
 
 async def send_listening(
-    client: HttpClient | AiohttpClient,
+    client: HttpClient,
     prepared: PreparedRequest,
     body: Body,
     timeouts: Timeouts | None,

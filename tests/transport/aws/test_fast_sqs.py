@@ -11,7 +11,7 @@ from asyncload.testing import status_body
 from asyncload.transport.aws.fast_sqs import FastSqsQueue
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.aws.sqs import SqsQueue
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.client import FastHttpClient
 from asyncload.transport.measure import CURRENT, Recorder, is_recorded
 from tests.transport.servers import serve
 
@@ -62,7 +62,7 @@ async def queue_at(url, http, **options):
 def test_messages_are_sent_ten_at_a_time_in_their_order(run):
     async def main():
         sqs = Sqs()
-        async with serve(sqs) as server, HttpClient() as http:
+        async with serve(sqs) as server, FastHttpClient() as http:
             queue = await queue_at(server.url, http, batch_linger=0.01)
             ids = await asyncio.gather(*(queue.send(f"m{n}") for n in range(25)))
         assert ids == [f"id-m{n}" for n in range(25)]
@@ -77,7 +77,7 @@ def test_messages_are_sent_ten_at_a_time_in_their_order(run):
 def test_a_lone_message_waits_no_longer_than_the_linger(run):
     async def main():
         sqs = Sqs()
-        async with serve(sqs) as server, HttpClient() as http:
+        async with serve(sqs) as server, FastHttpClient() as http:
             queue = await queue_at(server.url, http, batch_linger=0.01)
             assert await asyncio.wait_for(queue.send("m"), 5) == "id-m"
         assert sqs.batches == [["m"]]
@@ -88,7 +88,7 @@ def test_a_lone_message_waits_no_longer_than_the_linger(run):
 def test_the_failure_of_an_entry_reaches_its_own_sender_only(run):
     async def main():
         sqs = Sqs(failing=("m3",), forget=("m5",))
-        async with serve(sqs) as server, HttpClient() as http:
+        async with serve(sqs) as server, FastHttpClient() as http:
             queue = await queue_at(server.url, http, batch_linger=0.01)
             results = await asyncio.gather(
                 *(queue.send(f"m{n}") for n in range(10)), return_exceptions=True
@@ -104,7 +104,7 @@ def test_the_failure_of_an_entry_reaches_its_own_sender_only(run):
 
 def test_a_refused_batch_fails_each_of_its_messages_with_the_sdk_error(run):
     async def main():
-        async with serve(Sqs(status=403)) as server, HttpClient() as http:
+        async with serve(Sqs(status=403)) as server, FastHttpClient() as http:
             queue = await queue_at(server.url, http, batch_linger=0.001)
             results = await asyncio.gather(
                 *(queue.send(f"m{n}") for n in range(10)), return_exceptions=True
@@ -122,7 +122,7 @@ def test_a_call_is_one_request_due_with_its_first_message_and_a_failed_entry_its
     async def main():
         kept = Kept()
         loop = asyncio.get_running_loop()
-        async with serve(Sqs(failing=("m1",))) as server, HttpClient(clock=loop.time) as http:
+        async with serve(Sqs(failing=("m1",))) as server, FastHttpClient(clock=loop.time) as http:
             queue = await queue_at(server.url, http, batch_linger=0.01)
 
             async def user(number):
@@ -152,7 +152,7 @@ def test_a_refused_batch_is_one_failed_request(run):
     async def main():
         kept = Kept()
         loop = asyncio.get_running_loop()
-        async with serve(Sqs(status=403)) as server, HttpClient(clock=loop.time) as http:
+        async with serve(Sqs(status=403)) as server, FastHttpClient(clock=loop.time) as http:
             queue = await queue_at(server.url, http, batch_linger=0.001)
             CURRENT.set(Recorder(kept, loop.time, "s", 0))
             results = await asyncio.gather(
@@ -167,7 +167,7 @@ def test_a_refused_batch_is_one_failed_request(run):
 
 def test_a_sender_that_gives_up_does_not_take_others_with_it(run):
     async def main():
-        async with serve(Sqs()) as server, HttpClient() as http:
+        async with serve(Sqs()) as server, FastHttpClient() as http:
             queue = await queue_at(server.url, http, batch_linger=0.05)
             impatient = asyncio.create_task(queue.send("gone"))
             patient = asyncio.create_task(queue.send("stays"))
@@ -182,7 +182,7 @@ def test_a_sender_that_gives_up_does_not_take_others_with_it(run):
 async def test_both_lanes_do_the_same_to_a_real_queue(emulator):
     async with (
         Aws(endpoint_url=emulator, region="us-west-2", credentials=("test", "test")) as aws,
-        HttpClient() as http,
+        FastHttpClient() as http,
     ):
         control = await aws.client("sqs", retries=True)
         url = (await control.create_queue(QueueName="lanes"))["QueueUrl"]

@@ -8,7 +8,7 @@ import pytest
 
 from asyncload.transport.aws.sagemaker import invocation, runtime
 from asyncload.transport.aws.session import Aws
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.client import FastHttpClient
 from tests.transport.servers import serve
 
 HEADERS = {
@@ -65,7 +65,7 @@ def test_both_lanes_send_the_same_request(run):
         async with (
             serve(answering(200, b'{"ok": 1}')) as server,
             at(server.url) as aws,
-            HttpClient() as http,
+            FastHttpClient() as http,
         ):
             sdk = await aws.client("sagemaker-runtime")
             await sdk.invoke_endpoint(EndpointName="my-model", Body=b"\x00pixels", **IN_THE_SDK)
@@ -93,7 +93,7 @@ def test_both_lanes_ask_for_a_streamed_answer_in_the_same_way(run):
         async with (
             serve(answering(200, b"")) as server,
             at(server.url) as aws,
-            HttpClient() as http,
+            FastHttpClient() as http,
         ):
             sdk = await aws.client("sagemaker-runtime")
             answer = await sdk.invoke_endpoint_with_response_stream(
@@ -117,7 +117,7 @@ def test_both_lanes_raise_the_same_error(run):
         async with (
             serve(answering(424, body)) as server,
             at(server.url) as aws,
-            HttpClient() as http,
+            FastHttpClient() as http,
         ):
             sdk = await aws.client("sagemaker-runtime")
             invoke = invocation(await runtime(aws, http), "my-model", {})

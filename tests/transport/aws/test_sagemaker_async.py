@@ -8,7 +8,7 @@ import pytest
 
 from asyncload.records.record import Request
 from asyncload.transport.aws.sagemaker import FastAsyncEndpoint
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.client import FastHttpClient
 from asyncload.transport.measure import CURRENT, Recorder
 from tests.transport.aws.test_sagemaker import answering, at, fields
 from tests.transport.servers import serve
@@ -37,7 +37,7 @@ def test_both_lanes_send_the_same_requests(run, headers, in_the_sdk):
         async with (
             serve(answering(202, ACCEPTED)) as server,
             at(server.url) as aws,
-            HttpClient() as http,
+            FastHttpClient() as http,
         ):
             sdk = await aws.client("sagemaker-runtime")
             endpoint = await FastAsyncEndpoint.of(aws, http, "my-model", **headers)
@@ -76,7 +76,7 @@ def test_calls_and_refusals_are_recorded_as_the_sdk_records_them(run):
         async with (
             serve(answering(400, body)) as server,
             at(server.url) as aws,
-            HttpClient() as http,
+            FastHttpClient() as http,
         ):
             sdk = await aws.client("sagemaker-runtime")
             endpoint = await FastAsyncEndpoint.of(aws, http, "my-model")

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from asyncload.errors import ConfigError
 from asyncload.transport.aws.credentials import CredentialProvider, Credentials
 from asyncload.transport.aws.sigv4 import Signer
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.client import FastHttpClient
 
 NOW = 1_800_000_000
-CLIENT = HttpClient()
+CLIENT = FastHttpClient()
 
 
 def by_botocore(method, url, headers, body, keys, region="us-west-2", service="sqs", now=NOW):

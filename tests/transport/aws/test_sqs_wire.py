@@ -16,7 +16,7 @@ from asyncload.transport.aws import sqs_wire
 from asyncload.transport.aws.aws_errors import ErrorDecoder
 from asyncload.transport.aws.credentials import CredentialProvider
 from asyncload.transport.aws.sigv4 import Signer
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.client import FastHttpClient
 from asyncload.transport.http.http_errors import ProtocolError, Timing
 from asyncload.transport.http.response import Response
 from tests.transport.aws.test_sigv4 import by_botocore
@@ -76,7 +76,7 @@ def test_both_lanes_send_the_same_requests(run):
                     MessageAttributeNames=["All"],
                     MessageSystemAttributeNames=["SentTimestamp"],
                 )
-            async with HttpClient() as client:
+            async with FastHttpClient() as client:
                 lane, queue = Lane(client, server.url), sqs_wire.QueueEncoder(QUEUE)
                 await lane.call("SendMessage", queue.send(BODIES[0]))
                 await lane.call("SendMessageBatch", queue.send_batch(BODIES))
@@ -105,7 +105,7 @@ def test_both_lanes_send_the_same_requests(run):
 def test_the_signature_on_the_wire_is_that_of_the_body_on_the_wire(run):
     async def main():
         empty = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-        async with serve(answering(empty)) as server, HttpClient() as client:
+        async with serve(answering(empty)) as server, FastHttpClient() as client:
             queue = sqs_wire.QueueEncoder(QUEUE)
             await Lane(client, server.url).call("SendMessage", queue.send("x"))
             return server
@@ -132,7 +132,7 @@ def _fields(head):
 
 def test_messages_go_in_come_out_and_are_deleted(run, emulator):
     async def main():
-        async with sdk(emulator) as slow, HttpClient() as client:
+        async with sdk(emulator) as slow, FastHttpClient() as client:
             name = f"q-{uuid.uuid4().hex}"
             url = (await slow.create_queue(QueueName=name))["QueueUrl"]
             lane, queue = Lane(client, emulator), sqs_wire.QueueEncoder(url)
@@ -180,7 +180,7 @@ MISTAKES = [
 @pytest.mark.parametrize(("operation", "parameters"), MISTAKES)
 def test_both_lanes_raise_the_same_error(run, emulator, operation, parameters):
     async def main():
-        async with sdk(emulator) as slow, HttpClient() as client:
+        async with sdk(emulator) as slow, FastHttpClient() as client:
             queue = (await slow.create_queue(QueueName="mistakes"))["QueueUrl"]
             given = {
                 name: value.format(base=emulator, queue=queue) if isinstance(value, str) else value
@@ -245,7 +245,7 @@ def test_sagemaker_errors_are_the_same_in_both_lanes(run, status, kind, body):
                 with pytest.raises(botocore.exceptions.ClientError) as caught:
                     await slow.invoke_endpoint(EndpointName="e", Body=b"x")
                 decoder = ErrorDecoder("sagemaker-runtime", slow.exceptions)
-            async with HttpClient() as client:
+            async with FastHttpClient() as client:
                 answer = await client.request("POST", f"{server.url}endpoints/e/invocations")
             return caught.value, decoder.decode(answer, "InvokeEndpoint")
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncload.errors import ConfigError
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.client import FastHttpClient
 from asyncload.transport.http.http_errors import ConnectionClosed, ProtocolError, RequestTimeout
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import final_head, head_length, parse_headers
@@ -24,7 +24,7 @@ def fetch(run, handler, method="POST", body=b"job", timeouts=None, times=1):
     """Send ``times`` requests one after the other; return the answers and the server."""
 
     async def main():
-        async with serve(handler) as server, HttpClient() as client:
+        async with serve(handler) as server, FastHttpClient() as client:
             prepared = client.prepare(method, server.url)
             found = [await client.send(prepared, body, timeouts=timeouts) for _ in range(times)]
             return found, server
@@ -36,7 +36,7 @@ def failure(run, handler, error, method="POST", body=b"job", timeouts=None):
     """Send a request that must fail with ``error``, and leave no descriptor behind."""
 
     async def main():
-        async with nothing_left_open(), serve(handler) as server, HttpClient() as client:
+        async with nothing_left_open(), serve(handler) as server, FastHttpClient() as client:
             prepared = client.prepare(method, server.url)
             with pytest.raises(error) as caught:
                 await client.send(prepared, body, timeouts=timeouts)
@@ -280,7 +280,10 @@ def test_bytes_beyond_the_content_length_cost_the_connection_not_the_answer(run,
 
 def test_bytes_that_come_later_cost_the_idle_connection(run):
     async def main():
-        async with serve(answering(OK, b"surprise", pause=0.05)) as server, HttpClient() as client:
+        async with (
+            serve(answering(OK, b"surprise", pause=0.05)) as server,
+            FastHttpClient() as client,
+        ):
             prepared = client.prepare("GET", server.url)
             await client.send(prepared)
             await asyncio.sleep(0.3)
@@ -319,7 +322,7 @@ def test_an_early_refusal_ends_the_upload_and_the_connection(run):
         await asyncio.sleep(0.5)
 
     async def main():
-        async with serve(handler) as server, HttpClient() as client:
+        async with serve(handler) as server, FastHttpClient() as client:
             prepared = client.prepare("POST", server.url)
             answer = await client.send(prepared, bytes(64 * 2**20))
             assert answer.bytes_out < 64 * 2**20
@@ -351,14 +354,14 @@ def test_no_limit_at_all_is_possible(run):
 )
 def test_what_cannot_be_sent_is_refused_before_it_is_sent(method, url, headers):
     with pytest.raises(ConfigError):
-        HttpClient().prepare(method, url, headers)
+        FastHttpClient().prepare(method, url, headers)
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_a_target_is_always_one_line_of_ascii_without_blanks(path, query):
     try:
-        prepared = HttpClient().prepare("GET", f"http://h/{path}?{query}")
+        prepared = FastHttpClient().prepare("GET", f"http://h/{path}?{query}")
     except ConfigError:
         return
     line = prepared.head.split(b"\r\n")[0]

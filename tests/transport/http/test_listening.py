@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.client import FastHttpClient
 from asyncload.transport.http.http_errors import ConnectionClosed, RequestTimeout
 from asyncload.transport.http.pool import Timeouts
 from tests.transport.servers import OK, answering, nothing_left_open, reset, serve
@@ -32,7 +32,7 @@ async def listen(client, server, **limits):
 async def test_each_chunk_is_heard_when_it_arrives_and_the_body_is_whole():
     parts = [HEAD, chunk(b"one"), chunk(b"two"), chunk(b"three"), b"0\r\n\r\n"]
     async with nothing_left_open(), serve(answering(*parts, pause=0.03)) as server:
-        async with HttpClient() as client:
+        async with FastHttpClient() as client:
             answer, heard = await listen(client, server)
             again, _ = await listen(client, server)
         assert server.connections == 1
@@ -44,7 +44,7 @@ async def test_each_chunk_is_heard_when_it_arrives_and_the_body_is_whole():
 
 
 async def test_a_request_that_nobody_listens_to_is_not_heard_on_the_same_connection():
-    async with serve(answering(OK)) as server, HttpClient() as client:
+    async with serve(answering(OK)) as server, FastHttpClient() as client:
         _, heard = await listen(client, server)
         await client.request("GET", server.url)
         assert server.connections == 1
@@ -53,7 +53,7 @@ async def test_a_request_that_nobody_listens_to_is_not_heard_on_the_same_connect
 
 async def test_a_pause_between_chunks_that_is_too_long_is_a_timeout_of_its_own():
     stalling = answering(HEAD, chunk(b"one"), pause=30)
-    async with nothing_left_open(), serve(stalling) as server, HttpClient() as client:
+    async with nothing_left_open(), serve(stalling) as server, FastHttpClient() as client:
         start = time.monotonic()
         with pytest.raises(RequestTimeout, match="did not go on with its answer") as caught:
             await listen(client, server, idle=0.1)
@@ -64,7 +64,7 @@ async def test_a_pause_between_chunks_that_is_too_long_is_a_timeout_of_its_own()
 
 async def test_short_pauses_never_add_up_to_an_idle_timeout_but_to_the_total_one():
     parts = [HEAD, *[chunk(b"x")] * 100]
-    async with serve(answering(*parts, pause=0.02)) as server, HttpClient() as client:
+    async with serve(answering(*parts, pause=0.02)) as server, FastHttpClient() as client:
         with pytest.raises(RequestTimeout, match="did not complete its answer") as caught:
             await listen(client, server, idle=0.15, total=0.5)
     assert caught.value.phase == "total"
@@ -79,7 +79,7 @@ async def test_the_idle_limit_does_not_hold_before_the_first_byte_nor_without_a_
             await asyncio.sleep(0.2 if server.heads[-1].startswith(b"POST") else 0)
             writer.write(chunk(b"hi") + b"0\r\n\r\n")
 
-    async with serve(late) as server, HttpClient() as client:
+    async with serve(late) as server, FastHttpClient() as client:
         answer, _ = await listen(client, server, idle=0.1)
         assert answer.body == b"hi"
         plain = await client.request("POST", server.url, timeouts=Timeouts(idle=0.1))
@@ -95,7 +95,7 @@ async def test_a_stream_that_is_cut_is_an_error_after_its_chunks_were_heard():
         reset(writer)
 
     heard = []
-    async with serve(cut) as server, HttpClient() as client:
+    async with serve(cut) as server, FastHttpClient() as client:
         with pytest.raises(ConnectionClosed, match="in the middle of its answer"):
             await client.send(
                 client.prepare("GET", server.url), listener=lambda part, _: heard.append(part)
@@ -104,7 +104,7 @@ async def test_a_stream_that_is_cut_is_an_error_after_its_chunks_were_heard():
 
 
 async def test_values_take_the_places_of_marks_in_a_head():
-    async with serve(answering(OK)) as server, HttpClient() as client:
+    async with serve(answering(OK)) as server, FastHttpClient() as client:
         url = server.url + "v1/markA/x?q=markB"
         prepared = client.prepare("GET", url, {"X-Key": "k markC!", "Host": "markD.org"})
         fill = client.filling(prepared, ["markA", "markB", "markC", "markD"])

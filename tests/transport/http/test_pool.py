@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.client import FastHttpClient
 from asyncload.transport.http.http_errors import (
     ConnectFailed,
     ConnectionClosed,
@@ -42,7 +42,7 @@ async def until(condition):
 
 def test_no_more_connections_than_the_limit_are_opened(run):
     async def main():
-        async with serve(answering(OK)) as server, HttpClient(limit=3) as client:
+        async with serve(answering(OK)) as server, FastHttpClient(limit=3) as client:
             prepared = client.prepare("POST", server.url)
             await asyncio.gather(*(client.send(prepared, b"x") for _ in range(200)))
             return server.connections, len(server.bodies), prepared.pool.waiting
@@ -53,7 +53,7 @@ def test_no_more_connections_than_the_limit_are_opened(run):
 def test_a_crowd_begins_a_few_connections_in_each_turn_of_the_loop(run):
     async def main():
         _, handler = gated()
-        async with serve(handler) as server, HttpClient(limit=1000) as client:
+        async with serve(handler) as server, FastHttpClient(limit=1000) as client:
             prepared = client.prepare("POST", server.url)
             tasks = [asyncio.create_task(client.send(prepared)) for _ in range(10 * DIALS)]
             begun = []
@@ -73,7 +73,7 @@ def test_a_crowd_begins_a_few_connections_in_each_turn_of_the_loop(run):
 def test_who_finds_no_free_connection_gets_one_however_long_the_others_take(run):
     async def main():
         gate, handler = gated()
-        async with serve(handler) as server, HttpClient(limit=1000) as client:
+        async with serve(handler) as server, FastHttpClient(limit=1000) as client:
             prepared = client.prepare("POST", server.url)
             tasks = [asyncio.create_task(client.send(prepared)) for _ in range(100)]
             await until(lambda: len(server.bodies) == 100)  # none of them is answered
@@ -88,7 +88,7 @@ def test_who_finds_no_free_connection_gets_one_however_long_the_others_take(run)
 def test_waiting_requests_are_served_first_come_first_served(run):
     async def main():
         gate, handler = gated()
-        async with serve(handler) as server, HttpClient(limit=1) as client:
+        async with serve(handler) as server, FastHttpClient(limit=1) as client:
             prepared = client.prepare("POST", server.url)
             tasks = []
             for number in range(20):
@@ -107,7 +107,7 @@ def test_waiting_requests_are_served_first_come_first_served(run):
 def test_a_cancelled_waiter_is_passed_over(run):
     async def main():
         gate, handler = gated()
-        async with serve(handler) as server, HttpClient(limit=1) as client:
+        async with serve(handler) as server, FastHttpClient(limit=1) as client:
             prepared = client.prepare("POST", server.url)
             tasks = [asyncio.create_task(client.send(prepared, b"%d" % n)) for n in range(6)]
             await until(lambda: prepared.pool.waiting == 5)
@@ -125,7 +125,7 @@ def test_a_cancelled_waiter_is_passed_over(run):
 def test_a_waiter_cancelled_in_the_moment_of_its_turn_passes_the_connection_on(run):
     async def main():
         gate, handler = gated()
-        async with serve(handler) as server, HttpClient(limit=1) as client:
+        async with serve(handler) as server, FastHttpClient(limit=1) as client:
             prepared = client.prepare("POST", server.url)
             first = asyncio.create_task(client.send(prepared, b"0"))
             await until(lambda: server.bodies)
@@ -155,7 +155,7 @@ def test_a_waiter_cancelled_in_the_moment_of_its_turn_passes_the_connection_on(r
 def test_a_waiter_cancelled_in_the_moment_it_gets_a_place_passes_the_place_on(run):
     async def main():
         gate, handler = gated()
-        async with serve(handler) as server, HttpClient(limit=1) as client:
+        async with serve(handler) as server, FastHttpClient(limit=1) as client:
             prepared = client.prepare("POST", server.url)
             first = asyncio.create_task(client.send(prepared, b"0"))
             await until(lambda: server.bodies)
@@ -184,7 +184,7 @@ def test_a_waiter_cancelled_in_the_moment_it_gets_a_place_passes_the_place_on(ru
 def test_cancelling_a_request_closes_its_connection_and_no_other(run):
     async def main():
         gate, handler = gated()
-        async with nothing_left_open(), serve(handler) as server, HttpClient(limit=2) as client:
+        async with nothing_left_open(), serve(handler) as server, FastHttpClient(limit=2) as client:
             prepared = client.prepare("POST", server.url)
             tasks = [asyncio.create_task(client.send(prepared, b"%d" % n)) for n in range(2)]
             await until(lambda: len(server.bodies) == 2)
@@ -202,7 +202,7 @@ def test_cancelling_a_request_closes_its_connection_and_no_other(run):
 def test_the_wait_for_a_connection_has_a_limit(run):
     async def main():
         _, handler = gated()
-        async with serve(handler) as server, HttpClient(limit=1) as client:
+        async with serve(handler) as server, FastHttpClient(limit=1) as client:
             prepared = client.prepare("POST", server.url)
             holder = asyncio.create_task(client.send(prepared))
             await until(lambda: server.bodies)
@@ -223,7 +223,7 @@ def test_a_place_lost_by_a_failed_connection_goes_to_the_next_waiter(run):
             if server.connections > 1:
                 writer.write(OK.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
 
-        async with serve(handler) as server, HttpClient(limit=1) as client:
+        async with serve(handler) as server, FastHttpClient(limit=1) as client:
             prepared = client.prepare("POST", server.url)
             sends = [client.send(prepared, b"%d" % n) for n in range(4)]
             found = await asyncio.gather(*sends, return_exceptions=True)
@@ -238,7 +238,7 @@ def test_a_place_lost_by_a_failed_connection_goes_to_the_next_waiter(run):
 
 def test_an_idle_connection_the_server_closes_is_dropped_at_once(run):
     async def main():
-        async with serve(answering(OK, times=1)) as server, HttpClient() as client:
+        async with serve(answering(OK, times=1)) as server, FastHttpClient() as client:
             prepared = client.prepare("POST", server.url)
             for _ in range(3):
                 assert (await client.send(prepared, b"x")).body == b"hi"
@@ -261,7 +261,7 @@ def test_an_idle_connection_that_closed_while_the_loop_was_busy_is_not_used(run)
                 await server.read(reader)
 
         now = 0.0
-        async with serve(handler) as server, HttpClient(clock=lambda: now) as client:
+        async with serve(handler) as server, FastHttpClient(clock=lambda: now) as client:
             prepared = client.prepare("POST", server.url)
             await client.send(prepared, b"0")
             idle = prepared.pool._idle[0]
@@ -283,7 +283,7 @@ def test_a_request_lost_with_a_reused_connection_fails_and_is_never_sent_again(r
             await server.read(reader)  # processed, but never answered
             reset(writer)
 
-        async with serve(handler) as server, HttpClient() as client:
+        async with serve(handler) as server, FastHttpClient() as client:
             prepared = client.prepare("POST", server.url)
             await client.send(prepared, b"0")
             with pytest.raises(ConnectionClosed):
@@ -298,7 +298,7 @@ def test_closing_fails_requests_under_way_and_waiting_and_leaves_nothing_open(ru
         async with nothing_left_open():
             _, handler = gated()
             async with serve(handler) as server:
-                client = HttpClient(limit=2)
+                client = FastHttpClient(limit=2)
                 prepared = client.prepare("POST", server.url)
                 tasks = [asyncio.create_task(client.send(prepared)) for _ in range(5)]
                 await until(lambda: len(server.bodies) == 2)
@@ -317,7 +317,7 @@ def test_a_refused_connection_says_so(run):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        async with HttpClient() as client:
+        async with FastHttpClient() as client:
             with pytest.raises(ConnectFailed, match=f"127.0.0.1:{port}.*refused") as caught:
                 await client.request("GET", f"http://127.0.0.1:{port}/")
             return caught.value.timing
@@ -329,7 +329,7 @@ def test_a_refused_connection_says_so(run):
 
 def test_a_name_that_does_not_exist_says_so(run):
     async def main():
-        async with HttpClient() as client:
+        async with FastHttpClient() as client:
             with pytest.raises(ConnectFailed, match=r"no-such-host\.invalid:80 cannot be resolved"):
                 await client.request("GET", "http://no-such-host.invalid/")
 
@@ -348,7 +348,7 @@ def test_a_connection_that_cannot_be_made_in_time_is_given_up(run):
                 filler.connect_ex(full.getsockname())
             url = f"http://127.0.0.1:{full.getsockname()[1]}/"
             await asyncio.sleep(0.05)
-            async with HttpClient() as client:
+            async with FastHttpClient() as client:
                 for limits, phase in (
                     (Timeouts(connect=0.1), "connect"),
                     (Timeouts(total=0.1), "total"),
@@ -364,7 +364,7 @@ def test_a_connection_that_cannot_be_made_in_time_is_given_up(run):
 
 def test_a_name_is_resolved_once_for_many_connections(run):
     async def main():
-        async with serve(answering(OK, times=1)) as server, HttpClient() as client:
+        async with serve(answering(OK, times=1)) as server, FastHttpClient() as client:
             loop = asyncio.get_running_loop()
             asked = []
 
@@ -389,7 +389,7 @@ def test_a_name_is_resolved_once_for_many_connections(run):
 
 def test_a_host_header_does_not_change_the_address(run):
     async def main():
-        async with serve(answering(OK)) as server, HttpClient() as client:
+        async with serve(answering(OK)) as server, FastHttpClient() as client:
             await client.request("GET", server.url, {"host": "model.ns.example"})
             return server.heads[0]
 
@@ -413,7 +413,7 @@ def test_a_stall_of_our_own_loop_does_not_time_out_an_answer_that_has_come(run):
     async def main():
         server = await asyncio.get_running_loop().create_server(_Stalls, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        async with server, HttpClient() as client:
+        async with server, FastHttpClient() as client:
             limits = Timeouts(first_byte=0.2, total=0.3)
             return (await client.request("GET", url, timeouts=limits)).body
 
@@ -468,7 +468,9 @@ def test_chaos_ends_every_request_once_and_leaves_nothing_open(run):
             assert len(prepared.pool._open) <= prepared.pool.connections <= 8
 
         async with nothing_left_open(), serve(handler) as server:
-            async with HttpClient(limit=8, timeouts=Timeouts(first_byte=0.2, total=5)) as client:
+            async with FastHttpClient(
+                limit=8, timeouts=Timeouts(first_byte=0.2, total=5)
+            ) as client:
                 prepared = client.prepare("POST", server.url)
                 async with asyncio.TaskGroup() as group:
                     for number in range(600):

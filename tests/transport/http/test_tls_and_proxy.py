@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from asyncload.errors import ConfigError
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.client import FastHttpClient
 from asyncload.transport.http.connector import proxy_for
 from asyncload.transport.http.http_errors import ConnectFailed, ConnectionClosed, RequestTimeout
 from asyncload.transport.http.pool import Timeouts
@@ -34,7 +34,7 @@ def test_a_private_ca_is_trusted_by_its_file_and_the_connection_kept(
         async with (
             nothing_left_open(),
             serve(answering(OK), context) as server,
-            HttpClient(tls=tls) as client,
+            FastHttpClient(tls=tls) as client,
         ):
             prepared = client.prepare("POST", f"https://127.0.0.1:{server.port}/")
             found = [(await client.send(prepared, b"x" * 300_000)).body for _ in range(3)]
@@ -59,7 +59,7 @@ def test_a_certificate_that_fails_says_why(
         async with (
             nothing_left_open(),
             serve(answering(OK), context) as server,
-            HttpClient(tls=tls) as client,
+            FastHttpClient(tls=tls) as client,
         ):
             prepared = client.prepare("GET", f"https://127.0.0.1:{server.port}/")
             with pytest.raises(ConnectFailed, match=sentence) as caught:
@@ -73,7 +73,7 @@ def test_a_certificate_that_fails_says_why(
 def test_verification_can_be_switched_off(run, authority):
     async def main():
         context = served(authority, "other.example")
-        async with serve(answering(OK), context) as server, HttpClient() as client:
+        async with serve(answering(OK), context) as server, FastHttpClient() as client:
             url = f"https://127.0.0.1:{server.port}/"
             return (await client.request("GET", url, tls=TlsSettings(verify=False))).body
 
@@ -86,7 +86,7 @@ def test_server_name_and_host_are_apart_from_the_address(run, authority, authori
         context = served(authority, "model.wikimedia.example")
         context.sni_callback = lambda _socket, name, _context: asked.append(name)
         tls = TlsSettings(verify=authority_file, server_name="model.wikimedia.example")
-        async with serve(answering(OK), context) as server, HttpClient(tls=tls) as client:
+        async with serve(answering(OK), context) as server, FastHttpClient(tls=tls) as client:
             url = f"https://127.0.0.1:{server.port}/v1/models/a:predict"
             await client.request("POST", url, {"Host": "model.ns.wikimedia.org"}, b"{}")
             return asked, server.heads[0]
@@ -108,7 +108,7 @@ def test_a_client_certificate_is_shown(run, authority, authority_file, tmp_path)
         authority.configure_trust(context)
         context.verify_mode = ssl.CERT_REQUIRED
         shown = TlsSettings(verify=authority_file, certificate=str(certificate), key=str(key))
-        async with serve(answering(OK), context) as server, HttpClient() as client:
+        async with serve(answering(OK), context) as server, FastHttpClient() as client:
             url = f"https://127.0.0.1:{server.port}/"
             body = (await client.request("GET", url, tls=shown)).body
             # TLS 1.3 refuses after the handshake, at the first read.
@@ -125,7 +125,7 @@ def test_https_to_a_plain_http_port_says_so(run):
             await reader.read(10)
             writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-        async with nothing_left_open(), serve(handler) as server, HttpClient() as client:
+        async with nothing_left_open(), serve(handler) as server, FastHttpClient() as client:
             with pytest.raises(ConnectFailed, match="http instead of https"):
                 await client.request("GET", f"https://127.0.0.1:{server.port}/")
 
@@ -137,7 +137,7 @@ def test_a_handshake_that_never_ends_is_given_up(run):
         async def handler(server, reader, writer):
             await asyncio.sleep(30)
 
-        async with nothing_left_open(), serve(handler) as server, HttpClient() as client:
+        async with nothing_left_open(), serve(handler) as server, FastHttpClient() as client:
             limits = Timeouts(connect=0.2)
             with pytest.raises(RequestTimeout) as caught:
                 await client.request("GET", f"https://127.0.0.1:{server.port}/", timeouts=limits)
@@ -151,7 +151,7 @@ def test_a_server_that_closes_during_the_handshake_is_a_failed_connection(run):
         async def handler(server, reader, writer):
             await reader.read(10)
 
-        async with nothing_left_open(), serve(handler) as server, HttpClient() as client:
+        async with nothing_left_open(), serve(handler) as server, FastHttpClient() as client:
             with pytest.raises(ConnectFailed, match=str(server.port)):
                 await client.request("GET", f"https://127.0.0.1:{server.port}/")
 
@@ -166,7 +166,7 @@ def test_an_answer_cut_off_inside_tls_fails(run, authority, authority_file):
         async with (
             nothing_left_open(),
             serve(answering(part, times=1), context) as server,
-            HttpClient(tls=tls) as client,
+            FastHttpClient(tls=tls) as client,
         ):
             with pytest.raises(ConnectionClosed, match="middle"):
                 await client.request("GET", f"https://127.0.0.1:{server.port}/")
@@ -178,14 +178,14 @@ def test_an_answer_cut_off_inside_tls_fails(run, authority, authority_file):
 def test_a_missing_tls_file_is_named(field):
     settings = TlsSettings(**{field: "/no/such/file.pem"})
     with pytest.raises(ConfigError, match=r"/no/such/file\.pem"):
-        HttpClient(tls=settings).prepare("GET", "https://localhost/")
+        FastHttpClient(tls=settings).prepare("GET", "https://localhost/")
 
 
 def test_a_tls_file_that_is_no_pem_is_named(tmp_path):
     path = tmp_path / "ca.pem"
     path.write_text("not PEM")
     with pytest.raises(ConfigError, match=r"ca\.pem"):
-        HttpClient(tls=TlsSettings(verify=str(path))).prepare("GET", "https://localhost/")
+        FastHttpClient(tls=TlsSettings(verify=str(path))).prepare("GET", "https://localhost/")
 
 
 @contextlib.asynccontextmanager
@@ -227,7 +227,7 @@ def test_https_goes_through_the_proxy_of_the_environment(
             proxy(to=server.port) as middle,
         ):
             monkeypatch.setenv("HTTPS_PROXY", f"http://me:p%40ss@127.0.0.1:{middle.port}")
-            async with HttpClient(tls=TlsSettings(verify=authority_file)) as client:
+            async with FastHttpClient(tls=TlsSettings(verify=authority_file)) as client:
                 prepared = client.prepare("POST", "https://service.test/a?b=c")
                 for _ in range(3):
                     assert (await client.send(prepared, b"x")).body == b"hi"
@@ -257,7 +257,7 @@ def test_a_proxy_that_opens_no_tunnel_is_named(run, monkeypatch, answer):
     async def main():
         async with nothing_left_open(), proxy(answer) as middle:
             monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{middle.port}")
-            async with HttpClient() as client:
+            async with FastHttpClient() as client:
                 with pytest.raises(ConnectFailed, match=f"proxy 127.0.0.1:{middle.port}.*service"):
                     await client.request("GET", "https://service.test/")
 
@@ -268,7 +268,7 @@ def test_plain_http_goes_to_the_proxy_with_the_whole_url(run, monkeypatch):
     async def main():
         async with serve(answering(OK)) as middle:
             monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{middle.port}")
-            async with HttpClient() as client:
+            async with FastHttpClient() as client:
                 await client.request("GET", "http://service.test:8080/a?b=c")
             return middle.heads[0]
 
@@ -292,7 +292,7 @@ def test_an_authority_unknown_to_the_file_is_not_trusted(run, authority_file):
     async def main():
         context = served(trustme.CA(), "127.0.0.1")
         tls = TlsSettings(verify=authority_file)
-        async with serve(answering(OK), context) as server, HttpClient(tls=tls) as client:
+        async with serve(answering(OK), context) as server, FastHttpClient(tls=tls) as client:
             with pytest.raises(ConnectFailed, match="not signed by a CA we trust"):
                 await client.request("GET", f"https://127.0.0.1:{server.port}/")
 

@@ -18,7 +18,7 @@ from asyncload import Plan, Scenario, shapes
 from asyncload.commands.summary import summary_command
 from asyncload.local.model_server.server import ModelServer, Workers
 from asyncload.stats.steps import largest_steady
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.client import FastHttpClient
 from tests.users.edge.edge_app import PATH, edge
 from tests.users.http.http_app import NOWHERE
 
@@ -52,7 +52,7 @@ def test_each_request_is_begun_as_soon_as_a_worker_is_free(arrivals, number):
 
 
 async def test_it_answers_what_is_no_query_as_a_service_does():
-    async with ModelServer(workers=2, service_time=0.0) as server, HttpClient() as client:
+    async with ModelServer(workers=2, service_time=0.0) as server, FastHttpClient() as client:
         jpeg = b"\xff\xd8\xff"
         good = await client.request("POST", f"{server.url}{PATH}?detector_id=det_a", body=jpeg)
         no_detector = await client.request("POST", f"{server.url}{PATH}", body=jpeg)

@@ -6,7 +6,7 @@ import pytest
 
 from asyncload.errors import ConfigError
 from asyncload.local.model_server.server import ModelServer
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.client import FastHttpClient
 from tests.users.http.http_app import http, run
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ async def test_it_predicts_and_completes_in_the_time_that_it_is_given(tmp_path):
 
 
 async def test_each_instance_gets_a_prediction():
-    async with ModelServer(workers=1, service_time=0.0) as server, HttpClient() as client:
+    async with ModelServer(workers=1, service_time=0.0) as server, FastHttpClient() as client:
         answer = await client.request(
             "POST", f"{server.url}{PREDICT}?debug=1", body=b'{"instances": [1, 2, 3]}'
         )
@@ -64,7 +64,7 @@ async def test_each_instance_gets_a_prediction():
     ],
 )
 async def test_it_answers_as_a_server_of_models_does(method, path, body, status):
-    async with ModelServer(workers=1, service_time=0.0) as server, HttpClient() as client:
+    async with ModelServer(workers=1, service_time=0.0) as server, FastHttpClient() as client:
         answer = await client.request(method, f"{server.url}{path}", body=body)
     assert answer.status == status
 

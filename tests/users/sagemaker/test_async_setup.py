@@ -16,7 +16,7 @@ from asyncload.errors import ConfigError, TargetError
 from asyncload.jobs.inference_status import parse_inference
 from asyncload.local.stack.stack import LocalStack
 from asyncload.transport.aws.session import Aws
-from asyncload.transport.http.client import HttpClient
+from asyncload.transport.http.client import FastHttpClient
 from asyncload.users.call_estimate import Between, ExpectedLoad
 from asyncload.users.sagemaker.async_endpoint import topics_of_endpoint
 from asyncload.users.sagemaker.asynchronous import AsyncInferenceUser
@@ -45,7 +45,7 @@ async def working(stack):
     keys = (stack.access_key, stack.secret_key)
     async with (
         Aws(endpoint_url=stack.endpoint_url, region=REGION, credentials=keys) as aws,
-        HttpClient() as http,
+        FastHttpClient() as http,
     ):
         yield aws, http
 
