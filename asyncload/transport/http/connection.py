@@ -1,6 +1,6 @@
-# Over 350 lines: one state machine, whose callbacks, deadlines and endings share their state.
 """One HTTP/1.1 connection: bytes out, one answer in, timestamps on the way.
 
+It is a state machine: see :class:`~asyncload.transport.http.connection_state.State`.
 The hot path is :meth:`Connection.start` and :meth:`Connection.data_received`.
 The parser gets no header callback at all: the head of an answer is kept as
 bytes and read only when somebody asks for a header.
@@ -11,36 +11,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 import httptools
 
+from asyncload.transport.http.connection_state import State
 from asyncload.transport.http.http_errors import (
-    ConnectionClosed,
     ProtocolError,
-    RequestTimeout,
     Timing,
     TransportError,
+    closed_early,
+    overdue,
 )
 from asyncload.transport.http.response import (
+    Listener,
     Response,
     ends_with_connection,
     head_keeps_alive,
     head_length,
 )
 
-if TYPE_CHECKING:
-    Waiter = asyncio.Future[Response]
-
-Listener = Callable[[bytes, float], None]
-"""Hears of each piece of an answer's body as it arrives, and when, on the connection's clock.
-
-It must not raise."""
+Waiter = asyncio.Future[Response]
 
 HEAD_LIMIT: Final = 65_536
 """Largest head of an answer we accept, bytes, 1xx answers before it included."""
 SLICE: Final = 262_144
 """Large bodies are handed to the transport in views of this size, bytes."""
+# Looking a member up in its class takes longer than a global name.
+IDLE, WAITING, BODY, ANSWERED, LAST, CLOSED = State
 
 
 class Owner(Protocol):
@@ -66,46 +64,17 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_answer_by",
-        "_body",
-        "_bytes_in",
-        "_bytes_out",
-        "_clock",
-        "_complete",
-        "_drained",
-        "_extra",
-        "_feed",
-        "_head",
-        "_head_complete",
-        "_head_request",
-        "_idle_limit",
-        "_keep_alive",
-        "_listener",
-        "_more",
-        "_new_waiter",
-        "_now",
-        "_owner",
-        "_parser",
-        "_paused",
-        "_status",
-        "_timing",
-        "_total_by",
-        "_uploading",
-        "_waiter",
-        "closed",
-        "deadline",
-        "gone",
-        "idle_since",
-        "transport",
-        "where",
-    )
+        "_answer_by", "_body", "_bytes_in", "_bytes_out", "_clock", "_drained", "_feed", "_head",
+        "_head_request", "_idle_limit", "_listener", "_more", "_new_waiter", "_now", "_owner",
+        "_parser", "_paused", "_status", "_timing", "_total_by", "_uploading", "_waiter",
+        "deadline", "gone", "idle_since", "state", "transport", "where",
+    )  # fmt: skip
 
     def __init__(self, owner: Owner, where: str, clock: Callable[[], float]) -> None:
         self._owner = owner
         self.where = where
         self._clock = clock
-        self.closed = False
-        """True from the moment it must not carry another request."""
+        self.state = IDLE
         self.gone: asyncio.Future[None] | None = None
         """Resolved when the socket is closed; made by who waits for it."""
         self.deadline = inf
@@ -114,11 +83,14 @@ class Connection(asyncio.Protocol):
         """When its last answer ended, or when it was made."""
         self.transport: asyncio.Transport
         self._waiter: Waiter | None = None
+        """The future of the request under way: in all states but idle and closed."""
         self._drained: asyncio.Future[None] | None = None
         self._listener: Listener | None = None
         self._idle_limit = inf
         self._paused = False
+        """The transport wants no more for the moment."""
         self._uploading = False
+        """The request's own body is not sent completely; its answer may come all the same."""
         self._now = 0.0
         self._new_parser()
 
@@ -150,8 +122,8 @@ class Connection(asyncio.Protocol):
         self._more: list[bytes] | None = None
         self._bytes_in = 0
         self._bytes_out = body_size
-        self._head_complete = self._complete = self._extra = self._keep_alive = False
         self._head_request = head_request
+        self.state = WAITING
         self._timing = timing
         self._total_by = total_by
         self.transport.write(payload)
@@ -209,20 +181,15 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """Fail the request under way: its deadline has passed."""
-        if self.deadline >= self._total_by:
-            error = RequestTimeout(f"{self.where} did not complete its answer in time", "total")
-        elif self._timing.first_byte is not None:
-            error = RequestTimeout(f"{self.where} did not go on with its answer in time", "idle")
-        else:
-            error = RequestTimeout(f"{self.where} did not begin to answer in time", "first byte")
-        self._fail(error)
+        began = self._timing.first_byte is not None
+        self._fail(overdue(self.where, total=self.deadline >= self._total_by, began=began))
 
     # -------------------------------------------------------- parser callbacks
 
     def on_message_begin(self) -> None:
         """Note the first byte of an answer, or a second answer nobody asked for."""
-        if self._complete:
-            self._extra = True
+        if self.state is not WAITING:
+            self.state = LAST
         else:
             self._timing.first_byte = now = self._now
             self.deadline = self._total_by
@@ -231,18 +198,19 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Note the status; the answer to HEAD ends here."""
-        if self._complete:
+        if self.state is not WAITING:
             return
         self._status = status = self._parser.get_status_code()
         if status >= 200:
-            self._head_complete = True
+            self.state = BODY
             if self._head_request:
-                self._complete = True
+                # The parser, which thinks that a body is to follow, cannot tell.
+                self.state = ANSWERED if head_keeps_alive(self._head) else LAST
                 raise _HeadOnly
 
     def on_body(self, part: bytes) -> None:
         """Collect the body; nearly always it comes in one part."""
-        if self._complete:
+        if self.state is not BODY:
             return
         if not self._body:
             self._body = part
@@ -256,12 +224,9 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Finish the answer, or skip a 1xx one and wait for the next."""
-        if self._complete:
-            return
-        if self._status >= 200:
-            self._complete = True
-            self._keep_alive = self._parser.should_keep_alive()  # the parser forgets it at once
-        else:
+        if self.state is BODY:
+            self.state = ANSWERED if self._parser.should_keep_alive() else LAST
+        elif self.state is WAITING:
             self._timing.first_byte = None
             if not self._uploading:
                 self.deadline = min(self._answer_by, self._total_by)
@@ -275,43 +240,47 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; resolve the future when the answer is complete."""
-        if self._waiter is None:
+        state = self.state
+        if state is IDLE or state is CLOSED:
             self.abort()  # an idle connection has nothing to say
             return
         self._now = self._clock()
         self._bytes_in += len(data)
-        if not self._head_complete:
+        if state is WAITING:
             self._head = self._head + data if self._head else data
         try:
             self._feed(data)
         except httptools.HttpParserError as error:
-            if not self._complete:
+            if self.state is WAITING or self.state is BODY:
                 self._fail(ProtocolError(f"{self.where} sent no valid HTTP/1.1 answer: {error}"))
                 return
             if not self._head_request or not data.endswith(b"\r\n\r\n"):
-                self._extra = True
+                self.state = LAST
             self._new_parser()
         except httptools.HttpParserUpgrade:
             self._fail(ProtocolError(f"{self.where} switched protocols, which nobody asked for"))
             return
         if len(self._head) > HEAD_LIMIT and head_length(self._head) > HEAD_LIMIT:
             self._fail(ProtocolError(f"{self.where} sent a head of more than {HEAD_LIMIT} bytes"))
-        elif self._complete:
-            self._finish(self._reusable())
+        elif self.state is ANSWERED:
+            self._finish(reusable=not self._uploading)
+        elif self.state is LAST:
+            self._finish(reusable=False)
 
     def eof_received(self) -> None:
         """Let the transport close itself; no half-open connections."""
-        self.closed = True
+        if self.state is IDLE:
+            self.state = CLOSED
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Complete an answer that ends with the connection, or fail the request."""
-        self.closed = True
         if self._waiter is not None:
-            if exc is None and self._head_complete and ends_with_connection(self._head):
+            if exc is None and self.state is BODY and ends_with_connection(self._head):
                 self._now = self._clock()
                 self._finish(reusable=False)
             else:
-                self._fail(self._closed_early(exc))
+                self._fail(closed_early(self.where, self._bytes_in, exc))
+        self.state = CLOSED
         self._wake_upload()
         del self._feed, self._parser  # they hold our methods: a cycle
         self._owner.lost(self)
@@ -331,12 +300,12 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close in order; the owner may forget this connection at once."""
-        self.closed = True
+        self.state = CLOSED
         self.transport.close()
 
     def abort(self) -> None:
         """Close now, without flushing."""
-        self.closed = True
+        self.state = CLOSED
         self.transport.abort()
 
     def _finish(self, reusable: bool) -> None:
@@ -353,6 +322,7 @@ class Connection(asyncio.Protocol):
         if not waiter.done():
             waiter.set_result(response)
         if reusable:
+            self.state = IDLE
             self._owner.release(self)
         else:
             # Nothing is left to flush, and a TLS goodbye would hold its place in the pool.
@@ -376,22 +346,3 @@ class Connection(asyncio.Protocol):
     def _wake_upload(self) -> None:
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
-
-    def _reusable(self) -> bool:
-        if self._extra or self.closed or self._uploading:
-            return False
-        if self._head_request:
-            # The parser thinks a body is to follow.
-            return head_keeps_alive(self._head)
-        return self._keep_alive
-
-    def _closed_early(self, exc: Exception | None) -> ConnectionClosed:
-        reason = f" ({exc})" if exc is not None and str(exc) else ""
-        if not self._bytes_in:
-            return ConnectionClosed(
-                f"{self.where} closed the connection before it answered{reason}"
-            )
-        return ConnectionClosed(
-            f"{self.where} closed the connection in the middle of its answer, "
-            f"after {self._bytes_in} bytes{reason}"
-        )

@@ -61,3 +61,22 @@ class ConnectionClosed(TransportError):  # noqa: N818 - it reads as what happene
 
 class ProtocolError(TransportError):
     """The answer is not HTTP/1.1, or is larger in its head than we accept."""
+
+
+def overdue(where: str, *, total: bool, began: bool) -> RequestTimeout:
+    """Say which limit passed: the whole time, or that up to the next byte of the answer."""
+    if total:
+        return RequestTimeout(f"{where} did not complete its answer in time", "total")
+    if began:
+        return RequestTimeout(f"{where} did not go on with its answer in time", "idle")
+    return RequestTimeout(f"{where} did not begin to answer in time", "first byte")
+
+
+def closed_early(where: str, bytes_in: int, cause: Exception | None) -> ConnectionClosed:
+    """Say how far an answer had come when its connection ended."""
+    reason = f" ({cause})" if cause is not None and str(cause) else ""
+    if not bytes_in:
+        return ConnectionClosed(f"{where} closed the connection before it answered{reason}")
+    return ConnectionClosed(
+        f"{where} closed the connection in the middle of its answer, after {bytes_in} bytes{reason}"
+    )

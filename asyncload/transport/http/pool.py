@@ -22,7 +22,7 @@ from typing import Final
 
 import msgspec
 
-from asyncload.transport.http.connection import Connection
+from asyncload.transport.http.connection import CLOSED, Connection
 from asyncload.transport.http.connector import Resolver, Target, connect
 from asyncload.transport.http.http_errors import ConnectionClosed, Phase, RequestTimeout
 
@@ -122,7 +122,7 @@ class Pool:
                 self._taken += 1
             if connection is None:
                 return await self._connect(connect_limit, total_by)
-            if not connection.closed and not connection.transport.is_closing():
+            if connection.state is not CLOSED and not connection.transport.is_closing():
                 return connection
 
     def release(self, connection: Connection) -> None:
@@ -187,7 +187,7 @@ class Pool:
                 place.turn.set_result(None)
 
     def _usable(self, connection: Connection, now: float) -> bool:
-        if connection.closed or connection.transport.is_closing():
+        if connection.state is CLOSED or connection.transport.is_closing():
             return False
         if now - connection.idle_since > LOOK_AFTER and _has_news(connection):
             connection.abort()
@@ -211,7 +211,7 @@ class Pool:
                 connection = turn.result()
                 if connection is None:
                     self._free_place()
-                elif not connection.closed:
+                elif connection.state is not CLOSED:
                     self.release(connection)
             raise
 
@@ -230,7 +230,7 @@ class Pool:
         except BaseException:
             self._free_place()
             raise
-        if self._closed or connection.closed:
+        if self._closed or connection.state is CLOSED:
             connection.abort()
             self._free_place()
             raise (
