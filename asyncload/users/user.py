@@ -23,7 +23,7 @@ from asyncload.transport.measure import Measurement, Recorder
 from asyncload.transport.queue import MessageQueue, RequestQueue
 from asyncload.users.call_estimate import ExpectedCalls, ExpectedLoad
 from asyncload.users.http.calls import UserHttp
-from asyncload.users.setting_lookup import Setting, Surroundings
+from asyncload.users.settings_source import Setting, SettingsSource
 from asyncload.users.wait import NO_WAIT
 
 Task = Callable[[Any], Awaitable[Any]]
@@ -253,12 +253,12 @@ class User:
     async def describe_settings(
         cls,
         options: Any,  # noqa: ARG003 - for subclasses
-        surroundings: Surroundings,  # noqa: ARG003
+        source: SettingsSource,  # noqa: ARG003
         key: Callable[[str], str],  # noqa: ARG003
     ) -> Sequence[Setting]:
         """Tell what will be used and where it comes from, for ``asyncload check``.
 
-        Only ``surroundings`` are asked; ``key`` gives the config key of an option.
+        Only ``source`` is asked; ``key`` gives the config key of an option.
         """
         return ()
 

@@ -198,8 +198,8 @@ class Caller(User):
     async def call(self): ...
 
     @classmethod
-    async def describe_settings(cls, options, surroundings, key):
-        return [] + surroundings
+    async def describe_settings(cls, options, source, key):
+        return [] + source
 """
 
 

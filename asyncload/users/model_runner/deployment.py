@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from asyncload.errors import ConfigError, TargetError
 from asyncload.users.model_runner.images import parse_s3_url
 from asyncload.users.model_runner.task_definition import TaskDefinition
-from asyncload.users.setting_lookup import Asking, Setting, Surroundings
+from asyncload.users.settings_source import AwsSource, Setting, SettingsSource
 from asyncload.users.user import Setup
 
 REQUEST_QUEUE: Final = "ImageRequestQueue"
@@ -67,14 +67,14 @@ class Deployment:
     def __init__(
         self,
         given: Given,
-        surroundings: Surroundings,
+        source: SettingsSource,
         *,
         key: Callable[[str], str],
         note: Callable[[Setting], None] | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._given = given
-        self._surroundings = surroundings
+        self._source = source
         self._key = key
         self._note = note
         self._environment = environment
@@ -89,7 +89,7 @@ class Deployment:
         def note(setting: Setting) -> None:
             setup.note("info", f"{setting.name}: {setting.value} ({setting.source})")
 
-        return cls(given, Asking(setup.aws, setup.progress), key=setup.key, note=note)
+        return cls(given, AwsSource(setup.aws, setup.progress), key=setup.key, note=note)
 
     async def request_queue(self) -> Setting:
         """Name or URL of the queue that takes the requests."""
@@ -117,7 +117,7 @@ class Deployment:
         if "account" in self._found:
             return self._found["account"]
         if not self._asks_ecs:
-            return self._keep(await self._surroundings.account())
+            return self._keep(await self._source.account())
         definition = await self._task_definition()
         if definition is None:
             return self._keep(
@@ -184,9 +184,7 @@ class Deployment:
         pattern = self._pattern
         assert pattern is not None, "nobody has named a task definition"
         if self._definition is None:
-            self._definition = await self._surroundings.task_definition(
-                pattern.value, key=pattern.key
-            )
+            self._definition = await self._source.task_definition(pattern.value, key=pattern.key)
         return self._definition
 
     def _keep(self, setting: Setting) -> Setting:
@@ -203,7 +201,7 @@ class Deployment:
         if "account" in self._found or self._asks_ecs:
             return await self.account()
         try:
-            account = await self._surroundings.account()
+            account = await self._source.account()
         except TargetError as problem:
             return Setting("account", "", str(problem), known=False)
         return account if account.known else None

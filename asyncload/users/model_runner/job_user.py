@@ -16,7 +16,7 @@ from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.images import check_bucket
 from asyncload.users.model_runner.job_options import JobOptions, RequestForm
 from asyncload.users.model_runner.orders import Order
-from asyncload.users.setting_lookup import Setting, Surroundings
+from asyncload.users.settings_source import Setting, SettingsSource
 from asyncload.users.user import Context, Setup
 
 KINESIS_BATCH: Final = 1000
@@ -57,10 +57,10 @@ class JobUser(JobSender):
 
     @classmethod
     async def describe_settings(
-        cls, options: Any, surroundings: Surroundings, key: Callable[[str], str]
+        cls, options: Any, source: SettingsSource, key: Callable[[str], str]
     ) -> Sequence[Setting]:
         """Tell of queues, places and account."""
-        return await Deployment(options, surroundings, key=key).everything()
+        return await Deployment(options, source, key=key).everything()
 
     async def deliver(self, order: Order, job_id: str) -> str | None:
         """Send the request to the queue; return the id of its message."""

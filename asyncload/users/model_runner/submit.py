@@ -14,7 +14,7 @@ from asyncload.users.model_runner.images import find_images
 from asyncload.users.model_runner.job_options import RequestForm
 from asyncload.users.model_runner.job_user import JobUser, Rotation, find_outputs, open_queues
 from asyncload.users.model_runner.orders import order_for
-from asyncload.users.setting_lookup import Setting, Surroundings
+from asyncload.users.settings_source import Setting, SettingsSource
 from asyncload.users.user import Context, Setup, task
 from asyncload.users.wait import between
 
@@ -39,10 +39,10 @@ class ModelRunnerUser(JobUser):
 
     @classmethod
     async def describe_settings(
-        cls, options: ModelRunnerOptions, surroundings: Surroundings, key: Callable[[str], str]
+        cls, options: ModelRunnerOptions, source: SettingsSource, key: Callable[[str], str]
     ) -> Sequence[Setting]:
         """Tell of queues, places, model and account."""
-        deployment = Deployment(options, surroundings, key=key)
+        deployment = Deployment(options, source, key=key)
         return await deployment.everything(deployment.model(options.model))
 
     @classmethod

@@ -21,7 +21,7 @@ from asyncload.users.jobs import JobSender, read_statuses
 from asyncload.users.sagemaker.async_endpoint import check_subscriptions, topics_of_endpoint
 from asyncload.users.sagemaker.asynchronous_options import AsyncInferenceOptions
 from asyncload.users.sagemaker.inputs import Input, find_inputs
-from asyncload.users.setting_lookup import Setting, Surroundings
+from asyncload.users.settings_source import Setting, SettingsSource
 from asyncload.users.templates.rows import Take, random_rows, rows_in_turn
 from asyncload.users.user import Context, Setup, task
 
@@ -87,7 +87,7 @@ class AsyncInferenceUser(JobSender):
     async def describe_settings(
         cls,
         options: AsyncInferenceOptions,
-        surroundings: Surroundings,  # noqa: ARG003 - all is in the config
+        source: SettingsSource,  # noqa: ARG003 - all is in the config
         key: Callable[[str], str],
     ) -> Sequence[Setting]:
         """Tell of endpoint, queue and inputs: all are in the config."""
