@@ -64,8 +64,8 @@ class Account:
         """Count what is known of a job that was given up, or take it back (-1)."""
         setattr(self, fate, getattr(self, fate) + number)
 
-    def count_stranger(self, *, readable: bool) -> None:
-        """Count a message that is not about a job of this run, at its first coming."""
+    def count_foreign(self, *, readable: bool) -> None:
+        """Count a foreign message, which is about no job of this run, at its first coming."""
         if readable:
             self.orphans += 1
         else:

@@ -228,7 +228,7 @@ def _accounts(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
                 _item(ledger.backlog, "open"),
                 _item(ledger.duplicates, "duplicate", "yellow", noun=True),
                 _item(ledger.late, "late", "yellow"),
-                _item(ledger.orphans, "orphan", "yellow", noun=True),
+                _item(ledger.orphans, "foreign", "yellow"),
                 _item(ledger.unreadable, "unreadable", "yellow"),
             ],
             width,

@@ -126,9 +126,9 @@ async def test_a_look_finds_the_jobs_among_the_dead_letters_and_leaves_all_of_th
     jobs = [ledger.open(About(), due=0.0, start=0.0) for _ in range(40)]
     for job in jobs:
         ledger.accept(job, "m")
-    strangers = [f"{number:032x}" for number in range(30)]
+    foreign = [f"{number:032x}" for number in range(30)]
     found = [job.id for job in jobs[:25]]
-    await in_parallel(letters.send, [f'{{"jobId": "{one}"}}' for one in found + strangers])
+    await in_parallel(letters.send, [f'{{"jobId": "{one}"}}' for one in found + foreign])
     look = DeadLetters(
         [requests],
         ledger,
@@ -213,16 +213,16 @@ async def test_every_kind_of_disorder_gives_exact_counts_and_spares_the_others_m
             expected[outcome] += 1
             expected["duplicates"] += copies - 1
         region = json.dumps({"status": "SUCCESS", "job_id": jobs[0].id, "region_id": "(0, 0)"})
-        strangers = [status_body(f"{n:032x}", "SUCCESS") for n in range(30)]
+        foreign = [status_body(f"{n:032x}", "SUCCESS") for n in range(30)]
         unreadable = ["not JSON", "{}", '{"Message": 1}', "[]"] * 3
-        bodies += [region] * 5 + strangers + unreadable
+        bodies += [region] * 5 + foreign + unreadable
         rng.shuffle(bodies)
         await in_parallel(queue.send, bodies)
         await until(
             lambda: (
                 not ledger.live
                 and ledger.duplicates == expected["duplicates"]
-                and ledger.orphans == len(strangers)
+                and ledger.orphans == len(foreign)
                 and ledger.unreadable == len(unreadable)
                 and ledger.regions == 5
             ),
@@ -238,9 +238,9 @@ async def test_every_kind_of_disorder_gives_exact_counts_and_spares_the_others_m
     )
     assert (totals.submitted, totals.unconfirmed, totals.late, balance(ledger)) == (60, 0, 0, 0)
     assert totals.duplicates == expected["duplicates"]
-    assert (totals.orphans, totals.unreadable) == (len(strangers), len(unreadable))
+    assert (totals.orphans, totals.unreadable) == (len(foreign), len(unreadable))
     assert len(records) == 60
-    assert sum(await messages_left(aws, queue)) == len(strangers) + len(unreadable)
+    assert sum(await messages_left(aws, queue)) == len(foreign) + len(unreadable)
 
 
 async def test_a_run_against_the_troubled_service_agrees_with_its_truth_log(aws, stack):

@@ -168,11 +168,11 @@ class LedgerMachine(RuleBasedStateMachine):
         history.append("dead")
 
     @rule(job_id=st.sampled_from(["f" * 32, "", f"{RUN}0000{10**9:016x}"]))
-    def find_a_stranger_among_the_dead_letters(self, job_id):
+    def find_a_foreign_job_among_the_dead_letters(self, job_id):
         assert self.ledger.bury(job_id, "dlq", self.t) is None
 
     @rule(status=st.sampled_from(STATUSES), region=st.booleans())
-    def hear_of_a_stranger(self, status, region):
+    def hear_of_a_foreign_job(self, status, region):
         assert not self.ledger.apply(Status("f" * 32, status, region=region), self.t)
 
     @rule(seconds=st.sampled_from([0.5, 2.0, 4.0]))

@@ -58,7 +58,7 @@ def beside(jobs: JobTotals) -> Text:
     for number, one, many in (
         (jobs.duplicates, "duplicate status", "duplicate statuses"),
         (jobs.late, "late status", "late statuses"),
-        (jobs.orphans, "orphan status", "orphan statuses"),
+        (jobs.orphans, "foreign status", "foreign statuses"),
         (jobs.unreadable, "unreadable message", "unreadable messages"),
         (jobs.regions, "region message", "region messages"),
         (jobs.unconfirmed, "unconfirmed send", "unconfirmed sends"),
