@@ -78,7 +78,7 @@ async def measure(level: float, seconds: float, folder: Path) -> dict[str, objec
         one.job_id: one for one in read_truth(folder / "truth.jsonl") if isinstance(one, JobTruth)
     }
     pairs = [(jobs[key], truth[key]) for key in jobs if key in truth]
-    assert len(pairs) == len(jobs) == len(truth), "the account does not balance"
+    assert len(pairs) == len(jobs) == len(truth), "the job counters do not add up"
     return {
         "jobs": len(pairs),
         "jobs_per_second": level,

@@ -78,12 +78,12 @@ def check(folder: Path, jobs: int, result: asyncload.Result) -> dict[str, object
             backlog = max(backlog, record.backlog)
     status_file = json.loads((folder / "job_status.json").read_text())
     summary_file = json.loads((folder / "job_summary.json").read_text())
-    account = result.summary.jobs
+    counters = result.summary.jobs
     assert logged == statuses, (logged, statuses)
-    assert len(true) == len(status_file) == jobs == account.submitted
+    assert len(true) == len(status_file) == jobs == counters.submitted
     assert Counter(entry["status"] for entry in status_file.values()) == statuses
-    assert account.duplicates == sum(one.duplicates for one in true)
-    assert account.timed_out == account.lost == account.backlog == account.orphans == 0
+    assert counters.duplicates == sum(one.duplicates for one in true)
+    assert counters.timed_out == counters.lost == counters.backlog == counters.orphans == 0
     for name, number in (
         ("sent", jobs),
         ("succeeded", statuses["SUCCESS"]),
@@ -93,7 +93,7 @@ def check(folder: Path, jobs: int, result: asyncload.Result) -> dict[str, object
         assert summary_file[f"total_image_{name}"] == number, name
     return {
         **{status.lower(): number for status, number in sorted(statuses.items())},
-        "duplicates": account.duplicates,
+        "duplicates": counters.duplicates,
         "jobs_per_second_end_to_end": round(jobs / result.summary.t, 1),
         "highest_backlog": backlog,
         "memory_mib_first_and_highest": [

@@ -86,7 +86,7 @@ def sender(service: FakeModelRunner) -> type[User]:
 
 
 async def soak(hours: float) -> dict[str, Any]:
-    """Run the plan; return its account and the memory over time."""
+    """Run the plan; return its job counters and the memory over time."""
     rng = random.Random(3)
     service = FakeModelRunner(workers=8, service_time=lambda _: rng.expovariate(1 / 0.4))
     counter = Counter()

@@ -123,7 +123,7 @@ class JobFiles:
             "total_image_failed": totals.failed,
             "total_gb_processed": self._bytes / _GIB,
             "total_pixels_processed": self._pixels,
-            # Beside the harness's seven, so that the account balances.
+            # Beside the harness's seven, so that the totals add up.
             "total_image_partial": totals.partial,
             "total_image_timed_out": totals.timed_out,
             "total_image_lost": totals.lost,

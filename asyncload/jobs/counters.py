@@ -1,4 +1,4 @@
-"""The account of a run's jobs: what was submitted, and what became of it.
+"""The job counters of a run: what was submitted, and what became of it.
 
 These equations hold after every call::
 
@@ -16,7 +16,7 @@ Fate = Literal["rejected", "stuck", "never_started"]
 """What is known of a job that was given up."""
 
 
-class Account:
+class JobCounters:
     """Counts jobs, and the messages beside them. The counters are those of ``Ledger``."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Account:
             self.unreadable += 1
 
     def state(self, t: float) -> Ledger:
-        """Give the account as it stands, at ``t`` seconds of the run."""
+        """Give the counters as they stand at ``t`` seconds of the run."""
         return Ledger(
             t=t,
             submitted=self.submitted,

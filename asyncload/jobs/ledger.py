@@ -13,7 +13,7 @@ Rules (also in docs/ledger.md):
   unconfirmed send, is counted as ``late``.
 - A job that was given up was ``rejected`` when its request is found among the
   dead letters, else ``stuck`` or ``never_started``, as its statuses say.
-- The equations of :class:`~asyncload.jobs.counters.Account` hold after every call.
+- The equations of :class:`~asyncload.jobs.counters.JobCounters` hold after every call.
 
 Job ids say who sent them: 12 hex digits of the run, 4 of the part (when a
 plan is split over processes), 16 of a sequence number. So a status of a
@@ -28,7 +28,7 @@ from typing import Final
 import anyio
 
 from asyncload.jobs.clock import ServiceClock
-from asyncload.jobs.counters import Account, Fate
+from asyncload.jobs.counters import Fate, JobCounters
 from asyncload.jobs.job import (
     NEVER_STARTED_BIT,
     SEEN_BITS,
@@ -50,7 +50,7 @@ REMEMBERED: Final = 1 << 20
 """For this many of the latest jobs it is known, after their end, which statuses were seen."""
 
 
-class JobLedger(Account):
+class JobLedger(JobCounters):
     """Accounts for every job of one run (or of one part of it).
 
     ``run_id`` is 12 hex digits, ``clock`` gives seconds of run time. Finished
@@ -240,7 +240,7 @@ class JobLedger(Account):
             await self._settled.wait()
 
     def totals(self) -> Ledger:
-        """Give the account at this moment."""
+        """Give the counters at this moment."""
         return self.state(self._clock())
 
     # -- inside ---------------------------------------------------------------

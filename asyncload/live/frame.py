@@ -24,7 +24,7 @@ from asyncload.stats.snapshot import ScenarioNow, Snapshot
 
 Line = list[tuple[str, str]]
 
-_LABEL: Final = 12  # columns of the labels at the left of graphs and accounts
+_LABEL: Final = 12  # columns of the labels at the left of graphs and counters
 _SHOWN: Final = 3  # failures and warnings shown
 _PHASE_STYLES: Final = {"setup": "dim", "load": "bold cyan", "drain": "bold yellow", "done": "bold"}
 _BAR: Final = 60
@@ -56,7 +56,7 @@ def frame(snapshot: Snapshot, progress: Progress, width: int, height: int) -> li
     if snapshot.scenarios:
         above += _scenarios(snapshot.scenarios, progress.has_jobs, width)
         graphs += _graphs(snapshot, progress, width)
-        below += _accounts(snapshot, progress, width)
+        below += _counters(snapshot, progress, width)
     below += _troubles(snapshot, width)
     if len(above) + len(graphs) + len(below) > height:
         graphs = []
@@ -202,7 +202,7 @@ def _graphs(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
     return lines
 
 
-def _accounts(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
+def _counters(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
     scenarios = snapshot.scenarios
     lines = _tally(
         "requests",

@@ -144,7 +144,7 @@ def plain_lines(snapshot: Snapshot, progress: Progress) -> Iterable[str]:
 def job_totals(snapshot: Snapshot) -> str:
     """Write the totals of the jobs as one line: the seven of OversightML's load test.
 
-    Beside them stand those that make the account balance, where there are any.
+    Beside them stand those that make the totals add up, where there are any.
     """
     ledger = snapshot.ledger
     assert ledger is not None

@@ -127,7 +127,7 @@ def test_the_ledger_counts_every_inference_as_the_truth_log_does(truth, records)
     assert {job.job_id: given_up.get(job.status, job.status) for job in jobs} == ended
 
 
-def test_messages_beside_the_account_are_counted_as_the_truth_says(truth, records):
+def test_messages_beside_the_counters_are_counted_as_the_truth_says(truth, records):
     ledger = of(records, Ledger)[-1]
     extras = Counter(one.kind for one in of(truth, ExtraTruth))
     twice = sum(max(one.notifications - 1, 0) for one in of(truth, InferenceTruth))

@@ -1,4 +1,4 @@
-"""Two runs at once on one stack and one status queue: each has its own account, to the job."""
+"""Two runs at once on one stack and one status queue: each has its own counters, right to the job."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Any mixture of events leaves the ledger as an independent model says.
 
-The model keeps the history of each job and works the account out anew from
+The model keeps the history of each job and works the counters out anew from
 all histories after every step. It shares no code with the ledger.
 """
 
@@ -193,7 +193,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert not self.ledger.live
 
     @invariant()
-    def the_account_balances(self):
+    def the_counters_add_up(self):
         assert balance(self.ledger) == 0
         t = self.ledger.totals()
         assert t.rejected + t.stuck + t.never_started == t.timed_out + t.lost
@@ -245,7 +245,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def teardown(self):
         self.close()
-        self.the_account_balances()
+        self.the_counters_add_up()
         self.the_totals_are_those_of_the_model()
         self.every_job_that_is_over_has_exactly_one_record()
         self.the_record_of_a_job_given_up_says_how_far_it_got_and_whether_it_was_rejected()

@@ -1,4 +1,4 @@
-"""The account of a run's jobs in words, for the final table."""
+"""The job counters of a run in words, for the final table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asyncload.stats.metrics import JobMetrics, JobTotals
 
 
 def equation(jobs: JobMetrics) -> Text:
-    """Write the account of the jobs: submitted = succeeded + … ."""
+    """Write the equation of the job counters: submitted = succeeded + … ."""
     parts = [
         (jobs.succeeded, "succeeded", "green"),
         (jobs.partial, "partial", "yellow"),

@@ -261,9 +261,9 @@ def test_nobody_waits_for_a_job_in_doubt_but_the_ledger_accounts_for_it(taken):
     queue = Refusing(service, TimeoutError("no answer"), taken=taken, which=1)
     collected = run(waiting(service, requests=queue, timeout=4), duration=6, wait=1)
     assert [request.outcome for request in collected.requests] == ["failed"]
-    account = collected.ledger
-    assert (account.submitted, account.unconfirmed) == ((3, 0) if taken else (2, 1))
-    assert account.succeeded == account.submitted
+    counters = collected.ledger
+    assert (counters.submitted, counters.unconfirmed) == ((3, 0) if taken else (2, 1))
+    assert counters.succeeded == counters.submitted
     assert sorted(job.start for job in collected.jobs)[-2:] == pytest.approx([1, 4], abs=0.11)
 
 

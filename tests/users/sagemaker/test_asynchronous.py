@@ -116,7 +116,7 @@ def test_an_inference_that_nobody_hears_of_holds_its_user_no_longer_than_its_tim
 
 
 @pytest.mark.parametrize(
-    ("problem", "taken", "account"),
+    ("problem", "taken", "counters"),
     [
         (error(400), False, (2, 0)),  # refused: never submitted
         (error(500), True, (3, 0)),  # in doubt, until its notification proves it
@@ -125,11 +125,11 @@ def test_an_inference_that_nobody_hears_of_holds_its_user_no_longer_than_its_tim
         (TimeoutError("no answer"), False, (2, 1)),
     ],
 )
-def test_a_submit_that_fails_is_a_job_only_when_the_service_has_taken_it(problem, taken, account):
+def test_a_submit_that_fails_is_a_job_only_when_the_service_has_taken_it(problem, taken, counters):
     service = Service(seconds=2.0, problems={2: problem}, taken=taken)
     collected = run(service, duration=3, wait={"pacing": 1})
     ledger = collected.ledger
-    assert (ledger.submitted, ledger.unconfirmed) == account
+    assert (ledger.submitted, ledger.unconfirmed) == counters
     assert ledger.succeeded == ledger.submitted
     assert [request.outcome for request in collected.requests] == ["failed"]
 
