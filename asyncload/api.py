@@ -178,7 +178,7 @@ class LoadTest:
             doing=engine.doing if engine and engine.phase == "setup" else self._doing,
             stopping=self.interrupted,
             load_end=engine.load_end if engine else None,
-            in_doubt=engine.in_doubt if engine else 0,
+            unconfirmed=engine.unconfirmed if engine else 0,
             given_up=engine is not None and engine.given_up,
         )
 

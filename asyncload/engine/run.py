@@ -106,7 +106,7 @@ class Engine:
         return any(run.has_more for run in self.runs)
 
     @property
-    def in_doubt(self) -> int:
+    def unconfirmed(self) -> int:
         """After the load: jobs sent without an answer, of which nothing has been heard."""
         return len(self.ledger.live) - self.ledger.backlog if self.phase == "drain" else 0
 

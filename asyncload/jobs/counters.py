@@ -12,7 +12,7 @@ from typing import Literal
 
 from asyncload.records.record import Ledger
 
-Fate = Literal["rejected", "stuck", "never_started"]
+GiveUpReason = Literal["rejected", "stuck", "never_started"]
 """What is known of a job that was given up."""
 
 
@@ -51,18 +51,18 @@ class JobCounters:
         else:
             self.failed += 1
 
-    def count_given_up(self, scenario: str, outcome: str, fate: Fate) -> None:
+    def count_given_up(self, scenario: str, outcome: str, reason: GiveUpReason) -> None:
         """Count a job that was given up as TIMED_OUT or LOST."""
         self.backlog_by_scenario[scenario] -= 1
         if outcome == "LOST":
             self.lost += 1
         else:
             self.timed_out += 1
-        self.count_fate(fate)
+        self.count_reason(reason)
 
-    def count_fate(self, fate: Fate, number: int = 1) -> None:
+    def count_reason(self, reason: GiveUpReason, number: int = 1) -> None:
         """Count what is known of a job that was given up, or take it back (-1)."""
-        setattr(self, fate, getattr(self, fate) + number)
+        setattr(self, reason, getattr(self, reason) + number)
 
     def count_foreign(self, *, readable: bool) -> None:
         """Count a foreign message, which is about no job of this run, at its first coming."""

@@ -265,7 +265,7 @@ class _Look:
             return  # no request of ours
         sent = message.get("Attributes", {}).get("SentTimestamp")
         sent_at = None if sent is None else int(sent) / 1000
-        letter = self._ledger.bury(job_id, self.queue.name, sent_at)
+        letter = self._ledger.mark_dead_lettered(job_id, self.queue.name, sent_at)
         if letter is not None:
             self.found.append(letter)
 

@@ -3,8 +3,8 @@
 Rules (also in docs/ledger.md):
 
 - A job is *submitted* once the queue accepted it. A send whose answer was
-  lost stays in doubt: the first status of the job proves that it was
-  accepted; if none comes it is counted as ``unconfirmed``.
+  lost is unconfirmed: the first status of the job proves that it was
+  accepted; if none comes it is counted as ``unconfirmed`` at the end.
 - SUCCESS, PARTIAL and FAILED are terminal, and the first terminal status is
   final: later ones are counted as duplicates. A late STARTED or IN_PROGRESS
   changes nothing.
@@ -28,7 +28,7 @@ from typing import Final
 import anyio
 
 from asyncload.jobs.clock import ServiceClock
-from asyncload.jobs.counters import Fate, JobCounters
+from asyncload.jobs.counters import GiveUpReason, JobCounters
 from asyncload.jobs.job import (
     NEVER_STARTED_BIT,
     SEEN_BITS,
@@ -105,7 +105,7 @@ class JobLedger(JobCounters):
         elif job.outcome is None:
             self._remove(job, "REJECTED")
 
-    def doubt(self, job: LiveJob) -> None:
+    def mark_unconfirmed(self, job: LiveJob) -> None:
         """Note that the answer was lost: only a status can tell whether the job was accepted."""
         job.sending = False
         if job.early is not None and job.outcome is None:
@@ -174,7 +174,9 @@ class JobLedger(JobCounters):
         """Jobs that a dead letter may still explain: open, or given up without a reason."""
         return len(self.live) - len(self._dead) + self.unexplained
 
-    def bury(self, job_id: str, queue: str, sent_at: float | None) -> DeadLetter | None:
+    def mark_dead_lettered(
+        self, job_id: str, queue: str, sent_at: float | None
+    ) -> DeadLetter | None:
         """Note that a job's request is in the dead-letter ``queue``: the service rejected it.
 
         ``sent_at`` is when the request was sent, epoch seconds on the
@@ -202,8 +204,8 @@ class JobLedger(JobCounters):
         if not seen & (STUCK_BIT | NEVER_STARTED_BIT):
             return None
         self._seen[slot] = seen & ~(STUCK_BIT | NEVER_STARTED_BIT)
-        self.count_fate("stuck" if seen & STUCK_BIT else "never_started", -1)
-        self.count_fate("rejected")
+        self.count_reason("stuck" if seen & STUCK_BIT else "never_started", -1)
+        self.count_reason("rejected")
         return letter
 
     # -- what the engine calls ------------------------------------------------
@@ -309,19 +311,19 @@ class JobLedger(JobCounters):
             return
         end = End(outcome, progress=job.progress)
         letter = self._dead.get(job.id)
-        fate: Fate = "never_started"
+        reason: GiveUpReason = "never_started"
         if letter is not None:
-            fate = "rejected"
+            reason = "rejected"
             end.dead_letter_age = letter.age
             end.error = f"rejected by the service: the request is in {letter.queue}"
         elif end.progress != "SUBMITTED":
-            fate = "stuck"
+            reason = "stuck"
             end.error = f"no terminal status {when}; the last one was {end.progress}"
             job.seen |= STUCK_BIT
         else:
             end.error = f"no status at all {when}"
             job.seen |= NEVER_STARTED_BIT
-        self.count_given_up(job.about.scenario, outcome, fate)
+        self.count_given_up(job.about.scenario, outcome, reason)
         self._leave(job, end)
 
     def _leave(self, job: LiveJob, end: End) -> None:

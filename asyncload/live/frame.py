@@ -224,7 +224,7 @@ def _counters(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
                 _item(ledger.failed, "failed", "red"),
                 _item(ledger.timed_out, "timed out", "red"),
                 _item(ledger.lost, "lost", "red"),
-                (_fates(ledger), "red"),
+                (_give_up_reasons(ledger), "red"),
                 _item(ledger.backlog, "open"),
                 _item(ledger.duplicates, "duplicate", "yellow", noun=True),
                 _item(ledger.late, "late", "yellow"),
@@ -259,7 +259,7 @@ def _item(number: int, what: str, style: str = "", *, noun: bool = False) -> tup
     return units.counted(number, what, None if noun else what), style
 
 
-def _fates(ledger: Ledger) -> str:
+def _give_up_reasons(ledger: Ledger) -> str:
     """Write what is known of the jobs timed out and lost: ``of them 2 rejected + 1 stuck``."""
     parts = [
         (ledger.rejected, "rejected"),

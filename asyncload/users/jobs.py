@@ -49,7 +49,7 @@ class JobSender(User):
         return job
 
     def _not_sent(self, job: LiveJob, problem: BaseException) -> None:
-        """Take an answer that says no for a refusal; anything else leaves the job in doubt.
+        """Take an answer that says no for a refusal; after anything else the job is unconfirmed.
 
         Behind an error of the service's own (5xx) the request may have been accepted.
         """
@@ -57,7 +57,7 @@ class JobSender(User):
         if refused or never_connected(problem):
             self.jobs.reject(job)
         else:
-            self.jobs.doubt(job)
+            self.jobs.mark_unconfirmed(job)
 
 
 async def read_statuses(

@@ -202,7 +202,7 @@ async def test_every_kind_of_disorder_gives_exact_counts_and_spares_the_others_m
         for job in jobs[:55]:
             ledger.accept(job, "m")
         for job in jobs[55:]:
-            ledger.doubt(job)
+            ledger.mark_unconfirmed(job)
         bodies = []
         expected = Counter()
         for number, job in enumerate(jobs):

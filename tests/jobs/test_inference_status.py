@@ -305,14 +305,14 @@ def test_a_notification_that_overtakes_the_answer_waits_for_it():
     run_virtual(main)
 
 
-def test_a_lost_answer_is_a_doubt_until_the_notification_proves_the_job():
+def test_a_send_without_an_answer_is_unconfirmed_until_the_notification_proves_the_job():
     async def main():
         queue = TroubledQueue("notifications")
         ledger, records = make_ledger(now)
         proven, unheard = (ledger.open(About(), due=0, start=0) for _ in range(2))
         async with inferences(queue, ledger):
             for job in (proven, unheard):
-                ledger.doubt(job)
+                ledger.mark_unconfirmed(job)
             assert ledger.totals().submitted == 0
             queue.put(ended(proven.id, "Failed", received=0, end=0.001))
             await until(lambda: records)

@@ -53,7 +53,7 @@ class Verdict:
                     terminal = what
             elif kind == "dead":
                 pass
-            elif kind in {"accept", "reject", "doubt"}:
+            elif kind in {"accept", "reject", "mark_unconfirmed"}:
                 answered = True
                 if kind == "reject" and not self.gone and not self.heard_before(history, moment):
                     self.gone = True
@@ -118,7 +118,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return [
             number
             for number, history in enumerate(self.histories)
-            if not {"accept", "reject", "doubt"} & set(history)
+            if not {"accept", "reject", "mark_unconfirmed"} & set(history)
         ]
 
     @rule(timeout=st.sampled_from([3.0, 7.0, 1e9]), scenario=st.sampled_from("ab"))
@@ -128,7 +128,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.histories.append([])
 
     @precondition(lambda self: self.unanswered())
-    @rule(data=st.data(), answer=st.sampled_from(["accept", "accept", "reject", "doubt"]))
+    @rule(
+        data=st.data(), answer=st.sampled_from(["accept", "accept", "reject", "mark_unconfirmed"])
+    )
     def answer(self, data, answer):
         job, history = self.pick(data, self.unanswered())
         if answer == "accept":
@@ -159,7 +161,7 @@ class LedgerMachine(RuleBasedStateMachine):
         job, history = self.pick(data)
         verdict = Verdict(history)
         news = "dead" not in history and (verdict.progress or not verdict.gone)
-        letter = self.ledger.bury(job.id, "dlq", job.start if sent else None)
+        letter = self.ledger.mark_dead_lettered(job.id, "dlq", job.start if sent else None)
         assert (letter is not None) == bool(news)
         if news:
             assert (letter.job_id, letter.queue, letter.too_late) == (job.id, "dlq", verdict.gone)
@@ -169,7 +171,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(job_id=st.sampled_from(["f" * 32, "", f"{RUN}0000{10**9:016x}"]))
     def find_a_foreign_job_among_the_dead_letters(self, job_id):
-        assert self.ledger.bury(job_id, "dlq", self.t) is None
+        assert self.ledger.mark_dead_lettered(job_id, "dlq", self.t) is None
 
     @rule(status=st.sampled_from(STATUSES), region=st.booleans())
     def hear_of_a_foreign_job(self, status, region):
@@ -179,7 +181,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def time_passes(self, seconds):
         self.t += seconds
         for job, history in zip(self.jobs, self.histories, strict=True):
-            answered = {"accept", "reject", "doubt"} & set(history)
+            answered = {"accept", "reject", "mark_unconfirmed"} & set(history)
             if answered and job.start + job.about.timeout <= self.t:
                 history.append("give-up TIMED_OUT")
         self.ledger.expire()

@@ -24,7 +24,7 @@ def equation(jobs: JobMetrics) -> Text:
     return _sum(jobs.submitted, "submitted", parts)
 
 
-def fates(jobs: JobTotals) -> Text:
+def give_up_reasons(jobs: JobTotals) -> Text:
     """Write what is known of the jobs that were given up."""
     parts = [
         (jobs.rejected, "rejected by the service", "red"),

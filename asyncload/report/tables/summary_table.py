@@ -14,7 +14,7 @@ from rich.text import Text
 
 from asyncload.report.tables.conclusion import conclusion
 from asyncload.report.tables.hosts_table import print_hosts
-from asyncload.report.tables.jobs_table import beside, equation, fates
+from asyncload.report.tables.jobs_table import beside, equation, give_up_reasons
 from asyncload.report.tables.layout import Row, fitted, indented, plain_table, print_rows, shortened
 from asyncload.report.tables.steps_table import print_steps
 from asyncload.report.tables.streams_table import print_streams
@@ -130,7 +130,7 @@ def _print_jobs(summary: Summary, console: Console) -> None:
         indented(more, console)
     indented(equation(jobs), console)
     if jobs.rejected + jobs.stuck + jobs.never_started:
-        indented(fates(jobs), console)
+        indented(give_up_reasons(jobs), console)
     if jobs.latency.count:
         _print_stages(jobs, console)
     given_up = jobs.latency.beyond

@@ -318,8 +318,8 @@ async def misbehaving(anyio_backend, tmp_path_factory):
 async def test_every_job_meets_the_fate_that_its_script_says(misbehaving):
     job_ids, scripts, messages, dead, truth = misbehaving
     seen = by_job(messages)
-    fates = Counter(script.outcome for script in scripts)
-    assert fates.keys() == {"SUCCESS", "FAILED", "STUCK", "REJECTED"}
+    give_up_reasons = Counter(script.outcome for script in scripts)
+    assert give_up_reasons.keys() == {"SUCCESS", "FAILED", "STUCK", "REJECTED"}
     ended = {t.number: t for t in truth if isinstance(t, JobTruth)}
     stuck = {t.number: t for t in truth if isinstance(t, StuckTruth)}
     replayed = {t.number: t for t in truth if isinstance(t, ReplayTruth)}

@@ -256,7 +256,7 @@ def test_a_refused_send_is_a_failed_request_and_nobody_waits_for_its_job():
 
 
 @pytest.mark.parametrize("taken", [True, False])
-def test_nobody_waits_for_a_job_in_doubt_but_the_ledger_accounts_for_it(taken):
+def test_nobody_waits_for_an_unconfirmed_job_but_the_ledger_accounts_for_it(taken):
     service = FakeModelRunner(service_time=lambda _: 2.0)
     queue = Refusing(service, TimeoutError("no answer"), taken=taken, which=1)
     collected = run(waiting(service, requests=queue, timeout=4), duration=6, wait=1)

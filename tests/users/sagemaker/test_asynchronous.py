@@ -119,7 +119,7 @@ def test_an_inference_that_nobody_hears_of_holds_its_user_no_longer_than_its_tim
     ("problem", "taken", "counters"),
     [
         (error(400), False, (2, 0)),  # refused: never submitted
-        (error(500), True, (3, 0)),  # in doubt, until its notification proves it
+        (error(500), True, (3, 0)),  # unconfirmed, until its notification proves it
         (error(500), False, (2, 1)),
         (TimeoutError("no answer"), True, (3, 0)),
         (TimeoutError("no answer"), False, (2, 1)),
