@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from asyncload.capacity.result import Ending, Step
 from asyncload.capacity.step import ACHIEVED, SUCCEEDED
-from asyncload.capacity.strategy import Range, bounds
+from asyncload.capacity.strategy import SearchRange, bounds
 from asyncload.stats import units
 from asyncload.stats.thresholds import Threshold
 
@@ -20,7 +20,7 @@ def rules(thresholds: Sequence[Threshold]) -> list[str]:
     return [*told, "what is open does not grow", "nothing is dropped"]
 
 
-def sentence(ending: Ending, search: Range, steps: Sequence[Step]) -> str:
+def sentence(ending: Ending, search: SearchRange, steps: Sequence[Step]) -> str:
     """Say how a search ended, and what is known of the service."""
     known = bounds(steps)
     passed = "no rate passed" if known.passed is None else f"{known.passed:.4g}/s passed"

@@ -30,7 +30,7 @@ from asyncload.capacity.result import Capacity, Ending, Step, kept_as
 from asyncload.capacity.scaling import sagemaker_scenarios, scaling
 from asyncload.capacity.state import State
 from asyncload.capacity.step import config_of, duration_of, judge, shares_of
-from asyncload.capacity.strategy import Range, Try, bounds, next_step
+from asyncload.capacity.strategy import SearchRange, Trial, bounds, next_step
 from asyncload.config.model import Config
 from asyncload.errors import ConfigError, TargetError
 from asyncload.records.log import check_log
@@ -62,7 +62,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     instances: int | None = None
     """Of the SageMaker variant; given, the scaling target is told for any kind of user."""
 
-    def range(self, config: Config) -> Range:
+    def search_range(self, config: Config) -> SearchRange:
         """Make the range to search. Raises :class:`ConfigError` for what cannot be."""
         start = _config_rate(config) if self.start is None else self.start
         most = MOST * start if self.most is None else self.most
@@ -80,7 +80,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             if not right or not math.isfinite(value or 0):
                 shown = f"{value:.6g}" if name != "--precision" else f"{100 * self.precision:g}%"
                 raise ConfigError(f"{name} is {shown}; give {allowed}")
-        return Range(start=start, most=most, factor=self.factor, precision=self.precision)
+        return SearchRange(start=start, most=most, factor=self.factor, precision=self.precision)
 
 
 class Observer(Protocol):
@@ -89,7 +89,7 @@ class Observer(Protocol):
     def resumed(self, started_at: str, steps: list[Step]) -> None:
         """An earlier search goes on; its ``steps`` are not run again."""
 
-    def begins(self, number: int, step: Try, duration: float, test: LoadTest) -> None:
+    def begins(self, number: int, step: Trial, duration: float, test: LoadTest) -> None:
         """A step begins, whose load lasts ``duration`` seconds."""
 
     def ended(self, number: int, step: Step) -> None:
@@ -118,18 +118,18 @@ class CapacitySearch:
         self.folder = folder or folder_of(config)
         self.interrupted = False
         self._observer = observer
-        self._range = options.range(config)
+        self._search_range = options.search_range(config)
         self._shares = shares_of(config.plan)
         self._thresholds = [Threshold.parse(text) for text in config.thresholds]
         self._test: LoadTest | None = None
         mark = states.fingerprint(
-            {**config.resolved, "log": None}, self._range, options.step_duration
+            {**config.resolved, "log": None}, self._search_range, options.step_duration
         )
         found = None if fresh else states.load(self.folder, mark)
         self._resumed = found is not None
         self._state = found or State(fingerprint=mark, started_at=_now())
-        check_log(self._log(1, self._range.start))
-        LoadTest(self._step_config(1, Try(self._range.start), 1.0))
+        check_log(self._log(1, self._search_range.start))
+        LoadTest(self._step_config(1, Trial(self._search_range.start), 1.0))
 
     @property
     def steps(self) -> list[Step]:
@@ -161,8 +161,8 @@ class CapacitySearch:
             self._observer.resumed(self._state.started_at, self.steps)
         async with self._tests() as make_test:
             while not self.interrupted:
-                coming = next_step(self._range, self.steps)
-                if not isinstance(coming, Try):
+                coming = next_step(self._search_range, self.steps)
+                if not isinstance(coming, Trial):
                     self._state.finished = coming != "broken"
                     return self._conclude(coming)
                 step = await self._run_step(coming, make_test)
@@ -179,14 +179,14 @@ class CapacitySearch:
     @contextlib.asynccontextmanager
     async def _tests(self) -> AsyncIterator[Callable[..., LoadTest]]:
         """Give what makes the run of a step. Where they use the embedded stack, they share one."""
-        over = not isinstance(next_step(self._range, self.steps), Try)
+        over = not isinstance(next_step(self._search_range, self.steps), Trial)
         if over or not self.config.aws.is_local:
             yield LoadTest
             return
         async with embedded_stack(self.config) as stack:
             yield partial(LoadTest, stack=stack)
 
-    async def _run_step(self, coming: Try, make_test: Callable[..., LoadTest]) -> Step | None:
+    async def _run_step(self, coming: Trial, make_test: Callable[..., LoadTest]) -> Step | None:
         """Run a step; ``None`` when it was interrupted."""
         number = len(self.steps) + 1
         duration = duration_of(
@@ -234,7 +234,7 @@ class CapacitySearch:
             step, started_at=started_at, attempt=coming.attempt, outcome=outcome
         )
 
-    def _step_config(self, number: int, coming: Try, duration: float) -> Config:
+    def _step_config(self, number: int, coming: Trial, duration: float) -> Config:
         return config_of(
             self.config,
             rate=coming.rate,
@@ -263,10 +263,10 @@ class CapacitySearch:
         return Capacity(
             name=self.config.plan.name,
             ending=ending,
-            sentence=sentence(ending, self._range, self.steps),
+            sentence=sentence(ending, self._search_range, self.steps),
             capacity=known.passed,
             failed_at=known.failed,
-            precision=self._range.precision,
+            precision=self._search_range.precision,
             rules=self.rules,
             steps=list(self.steps),
             scaling=target,

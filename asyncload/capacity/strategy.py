@@ -19,7 +19,7 @@ from asyncload.capacity.result import Ending, Step
 _DIGITS: Final = 4  # of a rate, where there is room for so few
 
 
-class Range(msgspec.Struct, frozen=True, kw_only=True):
+class SearchRange(msgspec.Struct, frozen=True, kw_only=True):
     """Where to look, and how closely. Rates are arrivals per second."""
 
     start: float
@@ -38,7 +38,7 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
         return 2 * (ups + halvings + 1)
 
 
-class Try(msgspec.Struct, frozen=True):
+class Trial(msgspec.Struct, frozen=True):
     """The next step: a rate, and whether it is run for the first or second time."""
 
     rate: float
@@ -65,24 +65,24 @@ def bounds(steps: Sequence[Step]) -> Bounds:
     return Bounds(passed, failed)
 
 
-def next_step(search: Range, steps: Sequence[Step]) -> Try | Ending:
+def next_step(search: SearchRange, steps: Sequence[Step]) -> Trial | Ending:
     """Say what to try next, or how the search ended."""
     last = steps[-1] if steps else None
     if last is not None:
         if last.outcome == "broken":
             return "broken"
         if last.attempt == 1 and last.outcome in {"close", "generator"} and not last.left_behind:
-            return Try(last.rate, 2, last.wants)
+            return Trial(last.rate, 2, last.wants)
         if last.outcome == "generator":
             return "generator"
     known = bounds(steps)
     ending = _ending(search, known)
     if ending is None and last is not None and last.left_behind:
         return "not drained"
-    return ending or Try(_rate(search, known))
+    return ending or Trial(_rate(search, known))
 
 
-def _ending(search: Range, known: Bounds) -> Ending | None:
+def _ending(search: SearchRange, known: Bounds) -> Ending | None:
     if known.failed is None:
         return "at least" if (known.passed or 0.0) >= search.most else None
     if known.passed is None:
@@ -90,7 +90,7 @@ def _ending(search: Range, known: Bounds) -> Ending | None:
     return "found" if known.failed <= known.passed * (1 + search.precision) else None
 
 
-def _rate(search: Range, known: Bounds) -> float:
+def _rate(search: SearchRange, known: Bounds) -> float:
     if known.passed is None:
         return search.start
     if known.failed is None:

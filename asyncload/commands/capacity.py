@@ -16,7 +16,7 @@ from rich.text import Text
 from asyncload.api import LoadTest, make_config
 from asyncload.capacity.result import Capacity, Step, kept_as
 from asyncload.capacity.search import CapacitySearch, Options
-from asyncload.capacity.strategy import Try
+from asyncload.capacity.strategy import Trial
 from asyncload.capacity.table import print_capacity, step_line, write_json
 from asyncload.commands.loop import Output, run_loop
 from asyncload.errors import ConfigError
@@ -144,7 +144,7 @@ class _View:
         for number, step in enumerate(steps, 1):
             self.ended(number, step)
 
-    def begins(self, number: int, step: Try, duration: float, test: LoadTest) -> None:
+    def begins(self, number: int, step: Trial, duration: float, test: LoadTest) -> None:
         """Begin to show a step."""
         self._test, self._duration = test, duration
         again = ", once more" if step.attempt > 1 else ""

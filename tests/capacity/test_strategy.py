@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.capacity.result import Step
-from asyncload.capacity.strategy import Range, Try, bounds, next_step
+from asyncload.capacity.strategy import SearchRange, Trial, bounds, next_step
 
 ranges = st.builds(
-    Range,
+    SearchRange,
     start=st.floats(0.01, 100),
     most=st.floats(100, 100_000),
     factor=st.floats(1.05, 10),
@@ -28,7 +28,7 @@ def made(coming, outcome, **more):
 def search(looked, service):
     """All steps of a search, and how it ended. ``service`` says how a step comes out."""
     steps = []
-    while isinstance(coming := next_step(looked, steps), Try):
+    while isinstance(coming := next_step(looked, steps), Trial):
         steps.append(made(coming, service(coming)))
         assert len(steps) <= looked.most_steps, "it goes on for ever"
     return steps, coming
@@ -83,39 +83,39 @@ def test_a_search_that_was_interrupted_anywhere_makes_the_same_steps(looked, cap
     service = sustains(capacity, near)
     whole, ending = search(looked, service)
     kept = whole[: data.draw(st.integers(0, len(whole)))]
-    while isinstance(coming := next_step(looked, kept), Try):
+    while isinstance(coming := next_step(looked, kept), Trial):
         kept = [*kept, made(coming, service(coming))]
     assert (kept, coming) == (whole, ending)
 
 
-LOOKED = Range(start=10, most=1000, factor=2, precision=0.05)
+LOOKED = SearchRange(start=10, most=1000, factor=2, precision=0.05)
 
 
 def test_what_was_close_is_run_once_more_as_long_as_it_asks_for():
-    steps = [made(Try(10), "passed"), made(Try(20), "close", wants=90.0)]
-    assert next_step(LOOKED, steps) == Try(20, 2, 90.0)
-    steps.append(made(Try(20, 2), "passed"))
-    assert next_step(LOOKED, steps) == Try(40)
+    steps = [made(Trial(10), "passed"), made(Trial(20), "close", wants=90.0)]
+    assert next_step(LOOKED, steps) == Trial(20, 2, 90.0)
+    steps.append(made(Trial(20, 2), "passed"))
+    assert next_step(LOOKED, steps) == Trial(40)
 
 
 def test_what_was_close_twice_has_failed():
-    steps = [made(Try(10), "passed"), made(Try(20), "close"), made(Try(20, 2), "close")]
+    steps = [made(Trial(10), "passed"), made(Trial(20), "close"), made(Trial(20, 2), "close")]
     assert bounds(steps).failed == 20
     assert next_step(LOOKED, steps).rate == pytest.approx(math.sqrt(200), rel=1e-3)
 
 
 def test_a_generator_that_is_late_twice_ends_the_search():
-    steps = [made(Try(10), "passed"), made(Try(20), "generator")]
-    assert next_step(LOOKED, steps) == Try(20, 2)
-    assert next_step(LOOKED, [*steps, made(Try(20, 2), "generator")]) == "generator"
+    steps = [made(Trial(10), "passed"), made(Trial(20), "generator")]
+    assert next_step(LOOKED, steps) == Trial(20, 2)
+    assert next_step(LOOKED, [*steps, made(Trial(20, 2), "generator")]) == "generator"
 
 
 def test_jobs_left_behind_end_the_search_unless_it_is_over():
-    steps = [made(Try(10), "passed"), made(Try(20), "failed", left_behind=7)]
+    steps = [made(Trial(10), "passed"), made(Trial(20), "failed", left_behind=7)]
     assert next_step(LOOKED, steps) == "not drained"
-    steps = [made(Try(10), "passed"), made(Try(10.4), "failed", left_behind=7)]
+    steps = [made(Trial(10), "passed"), made(Trial(10.4), "failed", left_behind=7)]
     assert next_step(LOOKED, steps) == "found"
 
 
 def test_a_step_that_broke_ends_the_search():
-    assert next_step(LOOKED, [made(Try(10), "broken")]) == "broken"
+    assert next_step(LOOKED, [made(Trial(10), "broken")]) == "broken"

@@ -202,7 +202,7 @@ async def test_what_must_be_given_is_named(missing, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ramp", "custom_ramp"])
-def test_the_configs_climb_as_the_reference_does(name):
+def test_the_configs_ramp_as_the_reference_does(name):
     config = load_config(Path(__file__).parents[3] / "configs" / "edge" / f"{name}.yaml")
     (scenario,) = config.plan.scenarios
     users = [scenario.users_at(t) for t in range(15, int(scenario.end), 30)]
