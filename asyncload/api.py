@@ -94,8 +94,8 @@ def make_config(
     changes["log"] = None if log is None else str(log)
     changes["thresholds"] = None if thresholds is None else tuple(thresholds)
     given = {name: value for name, value in changes.items() if value is not None}
-    told = redact(msgspec.to_builtins(given, enc_hook=float), secrets=config.secrets)
-    return msgspec.structs.replace(config, **given, resolved={**config.resolved, **told})
+    shown = redact(msgspec.to_builtins(given, enc_hook=float), secrets=config.secrets)
+    return msgspec.structs.replace(config, **given, resolved={**config.resolved, **shown})
 
 
 class LoadTest:

@@ -1,4 +1,4 @@
-"""What a search comes to, and what its steps have to keep, in words."""
+"""Messages about a search: how it ended, and what its steps have to keep."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from asyncload.stats.thresholds import Threshold
 
 def rules(thresholds: Sequence[Threshold]) -> list[str]:
     """Name what a step has to keep."""
-    told = [threshold.text for threshold in thresholds]
-    if not told:
+    texts = [threshold.text for threshold in thresholds]
+    if not texts:
         ended = f"at least {ACHIEVED:.0%} of what comes ends, at the pace it comes"
-        told = [f"{ended} (no thresholds in the config)", f"at least {SUCCEEDED:.0%} succeeds"]
-    return [*told, "what is open does not grow", "nothing is dropped"]
+        texts = [f"{ended} (no thresholds in the config)", f"at least {SUCCEEDED:.0%} succeeds"]
+    return [*texts, "what is open does not grow", "nothing is dropped"]
 
 
 def sentence(ending: Ending, search: SearchRange, steps: Sequence[Step]) -> str:

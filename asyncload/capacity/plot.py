@@ -80,9 +80,9 @@ def draw(capacity: Capacity, steps: list[Step]) -> Figure:
 def _subtitle(capacity: Capacity, steps: list[Step]) -> str:
     start = min(step.started_at for step in steps)
     answer = _ANSWERS[capacity.ending].format(capacity.capacity or 0.0, capacity.failed_at or 0.0)
-    words = [f"{start[:16].replace('T', ' ')} UTC", answer]
-    words += [held.text for held in steps[0].thresholds]
-    text = "  ·  ".join(words)
+    parts = [f"{start[:16].replace('T', ' ')} UTC", answer]
+    parts += [held.text for held in steps[0].thresholds]
+    text = "  ·  ".join(parts)
     return style.printable(text if len(text) <= 118 else f"{text[:117]}…", 118)
 
 

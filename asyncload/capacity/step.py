@@ -122,12 +122,12 @@ def config_of(
         seed=config.plan.seed + number,
         drain=max(config.plan.drain, 2 * duration),
     )
-    told = resolved_plan(plan)
-    resolved = config.resolved.get("scenarios", told["scenarios"])
-    for scenario, known in zip(told["scenarios"], resolved, strict=True):
+    settings = resolved_plan(plan)
+    resolved = config.resolved.get("scenarios", settings["scenarios"])
+    for scenario, known in zip(settings["scenarios"], resolved, strict=True):
         scenario["user"] = known["user"]
     return msgspec.structs.replace(
-        config, plan=plan, log=str(log), resolved={**config.resolved, **told, "log": str(log)}
+        config, plan=plan, log=str(log), resolved={**config.resolved, **settings, "log": str(log)}
     )
 
 
@@ -170,7 +170,7 @@ def judge(
             if not thresholds:
                 reasons += _steady_state_reasons(summary, growth, load_end - start, duration)
     overload = _overload(fold, watch, thresholds, jobs=jobs)
-    outcome, told = _outcome(result, reasons, overload)
+    outcome, texts = _outcome(result, reasons, overload)
     drain = max(watch.drained(load_end), 0.0)
     sends_failed = summary.requests.failed + summary.requests.timeout
     wrong = summary.jobs.failed + summary.jobs.timed_out + summary.jobs.lost
@@ -178,7 +178,7 @@ def judge(
         rate=rate,
         duration=duration,
         outcome=outcome,
-        reasons=told,
+        reasons=texts,
         jobs=jobs,
         count=summary.jobs.submitted if jobs else summary.requests.count,
         failed=wrong + sends_failed,
@@ -216,8 +216,8 @@ def _outcome(
         return "passed", []
     if overload is not None:
         return "generator", [overload]
-    told = list(dict.fromkeys(reason.text for reason in reasons))
-    return "close" if all(reason.close for reason in reasons) else "failed", told
+    texts = list(dict.fromkeys(reason.text for reason in reasons))
+    return "close" if all(reason.close for reason in reasons) else "failed", texts
 
 
 def _limited_percentile(threshold: Threshold) -> float | None:

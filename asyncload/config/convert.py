@@ -75,7 +75,9 @@ def explain(problem: msgspec.ValidationError, raw: Any, kind: Any, *, where: str
     place = key or "the config"
     fields = _fields_at(kind, raw, steps)
     if of_key:
-        return ConfigError(f"{place}: a key there is not {_words(message)}; write it as that")
+        return ConfigError(
+            f"{place}: a key there is not {_format_types(message)}; write it as that"
+        )
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", message, re.DOTALL):
         return _unknown_key(unknown[1], fields, key)
     if missing := re.fullmatch(r"Object missing required field `(.*)`", message):
@@ -151,7 +153,7 @@ def _type_sentence(message: str, value: Any, *, required: bool, is_text: bool) -
     """Say which type is expected, of msgspec's "Expected `int`, got `str`"."""
     names, _ = _types(message)
     more = re.sub(r"^Expected `[^`]*`|, got .*$", "", message)
-    wanted = _words(message) + more.replace(">=", "of at least").replace("<=", "of at most")
+    wanted = _format_types(message) + more.replace(">=", "of at least").replace("<=", "of at most")
     if value is None:
         return f"is empty; give {wanted}" + ("" if required else ", or leave the key out")
     hint = ""
@@ -172,7 +174,7 @@ def _types(message: str) -> tuple[list[str], str]:
     return [name for name in found[1].split(" | ") if name != "null"], found[2] or ""
 
 
-def _words(message: str) -> str:
+def _format_types(message: str) -> str:
     names, _ = _types(message)
     return " or ".join(_EXPECTED.get(name, name) for name in names) or "nothing"
 

@@ -182,13 +182,13 @@ def _graphs(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
     else:
         graphs.append(("p95", squeeze(series.request_p95, room, "max"), units.seconds, "magenta"))
     lines: list[Line] = []
-    for label, values, written, style in graphs:
+    for label, values, format_value, style in graphs:
         top = max((value for value in values if value is not None), default=0.0)
         lines.append(
             [
                 (f"{label:<{_LABEL}}", "dim"),
                 (sparkline(values, top), style),
-                (f"  max {written(top)}" if top else "", "dim"),
+                (f"  max {format_value(top)}" if top else "", "dim"),
             ]
         )
     drawn = len(graphs[0][1])

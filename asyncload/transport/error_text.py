@@ -1,4 +1,4 @@
-"""Saying in a few words what went wrong with a call, without its secrets."""
+"""Messages that say what went wrong with a call, without its secrets."""
 
 from __future__ import annotations
 

@@ -48,13 +48,13 @@ async def serve(order: ModelRunnerOrder) -> None:
             resources = await create_resources(clients, images, ACCOUNT_ID)
             service = ModelRunner(order.settings, clients, resources, truth)
             endpoints = AsyncEndpoints(order.settings, clients, resources, truth)
-            _say_ready(resources)
+            _report_ready(resources)
             async with anyio.create_task_group() as services:
                 services.start_soon(service.run, stop)
                 services.start_soon(endpoints.run, stop)
 
 
-def _say_ready(resources: Resources) -> None:
+def _report_ready(resources: Resources) -> None:
     """Answer the parent, once; whatever is printed later goes to the log."""
     sys.stdout.buffer.write(encode(Ready(resources)))
     sys.stdout.flush()

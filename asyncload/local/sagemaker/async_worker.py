@@ -178,8 +178,8 @@ class AsyncEndpoints:
             return f"ModelError: Invocation timed out after {invocation.timeout} seconds"
         if script.fails:
             return MODEL_FAILED
-        told = {"endpoint": invocation.endpoint, "input_bytes": len(content)}
-        await self._write(output_key(invocation.inference_id), msgspec.json.encode(told))
+        body = {"endpoint": invocation.endpoint, "input_bytes": len(content)}
+        await self._write(output_key(invocation.inference_id), msgspec.json.encode(body))
         return None
 
     async def _finish(self, task: _Task, begun: float, reason: str | None) -> None:
@@ -223,20 +223,20 @@ class AsyncEndpoints:
             truth.body = script.unreadable
             found.append((self._queue.put({"MessageBody": script.unreadable}), truth))
         if script.foreign is not None:
-            told = ExtraTruth(
+            extra = ExtraTruth(
                 kind="foreign",
                 number=task.number,
                 sent=0.0,
                 published=0.0,
                 job_id=script.foreign.inference_id,
             )
-            found.append((self._publish(script.foreign, time.time(), None), told))
+            found.append((self._publish(script.foreign, time.time(), None), extra))
         return found
 
     def _publish(self, invocation: Invocation, finished: float, reason: str | None) -> Outgoing:
-        told = notification(invocation, region=self._region, finished=finished, reason=reason)
+        body = notification(invocation, region=self._region, finished=finished, reason=reason)
         outlet = self._completed if reason is None else self._failed
-        return outlet.put({"Message": msgspec.json.encode(told).decode()})
+        return outlet.put({"Message": msgspec.json.encode(body).decode()})
 
     # -- AWS -------------------------------------------------------------------
 
@@ -248,11 +248,11 @@ class AsyncEndpoints:
             async with answer["Body"] as body:
                 content: bytes = await body.read()
         except Exception as problem:
-            said = str(problem)
+            message = str(problem)
             if isinstance(problem, ClientError):
                 error = problem.response["Error"]
-                said = f"{error.get('Code')}: {error.get('Message')}"
-            raise _NoInputError(f"ClientError: Failed to download {location}: {said}") from None
+                message = f"{error.get('Code')}: {error.get('Message')}"
+            raise _NoInputError(f"ClientError: Failed to download {location}: {message}") from None
         return content
 
     async def _write(self, key: str, content: bytes) -> None:

@@ -77,13 +77,13 @@ def plot_log(
         raise ConfigError(f"the format {format!r} is unknown; choose {' or '.join(FORMATS)}")
     run = run_of(read_columns(path, progress=progress))
     out_dir = Path(out_dir)
-    written = []
+    paths = []
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
         for name, fig in _graphs(run):
-            written.append(out_dir / f"{name}.{format}")
-            fig.savefig(written[-1], format=format, dpi=style.DPI)
-        drawn = {path.stem for path in written}
+            paths.append(out_dir / f"{name}.{format}")
+            fig.savefig(paths[-1], format=format, dpi=style.DPI)
+        drawn = {path.stem for path in paths}
         for older in _ours(out_dir, run):
             if older.stem not in drawn:
                 older.unlink(missing_ok=True)
@@ -91,7 +91,7 @@ def plot_log(
         raise ConfigError(
             f"cannot write graphs to {out_dir}: {problem.strerror}; choose another folder"
         ) from None
-    return written
+    return paths
 
 
 def _graphs(run: Run) -> Iterator[tuple[str, Figure]]:

@@ -1,4 +1,4 @@
-"""The job counters of a run in words, for the final table."""
+"""The job counters of a run as text, for the final table."""
 
 from __future__ import annotations
 

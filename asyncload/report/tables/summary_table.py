@@ -257,8 +257,8 @@ def _print_thresholds(thresholds: Sequence[ThresholdResult], console: Console) -
     for result in thresholds:
         style = "green" if result.passed else "bold red"
         mark = Text("✓" if result.passed else "✗", style)
-        told = {"", result.measured, f"it is {result.measured}"}
-        reason = Text("" if result.reason in told else result.reason, "red")
+        repeated = {"", result.measured, f"it is {result.measured}"}
+        reason = Text("" if result.reason in repeated else result.reason, "red")
         table.add_row(mark, Text(result.text), Text(result.measured, style), reason)
     console.print(table)
 

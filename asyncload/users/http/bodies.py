@@ -113,8 +113,8 @@ def _multipart(
 ) -> tuple[Part, str]:
     """Compile a body of ``multipart/form-data`` (RFC 7578)."""
     # The same config gives the same bytes: the boundary comes from what is sent.
-    told = repr(fields).encode()
-    boundary = f"asyncload-{hashlib.sha256(told).hexdigest()[:24]}"
+    content = repr(fields).encode()
+    boundary = f"asyncload-{hashlib.sha256(content).hexdigest()[:24]}"
     pieces: list[Part] = []
     for name, field in fields.items():
         pieces.append(

@@ -80,7 +80,7 @@ class Deployment:
         self._environment = environment
         self._found: dict[str, Setting] = {}
         self._definition: TaskDefinition | None = None
-        self._pattern = self._said("task_definition", given.task_definition, PATTERN_IN)
+        self._pattern = self._explicit("task_definition", given.task_definition, PATTERN_IN)
 
     @classmethod
     def of(cls, setup: Setup, given: Given) -> Deployment:
@@ -109,8 +109,8 @@ class Deployment:
 
     def model(self, given: str | None) -> Setting:
         """The model; ``given`` is what the config says, for kinds that have such a key."""
-        said = self._said("model", given, MODEL_IN)
-        return self._keep(said or Setting("model", MODEL, "default", self._key("model")))
+        explicit = self._explicit("model", given, MODEL_IN)
+        return self._keep(explicit or Setting("model", MODEL, "default", self._key("model")))
 
     async def account(self) -> Setting:
         """The account, which the default buckets bear in their names."""
@@ -154,18 +154,18 @@ class Deployment:
     async def _place(
         self, name: str, given: str | None, variables: Sequence[str], default: str
     ) -> Setting:
-        said = self._said(name, given, variables)
-        if said is None:
+        explicit = self._explicit(name, given, variables)
+        if explicit is None:
             account = await self.account()
             source = "default" if account.known else f"default; {account.source}"
             url = f"{default}{account.value}"
             return self._keep(Setting(name, url, source, self._key(name), known=account.known))
-        if said.key in variables:
-            url = _bucket_url(said.value, variable=said.key)
-            said = Setting(name, url, said.source, said.key)
-        return self._keep(said)
+        if explicit.key in variables:
+            url = _bucket_url(explicit.value, variable=explicit.key)
+            explicit = Setting(name, url, explicit.source, explicit.key)
+        return self._keep(explicit)
 
-    def _said(self, name: str, given: str | None, variables: Sequence[str]) -> Setting | None:
+    def _explicit(self, name: str, given: str | None, variables: Sequence[str]) -> Setting | None:
         """What the config says, else the first of the variables that is set and not empty."""
         if given is not None:
             return Setting(name, given, "config", self._key(name))

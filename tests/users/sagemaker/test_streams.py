@@ -162,5 +162,5 @@ def test_what_comes_after_an_error_of_the_stream_is_not_read():
     reader.feed(part + event_stream.exception("ModelStreamError", b"{}") + part, 1.0)
     reader.feed(part, 2.0)
     assert reader.end() == "ModelStreamError:"
-    assert reader.told().chunks == 1
+    assert reader.snapshot().chunks == 1
     assert reader.payload == b"one\n"
