@@ -21,7 +21,7 @@ from pathlib import Path
 
 import asyncload
 from asyncload import AwsConfig, LocalSettings, Plan, Scenario, UserSpec, shapes
-from asyncload.local.ground_truth import JobTruth, read_truth
+from asyncload.local.ground_truth import JobTruth, read_ground_truth
 from asyncload.local.settings import ServiceTime
 from asyncload.plan import Duration
 from asyncload.records.log import LogReader
@@ -64,8 +64,8 @@ async def carry_out(jobs: int, rate: float, folder: Path) -> dict[str, object]:
 
 
 def check(folder: Path, jobs: int, result: asyncload.Result) -> dict[str, object]:
-    """Hold everything that the run left behind against the truth."""
-    true = [one for one in read_truth(folder / "truth.jsonl") if isinstance(one, JobTruth)]
+    """Compare everything that the run left behind with the ground truth."""
+    true = [one for one in read_ground_truth(folder / "truth.jsonl") if isinstance(one, JobTruth)]
     statuses = Counter(one.status for one in true)
     logged: Counter[str] = Counter()
     memory, backlog = [], 0

@@ -218,14 +218,14 @@ def _freeze(target: Nginx, stops: list[float], _: int) -> None:
 
 
 def _off(measured: Mapping[str, float], stop: float, command: str) -> Measured:
-    """Hold p99 and maximum against the truth; the figure is the error of p99, in percent.
+    """Compare p99 and maximum with the exact values; the figure is the error of p99, in percent.
 
     With N = rate · D requests, those due x seconds into a stall of T wait T − x. The
     q-quantile has (1 − q)·N requests above it, which are those due in the first
     (1 − q)·D seconds of the stall: latency_q = T − (1 − q)·D, as long as (1 − q)·D < T.
     """
-    truth = {"p99_ms": (stop - 0.01 * STALL_LENGTH) * 1000, "max_ms": stop * 1000}
-    errors = {name: abs(measured[name] - true) / true * 100 for name, true in truth.items()}
+    exact = {"p99_ms": (stop - 0.01 * STALL_LENGTH) * 1000, "max_ms": stop * 1000}
+    errors = {name: abs(measured[name] - true) / true * 100 for name, true in exact.items()}
     return Measured(
         value=errors["p99_ms"],
         command=command,
@@ -233,8 +233,8 @@ def _off(measured: Mapping[str, float], stop: float, command: str) -> Measured:
             "p50_ms": measured["p50_ms"],
             "p99_ms": measured["p99_ms"],
             "max_ms": measured["max_ms"],
-            "true_p99_ms": truth["p99_ms"],
-            "true_max_ms": truth["max_ms"],
+            "true_p99_ms": exact["p99_ms"],
+            "true_max_ms": exact["max_ms"],
             "max_error_percent": errors["max_ms"],
         },
     )

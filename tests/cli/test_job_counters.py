@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncload.local.ground_truth import ExtraTruth, JobTruth, read_truth
+from asyncload.local.ground_truth import ExtraTruth, JobTruth, read_ground_truth
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Request, RunHeader, SummaryRecord
 
@@ -56,7 +56,7 @@ def finished(tmp_path_factory):
 
 def test_terminal_job_files_log_and_truth_agree_to_the_job(finished):
     output, folder = finished
-    truth = read_truth(folder / "truth.jsonl")
+    truth = read_ground_truth(folder / "truth.jsonl")
     true = Counter(one.status for one in truth if isinstance(one, JobTruth))
     records = list(LogReader(folder / "logs" / "run.jsonl"))
     assert isinstance(records[0], RunHeader)
@@ -95,7 +95,7 @@ def test_terminal_job_files_log_and_truth_agree_to_the_job(finished):
 
 def test_messages_beside_the_counters_are_counted_as_the_truth_says(finished):
     _, folder = finished
-    truth = read_truth(folder / "truth.jsonl")
+    truth = read_ground_truth(folder / "truth.jsonl")
     records = list(LogReader(folder / "logs" / "run.jsonl"))
     ledger = [record for record in records if isinstance(record, Ledger)][-1]
     extras = Counter(one.kind for one in truth if isinstance(one, ExtraTruth))
@@ -114,7 +114,7 @@ def test_a_waiting_user_would_wake_within_the_emulators_own_delay(finished):
     epoch = datetime.fromisoformat(records[0].started_at).timestamp()
     finish = {
         one.job_id: one.finished
-        for one in read_truth(folder / "truth.jsonl")
+        for one in read_ground_truth(folder / "truth.jsonl")
         if isinstance(one, JobTruth)
     }
     delays = [

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import pytest
 
-from asyncload.local.ground_truth import ExtraTruth, InferenceTruth, read_truth
+from asyncload.local.ground_truth import ExtraTruth, InferenceTruth, read_ground_truth
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Note, Request
 from tests.cli.command_line import ROOT
@@ -102,7 +102,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def truth(finished):
-    return read_truth(finished[1] / "truth.jsonl")
+    return read_ground_truth(finished[1] / "truth.jsonl")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from asyncload.local.ground_truth import JobTruth, read_truth
+from asyncload.local.ground_truth import JobTruth, read_ground_truth
 from asyncload.local.settings import LocalSettings, ServiceTime
 from asyncload.local.stack.stack import LocalStack
 from asyncload.records.log import LogReader
@@ -40,7 +40,7 @@ async def test_two_runs_on_one_status_queue_each_account_for_exactly_their_own(
         for process in processes.values():
             _, complaint = process.communicate(timeout=60)
             assert process.returncode == 0, complaint
-        truth = [one for one in read_truth(stack.truth_log) if isinstance(one, JobTruth)]
+        truth = [one for one in read_ground_truth(stack.truth_log) if isinstance(one, JobTruth)]
 
     seen = 0
     for name in processes:

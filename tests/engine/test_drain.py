@@ -85,7 +85,7 @@ def test_users_come_at_the_spawn_rate_and_go_at_the_end_of_the_window():
 def test_a_drain_without_limit_waits_for_every_job_and_no_longer():
     # One worker, a job of 30 s: the 100 or so jobs of a minute take the better part of an hour.
     collected, ended, service = drained(
-        math.inf, workers=1, service_time=lambda _: 30.0, keep_truth=True
+        math.inf, workers=1, service_time=lambda _: 30.0, keep_ground_truth=True
     )
     ledger = collected.ledger
     assert ledger.submitted > 80

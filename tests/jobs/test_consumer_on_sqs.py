@@ -12,7 +12,7 @@ import pytest
 from asyncload.errors import TargetError
 from asyncload.jobs.consumer import StatusConsumer
 from asyncload.jobs.dead_letters import DeadLetters
-from asyncload.local.ground_truth import ExtraTruth, JobTruth, read_truth
+from asyncload.local.ground_truth import ExtraTruth, JobTruth, read_ground_truth
 from asyncload.testing import status_body
 from asyncload.transport.aws.sqs import SqsQueue
 from tests.jobs.job_bench import About, balance, make_ledger, until
@@ -243,7 +243,7 @@ async def test_every_kind_of_disorder_gives_exact_counts_and_spares_the_others_m
     assert sum(await messages_left(aws, queue)) == len(foreign) + len(unreadable)
 
 
-async def test_a_run_against_the_troubled_service_agrees_with_its_truth_log(aws, stack):
+async def test_a_run_against_the_troubled_service_agrees_with_its_ground_truth_log(aws, stack):
     requests = await SqsQueue.find(aws, "ImageRequestQueue", "k")
     statuses = await SqsQueue.find(aws, "ImageStatusQueue", "k")
     image = f"s3://{stack.resources.image_bucket}/harbour-01.tif"
@@ -261,12 +261,14 @@ async def test_a_run_against_the_troubled_service_agrees_with_its_truth_log(aws,
             await ledger.settle()
 
         def truth():
-            jobs = [t for t in read_truth(stack.truth_log) if isinstance(t, JobTruth)]
+            jobs = [t for t in read_ground_truth(stack.truth_log) if isinstance(t, JobTruth)]
             return {t.job_id: t for t in jobs}
 
         await until(lambda: len(truth()) == count, LIMIT)
         jobs = truth()
-        extras = Counter(t.kind for t in read_truth(stack.truth_log) if isinstance(t, ExtraTruth))
+        extras = Counter(
+            t.kind for t in read_ground_truth(stack.truth_log) if isinstance(t, ExtraTruth)
+        )
         await until(
             lambda: (
                 ledger.duplicates == sum(t.duplicates for t in jobs.values())

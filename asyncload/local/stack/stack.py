@@ -45,7 +45,7 @@ _NAMES: Final = {EMULATOR: "the emulator", MODEL_RUNNER: "the simulated ModelRun
 class LocalStack(Processes):
     """An async context manager: the stack is up inside it.
 
-    ``directory`` takes the logs of the children and the truth log; without it
+    ``directory`` takes the logs of the children and the ground-truth log; without it
     they lie in a temporary directory that is removed at the end. ``port``
     defaults to a free one. Entering raises :class:`TargetError` when the
     stack cannot start, and :class:`ConfigError` for a file or port that
@@ -145,7 +145,7 @@ class LocalStack(Processes):
         self._resources = await self._wait_until_ready(emulator, model_runner)
 
     def _prepare_files(self, scratch: Path) -> Path:
-        """Make way for the truth log; returns the directory for the children's logs."""
+        """Make way for the ground-truth log; returns the directory for the children's logs."""
         directory = _create(self._directory or scratch)
         self.truth_log = directory / "truth.jsonl"
         if self.settings.truth_log is not None:
@@ -156,7 +156,7 @@ class LocalStack(Processes):
             self.truth_log.touch()
         except OSError as problem:
             raise ConfigError(
-                f"the truth log cannot be written to {self.truth_log}: {problem.strerror}; "
+                f"the ground-truth log cannot be written to {self.truth_log}: {problem.strerror}; "
                 "choose another file"
             ) from None
         return directory

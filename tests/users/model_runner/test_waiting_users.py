@@ -66,7 +66,7 @@ def attempts(jobs):
 
 
 def test_a_user_sends_its_next_job_at_the_very_moment_of_the_status():
-    service = FakeModelRunner(service_time=lambda _: 7.3, keep_truth=True)
+    service = FakeModelRunner(service_time=lambda _: 7.3, keep_ground_truth=True)
     jobs = run(waiting(service), duration=30).jobs
     assert [job.start for job in jobs] == pytest.approx([0, 7.3, 14.6, 21.9, 29.2], abs=1e-6)
     assert [job.observed for job in jobs] == pytest.approx(list(service.finished.values()))
