@@ -88,7 +88,7 @@ def is_timeout(problem: BaseException) -> bool:
 
 def never_connected(problem: BaseException) -> bool:
     """Whether ``problem`` means that no connection came about, so nothing was sent."""
-    if getattr(problem, "phase", None) in {"connect", "pool wait"}:  # of the fast lane's timeout
+    if getattr(problem, "phase", None) in {"connect", "pool wait"}:  # of the fast backend's timeout
         return True
     # aiobotocore says EndpointConnectionError also for a connection that was reset
     # after the request had been sent; what it wraps tells the two apart.

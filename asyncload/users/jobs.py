@@ -68,7 +68,7 @@ async def read_statuses(
     foreign: Literal["leave", "delete"],
     parse: Parse = parse_status,
 ) -> None:
-    """Have the status consumer read ``queue``, on the lane ``client``, with ``parse``."""
+    """Have the status consumer read ``queue``, with the backend ``client``, with ``parse``."""
     await _warn_about_dead_letters(setup, foreign, queue)
     if client == "sdk":
         setup.consume(queue, foreign=foreign, parse=parse)

@@ -75,7 +75,7 @@ class Setup(Protocol):
 
     @property
     def http(self) -> HttpClient:
-        """The fast lane's client, for requests of the load."""
+        """The fast backend's client, for requests of the load."""
         ...
 
     @property

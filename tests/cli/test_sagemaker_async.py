@@ -157,7 +157,7 @@ def test_the_log_has_the_times_of_the_service_and_the_reason_of_a_failure(truth,
     assert names == {"inferences": "centerpoint", "others": "aircraft"}
 
 
-def test_both_lanes_record_their_requests_under_one_name_and_users_wait_when_told_to(records):
+def test_both_backends_record_their_requests_under_one_name_and_users_wait_when_told_to(records):
     requests = of(records, Request)
     assert {one.name for one in requests} == {"sagemaker-runtime.InvokeEndpointAsync"}
     assert {one.status for one in requests} == {202}

@@ -1,4 +1,4 @@
-"""HTTP requests of a user, through the fast lane, recorded."""
+"""HTTP requests of a user, through the fast backend, recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kind: http``: weighted requests from the config, over the fast lane or aiohttp."""
+"""``kind: http``: weighted requests from the config, through the fast backend or aiohttp."""
 
 from __future__ import annotations
 

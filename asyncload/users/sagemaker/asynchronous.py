@@ -142,7 +142,7 @@ def _order(scenario: str, options: AsyncInferenceOptions, one: Input) -> Inferen
 
 
 async def _invoke(setup: Setup, options: AsyncInferenceOptions) -> Invoke:
-    """What submits an inference, on the lane that the config names."""
+    """What submits an inference, with the backend that the config names."""
     if options.client == "fast":
         return (
             await FastAsyncEndpoint.of(setup.aws, setup.http, options.endpoint, **options.headers)

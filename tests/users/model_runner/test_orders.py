@@ -99,7 +99,7 @@ def test_a_repetition_differs_in_its_attempt_alone():
         ({"kinesis": [1]}, ".kinesis: expected true or false or a text, got [1]"),
         ({"job_timeout": 0}, ".job_timeout: is 0; give the time after which a job is given up"),
         ({"images": "images"}, ".images: 'images' is not a place in S3; write s3://bucket or "),
-        ({"client": "sdk", "batch_linger": 1}, ": batch_linger works on the fast lane only; "),
+        ({"client": "sdk", "batch_linger": 1}, ": batch_linger works with the fast backend only; "),
         ({"wait": "soon"}, ".wait: 'soon'"),
         ({"attempts": 3}, ".attempts: there is no such key; "),
     ],
