@@ -22,7 +22,7 @@ from asyncload.users.sagemaker.async_endpoint import check_subscriptions, topics
 from asyncload.users.sagemaker.asynchronous_options import AsyncInferenceOptions
 from asyncload.users.sagemaker.inputs import Input, find_inputs
 from asyncload.users.settings_source import Setting, SettingsSource
-from asyncload.users.templates.rows import Take, random_rows, rows_in_turn
+from asyncload.users.templates.rows import RowSelector, random_rows, rows_in_turn
 from asyncload.users.user import Context, Setup, task
 
 Invoke = Callable[[str, str], Awaitable[Any]]
@@ -48,7 +48,7 @@ class Inferences(msgspec.Struct, frozen=True):
 
     invoke: Invoke
     orders: Sequence[InferenceOrder]
-    take: Take
+    select: RowSelector
     """Picks an order."""
 
 
@@ -106,19 +106,19 @@ class AsyncInferenceUser(JobSender):
             setup, queue, client=options.client, foreign=options.foreign, parse=parse_inference
         )
         count, load = len(inputs), setup.load
-        take = (
+        select = (
             random_rows(count)
             if options.order == "random"
             else rows_in_turn(count, part=load.part, parts=load.parts)
         )
         orders = [_order(setup.scenario, options, one) for one in inputs]
-        return Inferences(await _invoke(setup, options), orders, take)
+        return Inferences(await _invoke(setup, options), orders, select)
 
     @task()
     async def infer(self) -> None:
         """Submit one inference."""
         inferences = self._inferences
-        job = await self.send(inferences.orders[inferences.take(self)])
+        job = await self.send(inferences.orders[inferences.select(self)])
         if self.options.wait_for_result:
             await self.jobs.wait(job)
 
