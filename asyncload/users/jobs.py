@@ -26,22 +26,22 @@ class JobSender(User):
         if wait is not None:
             self.wait = parse_wait(wait)
 
-    async def deliver(self, order: Any, job_id: str) -> str | None:
+    async def deliver(self, spec: Any, job_id: str) -> str | None:
         """Hand the job over; return the service's own id of the request, if it has one.
 
         Raises what the transport raises when the service has not taken it.
         """
         raise NotImplementedError
 
-    async def send(self, order: Submission) -> LiveJob:
+    async def send(self, spec: Submission) -> LiveJob:
         """Send one job. Raises what the transport raises when the service has not taken it."""
         recorder = self.recorder
         start = recorder.clock()
         # A repetition is due now: no latency spans two attempts.
-        due = recorder.due_at(start) if order.attempt == 1 else start
-        job = self.jobs.open(order, due=due, start=start)
+        due = recorder.due_at(start) if spec.attempt == 1 else start
+        job = self.jobs.open(spec, due=due, start=start)
         try:
-            message_id = await self.deliver(order, job.id)
+            message_id = await self.deliver(spec, job.id)
         except BaseException as problem:
             self._not_sent(job, problem)
             raise

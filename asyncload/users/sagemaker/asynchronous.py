@@ -29,7 +29,7 @@ Invoke = Callable[[str, str], Awaitable[Any]]
 """Submits one inference: its id, and where its input is."""
 
 
-class InferenceOrder(msgspec.Struct, gc=False):
+class InferenceSpec(msgspec.Struct, gc=False):
     """What is the same for every job with one input."""
 
     scenario: str
@@ -47,9 +47,9 @@ class Inferences(msgspec.Struct, frozen=True):
     """What all users of a scenario share."""
 
     invoke: Invoke
-    orders: Sequence[InferenceOrder]
+    specs: Sequence[InferenceSpec]
     select: RowSelector
-    """Picks an order."""
+    """Picks a spec."""
 
 
 class AsyncInferenceUser(JobSender):
@@ -111,28 +111,28 @@ class AsyncInferenceUser(JobSender):
             if options.order == "random"
             else rows_in_turn(count, part=load.part, parts=load.parts)
         )
-        orders = [_order(setup.scenario, options, one) for one in inputs]
-        return Inferences(await _invoke(setup, options), orders, select)
+        specs = [_spec(setup.scenario, options, one) for one in inputs]
+        return Inferences(await _invoke(setup, options), specs, select)
 
     @task()
     async def infer(self) -> None:
         """Submit one inference."""
         inferences = self._inferences
-        job = await self.send(inferences.orders[inferences.select(self)])
+        job = await self.send(inferences.specs[inferences.select(self)])
         if self.options.wait_for_result:
             await self.jobs.wait(job)
 
-    async def deliver(self, order: InferenceOrder, job_id: str) -> None:
+    async def deliver(self, spec: InferenceSpec, job_id: str) -> None:
         """Submit it under the id of its job."""
-        await self._inferences.invoke(job_id, order.image)
+        await self._inferences.invoke(job_id, spec.image)
 
 
 def _is_folder(url: str) -> bool:
     return url.endswith("/") or "/" not in url.removeprefix("s3://")
 
 
-def _order(scenario: str, options: AsyncInferenceOptions, one: Input) -> InferenceOrder:
-    return InferenceOrder(
+def _spec(scenario: str, options: AsyncInferenceOptions, one: Input) -> InferenceSpec:
+    return InferenceSpec(
         scenario=scenario,
         name=options.endpoint,
         image=one.url,

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from asyncload import Scenario, UserSpec, shapes
 from asyncload.testing import FakeModelRunner, FakeQueue
-from asyncload.users.model_runner.job_user import Rotation
-from asyncload.users.model_runner.orders import Order, encoded
+from asyncload.users.model_runner.job_spec import JobSpec, encoded
+from asyncload.users.model_runner.job_user import RoundRobin
 from asyncload.users.model_runner.predefined import PredefinedUser
 from asyncload.users.model_runner.random_jobs import Pairs, RandomUser
 from tests.engine.harness import one, run_plan
@@ -27,15 +27,15 @@ def waiting(service, *, requests=None, timeout=3600.0):
         @classmethod
         async def prepare(cls, setup, options):
             setup.consume(service.statuses, foreign="leave")
-            orders = [
-                Order(
+            specs = [
+                JobSpec(
                     setup.scenario, f"{name}.tif:m", f"s3://images/{name}.tif", 1000, 10, timeout,
                     encoded(name, {"imageUrls": [f"s3://images/{name}.tif"]}),
                 )
                 for name in "abc"
             ]  # fmt: skip
             queue = service.requests if requests is None else requests
-            return Rotation(queue, itertools.cycle(orders))
+            return RoundRobin(queue, itertools.cycle(specs))
 
     return Waiting
 
@@ -163,11 +163,11 @@ class RandomPairs(RandomUser):
         service = FakeModelRunner(workers=100)
         setup.consume(service.statuses, foreign="leave")
 
-        def order(image, model):
+        def spec(image, model):
             body = encoded("r", {"imageUrls": [image]})
-            return Order(setup.scenario, f"{image}:{model}", image, 1, 1, 3600.0, body)
+            return JobSpec(setup.scenario, f"{image}:{model}", image, 1, 1, 3600.0, body)
 
-        return Pairs(service.requests, list("abcde"), ["m", "n"], order)
+        return Pairs(service.requests, list("abcde"), ["m", "n"], spec)
 
 
 def random_names(seed, level=3):

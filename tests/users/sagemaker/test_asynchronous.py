@@ -17,8 +17,8 @@ from asyncload.jobs.inference_status import parse_inference
 from asyncload.testing import FakeModelRunner, FakeQueue
 from asyncload.users.sagemaker.asynchronous import (
     AsyncInferenceUser,
-    InferenceOrder,
     Inferences,
+    InferenceSpec,
 )
 from asyncload.users.templates.rows import rows_in_turn
 from tests.engine.harness import one, run_plan
@@ -69,11 +69,11 @@ def run(service, *, duration=10.0, drain=10.0, timeout=3600.0, model="closed", *
         @classmethod
         async def prepare(cls, setup, options):
             setup.consume(service.notifications, foreign="leave", parse=parse_inference)
-            orders = [
-                InferenceOrder(setup.scenario, "mine", f"s3://in/{name}", 10, timeout)
+            specs = [
+                InferenceSpec(setup.scenario, "mine", f"s3://in/{name}", 10, timeout)
                 for name in "abc"
             ]
-            return Inferences(service.invoke, orders, rows_in_turn(3, part=0, parts=1))
+            return Inferences(service.invoke, specs, rows_in_turn(3, part=0, parts=1))
 
     scenario = Scenario(
         name="s",
