@@ -1,9 +1,9 @@
-"""Which rate comes next: a pure function of the steps that have been made.
+"""Which rate comes next: a pure function of the trials that have been made.
 
-The rate rises by a factor until a step fails; then the gap between the highest
+The rate rises by a factor until a trial fails; then the gap between the highest
 rate that passed and the lowest that failed is halved (by ratio) until it is
 no wider than the precision asked for. Nothing is remembered between two
-steps, so a search that was interrupted goes on exactly where it was.
+trials, so a search that was interrupted goes on exactly where it was.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from asyncload.capacity.result import Ending, Step
+from asyncload.capacity.result import Ending, TrialResult
 
 _DIGITS: Final = 4  # of a rate, where there is room for so few
 
@@ -25,13 +25,13 @@ class SearchRange(msgspec.Struct, frozen=True, kw_only=True):
     start: float
     most: float
     factor: float
-    """Over 1: a step up is to this many times the rate."""
+    """Over 1: a rise is to this many times the rate."""
     precision: float
     """A share: 0.05 leaves at most 5 % between what passes and what fails."""
 
     @property
-    def most_steps(self) -> int:
-        """How many steps a search makes at most, each of them repeated."""
+    def most_trials(self) -> int:
+        """How many trials a search makes at most, each of them repeated."""
         ups = math.ceil(math.log(self.most / self.start) / math.log(self.factor) - 1e-9) + 1
         gap = math.log(min(self.factor, max(self.most / self.start, 1.0)))
         halvings = max(math.ceil(math.log2(max(gap / math.log1p(self.precision), 1.0))), 0)
@@ -39,7 +39,7 @@ class SearchRange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """The next step: a rate, and whether it is run for the first or second time."""
+    """The next trial: a rate, and whether it is run for the first or second time."""
 
     rate: float
     attempt: int = 1
@@ -54,20 +54,20 @@ class Bounds(msgspec.Struct, frozen=True):
     failed: float | None = None
 
 
-def bounds(steps: Sequence[Step]) -> Bounds:
-    """Find what ``steps`` have shown. A step that was close has failed when it is so twice."""
+def bounds(trials: Sequence[TrialResult]) -> Bounds:
+    """Find what ``trials`` have shown. A trial that was close has failed when it is so twice."""
     passed = failed = None
-    for step in steps:
-        if step.outcome == "passed":
-            passed = max(passed or 0.0, step.rate)
-        elif step.outcome == "failed" or (step.outcome == "close" and step.attempt > 1):
-            failed = min(failed or math.inf, step.rate)
+    for trial in trials:
+        if trial.outcome == "passed":
+            passed = max(passed or 0.0, trial.rate)
+        elif trial.outcome == "failed" or (trial.outcome == "close" and trial.attempt > 1):
+            failed = min(failed or math.inf, trial.rate)
     return Bounds(passed, failed)
 
 
-def next_step(search: SearchRange, steps: Sequence[Step]) -> Trial | Ending:
+def next_trial(search: SearchRange, trials: Sequence[TrialResult]) -> Trial | Ending:
     """Say what to try next, or how the search ended."""
-    last = steps[-1] if steps else None
+    last = trials[-1] if trials else None
     if last is not None:
         if last.outcome == "broken":
             return "broken"
@@ -75,7 +75,7 @@ def next_step(search: SearchRange, steps: Sequence[Step]) -> Trial | Ending:
             return Trial(last.rate, 2, last.wants)
         if last.outcome == "generator":
             return "generator"
-    known = bounds(steps)
+    known = bounds(trials)
     ending = _ending(search, known)
     if ending is None and last is not None and last.left_behind:
         return "not drained"

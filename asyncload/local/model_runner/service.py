@@ -122,16 +122,16 @@ class ModelRunner:
     async def _carry_out(self, job: Job) -> None:
         job_run = _JobRun(job, self._topic)
         extras: list[tuple[Extra, Outgoing]] = []
-        for step in job.script.steps:
-            match step:
+        for action in job.script.actions:
+            match action:
                 case Emit():
-                    job_run.emit(step)
+                    job_run.emit(action)
                 case Extra(message=str(body)):
-                    extras.append((step, self._queue.put({"MessageBody": body})))
+                    extras.append((action, self._queue.put({"MessageBody": body})))
                 case Extra(message=StatusMessage() as message):
-                    extras.append((step, self._topic.put(_notification(message))))
+                    extras.append((action, self._topic.put(_notification(message))))
                 case Work():
-                    await job_run.work(step.seconds)
+                    await job_run.work(action.seconds)
         job_run.release()
         with anyio.CancelScope(shield=True):
             for _, outgoing in extras:
@@ -177,22 +177,22 @@ class _JobRun:
         self._held: list[Emit] = []
         self.published: list[tuple[str, Outgoing]] = []
 
-    def emit(self, step: Emit) -> None:
+    def emit(self, action: Emit) -> None:
         """Publish a status, and after it those held back, the last one first; or hold it back."""
-        self._held.append(step)
-        if not step.held:
+        self._held.append(action)
+        if not action.held:
             self.release()
 
     def release(self) -> None:
         """Publish what is held back, the last one first."""
         while self._held:
-            step = self._held.pop()
+            action = self._held.pop()
             seconds = time.time() - self._begun
             request = self._job.request
-            message = job_status(request.job_id, request.image_url, step.status, seconds)
-            for _ in range(step.copies):
+            message = job_status(request.job_id, request.image_url, action.status, seconds)
+            for _ in range(action.copies):
                 outgoing = self._topic.put(_notification(message))
-                self.published.append((step.status, outgoing))
+                self.published.append((action.status, outgoing))
 
     async def work(self, seconds: float) -> None:
         """Wait until ``seconds`` after STARTED was published, or was to be when it is held."""

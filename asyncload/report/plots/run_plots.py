@@ -27,8 +27,8 @@ from asyncload.report.plots.bins import Array, Bins
 from asyncload.report.plots.data import Part, Run, run_of
 from asyncload.report.plots.hosts import MONITORING, monitoring, system
 from asyncload.report.plots.latency import crosses, dots, request_latency
+from asyncload.report.plots.load_stages import step_latency, step_throughput
 from asyncload.report.plots.series import UNSPLIT, JobLatency, Percentiles, Points
-from asyncload.report.plots.steps import step_latency, step_throughput
 from asyncload.report.plots.streams import streams
 from asyncload.report.plots.style import Stroke
 

@@ -16,7 +16,7 @@ from asyncload.report.tables.conclusion import conclusion
 from asyncload.report.tables.hosts_table import print_hosts
 from asyncload.report.tables.jobs_table import beside, equation, give_up_reasons
 from asyncload.report.tables.layout import Row, fitted, indented, plain_table, print_rows, shortened
-from asyncload.report.tables.steps_table import print_steps
+from asyncload.report.tables.load_stages_table import print_load_stages
 from asyncload.report.tables.streams_table import print_streams
 from asyncload.stats import units
 from asyncload.stats.metrics import (
@@ -63,7 +63,7 @@ def print_summary(
         print_streams(summary, console, label=_label, most=MAX_ROWS)
     else:
         console.print(Text("No request was sent.", "bold"))
-    print_steps(summary.steps, console)
+    print_load_stages(summary.steps, console)
     if summary.jobs.submitted:
         _print_jobs(summary, console)
     if any(host.gpus or not host.generator for host in summary.hosts):

@@ -185,13 +185,13 @@ def judge(
                 document = response.json()
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 return _not_json(response)
-            for path, steps, condition in checks:
-                found = find(document, steps)
+            for path, segments, condition in checks:
+                found = find(document, segments)
                 wrong = "is missing" if found is MISSING else condition(found, scope)
                 if wrong is not None:
                     return f"{path} {wrong}"
-            for name, steps in places.items():
-                found = find(document, steps)
+            for name, segments in places.items():
+                found = find(document, segments)
                 if found is MISSING:
                     return f"the answer has no {capture[name]} to capture"
                 scope.captured[name] = found

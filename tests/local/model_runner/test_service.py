@@ -267,7 +267,7 @@ async def test_the_extras_of_a_job_are_those_of_its_script(troubled):
     assert sent == {
         (number, step.kind)
         for number in range(JOBS)
-        for step in write_script(TROUBLED, number, request).steps
+        for step in write_script(TROUBLED, number, request).actions
         if isinstance(step, Extra)
     }
 

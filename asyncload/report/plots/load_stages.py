@@ -1,4 +1,4 @@
-"""Graphs of clients that become more, step by step: what they got, and how long it took."""
+"""Graphs of clients that become more, stage by stage: what they got, and how long it took."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from asyncload.report.plots.bins import Array
 from asyncload.report.plots.data import Part, Run
 from asyncload.report.plots.series import Percentiles
 from asyncload.report.plots.style import Stroke
-from asyncload.stats.steps import Stairs, StepMetrics, Steps, stairs_of
+from asyncload.stats.load_stages import LoadStages, StageMetrics, Stairs, stairs_of
 
 _CLIENTS: Final = Stroke(style.PURPLE, (0, (1, 1.2)), width=1.4)
 _EXPECTED: Final = Stroke(style.GREY, (0, (6, 2)), width=1.6, above=True)
@@ -41,14 +41,14 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class StagedLoad:
-    """One scenario: its clients over time, as corners of a line, and how its steps came out."""
+    """One scenario: its clients over time, as corners of a line, and how its stages came out."""
 
     times: Array
     """Seconds."""
     clients: Array
     expected: Array
     """Requests per second."""
-    steps: tuple[StepMetrics, ...]
+    stages: tuple[StageMetrics, ...]
 
     def rates(self, part: Part, run: Run) -> Rates:
         """Count the answers of the scenario, per second."""
@@ -74,10 +74,10 @@ def staged_loads(run: Run) -> list[tuple[Part, StagedLoad]]:
 
 def _staged_load(header: RunHeader, part: Part, stairs: Stairs) -> StagedLoad:
     sent = part.requests.filter(pl.col("outcome") != DROPPED)
-    steps = Steps()
-    steps.header(header)
+    stages = LoadStages()
+    stages.header(header)
     assert part.scenario is not None  # it is one of those of the header
-    steps.columns(
+    stages.columns(
         part.scenario,
         due=sent["due"].to_numpy(),
         end=sent["end"].to_numpy(),
@@ -88,7 +88,7 @@ def _staged_load(header: RunHeader, part: Part, stairs: Stairs) -> StagedLoad:
     # Two corners at each edge: the line goes up at it, and not towards it.
     times = np.repeat(edges, 2)
     clients = np.concatenate([[0.0], np.repeat(np.array(stairs.clients, np.float64), 2), [0.0]])
-    return StagedLoad(times, clients, clients * stairs.rate, tuple(steps.read()))
+    return StagedLoad(times, clients, clients * stairs.rate, tuple(stages.read()))
 
 
 def step_throughput(run: Run) -> Figure | None:
@@ -148,16 +148,16 @@ def step_latency(run: Run) -> Figure | None:
 def _finish(
     ax: Axes, run: Run, part: Part, load: StagedLoad, handles: Sequence[Artist], *, unit: float
 ) -> None:
-    """Draw what both graphs have: the clients, the steps that were not steady, the legend."""
+    """Draw what both graphs have: the clients, the stages that were not steady, the legend."""
     right = style.second_axis(ax)
     clients = _stairs(right, load.times / unit, load.clients, _CLIENTS, "clients (right)")
     style.count_axis(right, "clients")
     right.set_ylim(0, float(np.max(load.clients)) * _HEADROOM)
     more: list[Artist] = [clients]
-    for step in load.steps:
-        if step.steady is False:
-            right.axvspan(step.start / unit, step.end / unit, color=style.RED, alpha=0.07, lw=0)
-    if any(step.steady is False for step in load.steps):
+    for stage in load.stages:
+        if stage.steady is False:
+            right.axvspan(stage.start / unit, stage.end / unit, color=style.RED, alpha=0.07, lw=0)
+    if any(stage.steady is False for stage in load.stages):
         more.append(Patch(color=style.RED, alpha=0.12, label="not steady"))
     title = part.scenario if len(run.parts) > 1 else None
     style.legend(ax, title, [*handles, *more, *style.mark_notes(ax, run, unit)])

@@ -1,4 +1,4 @@
-"""Steps of a run whose clients become more: the numbers, and the table they stand in."""
+"""Load stages of a run whose clients become more: the numbers, and the table they stand in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from asyncload.records.record import Request
 from asyncload.report.tables.summary_table import print_summary
-from asyncload.stats.steps import Steps, largest_steady, settling, stairs_of
+from asyncload.stats.load_stages import LoadStages, largest_steady, settling, stairs_of
 from asyncload.stats.summary import SummaryFold
 from tests.report.load_stages import Step, answers, header, staged_records
 
@@ -145,7 +145,7 @@ def test_other_loads_have_no_steps(change):
     assert stairs_of(made) == {}
     summary = summary_of([made, *answers([Step(1, 10)], 10)])
     assert summary.steps == []
-    assert "Steps" not in shown(summary)
+    assert "Load stages" not in shown(summary)
 
 
 def test_the_rate_is_found_in_a_plan_made_in_python_and_by_its_default():
@@ -163,7 +163,7 @@ def test_stages_may_be_of_any_length_and_pauses_are_no_steps():
     shape = {"kind": "custom_ramp", "stages": [[2, "5s"], [0, "2s"], [4, 10]]}
     stairs = stairs_of(header(shape, duration=17))["edge"]
     assert stairs.starts == [0, 5, 7]
-    steps = Steps()
+    steps = LoadStages()
     steps.header(header(shape, duration=17))
     steps.columns(
         "edge", due=np.array([1.0, 16.5]), end=np.array([1.1, 16.6]), good=np.array([True, True]),
@@ -175,7 +175,7 @@ def test_stages_may_be_of_any_length_and_pauses_are_no_steps():
 def test_columns_give_what_records_give():
     records = staged_records([Step(1, 10), Step(5, 50, bad=1 / 10), Step(10, 60, latency=0.3)])
     sent = [one for one in records if isinstance(one, Request)]
-    steps = Steps()
+    steps = LoadStages()
     steps.header(records[0])
     steps.columns(
         "edge",
@@ -198,9 +198,9 @@ def test_the_table_has_a_row_for_each_step_and_the_largest_steady_rate(width):
     assert answers_of == {"0:00": "yes", "0:10": "yes", "0:20": "no"}
 
 
-def test_the_table_says_when_no_step_was_steady():
+def test_the_table_says_when_no_stage_was_steady():
     text = shown(summary_of(staged_records([Step(10, 50)])))
-    assert "no step was steady" in text
+    assert "no stage was steady" in text
 
 
 def test_the_summary_as_json_has_the_steps():

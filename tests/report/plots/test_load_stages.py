@@ -7,7 +7,7 @@ import pytest
 
 from asyncload.report.plots import run_plots as plots
 from asyncload.report.plots import series as plot_series
-from asyncload.report.plots.steps import staged_loads, step_latency, step_throughput
+from asyncload.report.plots.load_stages import staged_loads, step_latency, step_throughput
 from tests.report import believable_log as believable
 from tests.report.load_stages import Step, answers, staged_records
 from tests.report.plots.test_run_plots import assert_is_a_picture
@@ -31,7 +31,7 @@ def test_the_line_of_the_clients_has_corners_where_steps_begin(log):
     assert list(found.times) == [0, 0, 10, 10, 20, 20, 30, 30]
     assert list(found.clients) == [0, 1, 1, 5, 5, 10, 10, 0]
     assert list(found.expected) == [0, 10, 10, 50, 50, 100, 100, 0]
-    assert [step.steady for step in found.steps] == [True, True, False]
+    assert [step.steady for step in found.stages] == [True, True, False]
 
 
 def test_answers_successes_and_errors_add_up(log):
@@ -78,5 +78,5 @@ def test_a_log_without_an_end_is_drawn_as_far_as_it_goes(tmp_path):
     records = [staged_records(STEPS)[0], *answers(STEPS, 10, until=14)]
     run = run_of(believable.write(tmp_path / "run.jsonl", records))
     ((_, found),) = staged_loads(run)
-    assert [step.steady for step in found.steps] == [True, None]
+    assert [step.steady for step in found.stages] == [True, None]
     assert step_throughput(run) is not None
