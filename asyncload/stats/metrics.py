@@ -70,7 +70,7 @@ class StreamMetrics(msgspec.Struct, frozen=True, kw_only=True):
     first_token: Distribution
     """First chunk − due; of one that timed out before it, end − due."""
     token_gap: Distribution
-    """From a chunk to the next: of completions the inter-token latency."""
+    """Chunk gap: from a chunk to the next, which may hold several tokens."""
 
 
 class RequestMetrics(msgspec.Struct, frozen=True, kw_only=True):

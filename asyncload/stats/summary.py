@@ -317,11 +317,12 @@ def _new_group(
 
 def _value(group: RequestGroup | JobGroup, metric: Metric) -> float | None:
     held: RequestGroup | JobGroup | StreamGroup | None = group
+    attribute = metric.field
     if isinstance(group, RequestGroup) and metric.field in STREAM_FIELDS:
-        held = group.stream
+        held, attribute = group.stream, STREAM_FIELDS[metric.field]
     if held is None:
         return None
-    value = getattr(held, metric.field)
+    value = getattr(held, attribute)
     if metric.statistic == "p":
         late = group.given_up if isinstance(group, JobGroup) and metric.field == "latency" else 0
         (value,) = value.percentiles([metric.percent], beyond=late)
