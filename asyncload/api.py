@@ -11,7 +11,7 @@ import contextlib
 import functools
 import gc
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from asyncload.engine.run import Engine
 from asyncload.engine.run_files import RunFiles
 from asyncload.engine.scenario_settings import describe_settings, region_setting
 from asyncload.engine.setup import request_names, resolve_user
-from asyncload.errors import AsyncloadError, TargetError, first_of, own_error
+from asyncload.errors import AsyncloadError, ConfigError, TargetError, first_of, own_error
 from asyncload.local.settings import LocalSettings
 from asyncload.plan.plan import Plan
 from asyncload.progress import Progress
@@ -49,7 +49,7 @@ Watch = Callable[[], Awaitable[None]]
 
 
 async def run(
-    target: Plan | Config | str | Path,
+    target: Plan | Config | Mapping[str, Any] | str | Path,
     *,
     overrides: Iterable[str] = (),
     aws: AwsConfig | None = None,
@@ -60,8 +60,8 @@ async def run(
 ) -> Result:
     """Carry out a plan, a config, or the config file at a path, and return its result.
 
-    ``overrides`` are ``KEY=VALUE`` texts for a config file, as ``--set``
-    takes them. The other arguments win over what a config says; a plan that
+    A config may also be given as a dict of what a config file holds.
+    ``overrides`` are ``KEY=VALUE`` texts for either, as ``--set`` takes them. The other arguments win over what a config says; a plan that
     is given without ``log`` writes none. ``csv`` is how the paths of CSV files
     in Locust's form begin. Raises
     :class:`~asyncload.errors.ConfigError` and
@@ -75,7 +75,7 @@ async def run(
 
 
 def make_config(
-    target: Plan | Config | str | Path,
+    target: Plan | Config | Mapping[str, Any] | str | Path,
     *,
     overrides: Iterable[str] = (),
     aws: AwsConfig | None = None,
@@ -84,6 +84,11 @@ def make_config(
     log: str | Path | None = None,
 ) -> Config:
     """Make the config that :func:`run` would carry out. Raises :class:`ConfigError`."""
+    if isinstance(target, Plan | Config) and list(overrides):
+        raise ConfigError(
+            f"overrides are of a config file or dict, and this is a {type(target).__name__}; "
+            "make it as it should be"
+        )
     if isinstance(target, Plan):
         config = Config(plan=target, log="", resolved=resolved_plan(target))
     elif isinstance(target, Config):
@@ -282,7 +287,7 @@ class LoadTest:
             engine.note("error", self.problems[-1])
         finally:
             gc.unfreeze()
-        return await self._conclude(engine, sinks)
+        return await self._conclude(engine, sinks, run_id)
 
     def _open(self, engine: Engine, sinks: Tee, run_id: str, log_failed: Any) -> None:
         """Open the files, start the clock, and write the header."""
@@ -303,7 +308,7 @@ class LoadTest:
             engine.note("error", str(problem))
             engine.abort()
 
-    async def _conclude(self, engine: Engine, sinks: Tee) -> Result:
+    async def _conclude(self, engine: Engine, sinks: Tee, run_id: str) -> Result:
         summary = self.stats.fold.summary()
         results = evaluate(self._thresholds, self.stats.fold)
         if engine.cut_short is not None:
@@ -316,6 +321,7 @@ class LoadTest:
         )
         await self._files.finish()
         self.problems += self._files.problems
+        end = self.stats.snapshot(summary.t)
         return Result(
             summary=summary,
             thresholds=results,
@@ -325,6 +331,9 @@ class LoadTest:
             problems=tuple(dict.fromkeys(self.problems)),
             target_lost=self._target_lost,
             calls=dict(engine.calls),
+            run_id=run_id,
+            notes=tuple(note for note in end.notes if note.text not in self.problems),
+            found=tuple(end.found),
         )
 
 

@@ -204,6 +204,11 @@ def test_checking_a_config_touches_no_aws_library():
     assert found & (HEAVY - {"rich"}) == set()
 
 
+def test_a_run_without_a_baseline_or_a_graph_loads_nothing_that_reads_logs_or_draws():
+    found = imported("import asyncload.commands.run, asyncload.commands.suite")
+    assert found & {"matplotlib", "polars", "rasterio"} == set()
+
+
 def test_every_public_name_is_there_and_is_listed():
     for name in asyncload.__all__:
         assert getattr(asyncload, name) is not None

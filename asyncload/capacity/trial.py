@@ -111,7 +111,7 @@ def config_of(
         return dataclasses.replace(
             scenario,
             model="open",
-            shape=Constant(height=level),
+            shape=Constant(level=level),
             duration=duration,
             user=_without_wait(scenario.user),
         )
@@ -172,8 +172,8 @@ def judge(
     overload = _overload(fold, watch, thresholds, jobs=jobs)
     outcome, texts = _outcome(result, reasons, overload)
     drain = max(watch.drained(load_end), 0.0)
-    sends_failed = summary.requests.failed + summary.requests.timeout
-    wrong = summary.jobs.failed + summary.jobs.timed_out + summary.jobs.lost
+    sends_failed = summary.requests.errors
+    wrong = summary.jobs.errors
     return TrialResult(
         rate=rate,
         duration=duration,
@@ -306,7 +306,7 @@ def _steady_state_reasons(
         reasons.append(Reason(text, share > ACHIEVED - 0.1, wants))
     jobs, requests = summary.jobs, summary.requests
     sent = requests.count + jobs.submitted
-    wrong = requests.failed + requests.timeout + jobs.failed + jobs.timed_out + jobs.lost
+    wrong = requests.errors + jobs.errors
     if wrong > (1 - SUCCEEDED) * sent:
         share = 1 - wrong / sent
         text = f"{units.percent(share)} succeeded, under {SUCCEEDED:.0%}"
@@ -335,5 +335,5 @@ def _overload(
 
 def _left_behind(summary: Summary) -> int:
     """Jobs that the service may still do when the next trial has begun, if they are notable."""
-    left = summary.jobs.lost + summary.jobs.timed_out - summary.jobs.rejected
+    left = summary.jobs.given_up - summary.jobs.rejected
     return left if left > max(1, 0.01 * summary.jobs.submitted) else 0

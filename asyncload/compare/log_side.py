@@ -18,6 +18,7 @@ from asyncload.compare.percentiles import LEVELS, Spread
 from asyncload.errors import LogError
 from asyncload.plan.duration import parse_duration
 from asyncload.records.columns import LogColumns, read_columns
+from asyncload.records.outcomes import COMPLETED
 from asyncload.records.record import DROPPED, OK, loads
 from asyncload.stats import units
 from asyncload.stats.summary import MAX_NAMES
@@ -27,7 +28,6 @@ Array = NDArray[np.float64]
 SHORTEST: Final = BLOCKS * SHORTEST_BLOCK
 """Seconds of load that a log must hold for an interval."""
 _SMALLEST: Final = 1e-6  # the log's own resolution, seconds
-_WENT_WELL: Final = ("SUCCESS", "PARTIAL")
 _ROW: Final = ["scenario", "name"]
 
 
@@ -49,7 +49,7 @@ def side_of(columns: LogColumns) -> Side:
     sent = columns.requests.lazy().filter(pl.col("outcome") != DROPPED)
     requests, fewer_requests = _names(sent)
     jobs, fewer_jobs = _names(columns.jobs.lazy())
-    went_well = pl.col("status").is_in(_WENT_WELL)
+    went_well = pl.col("status").is_in(COMPLETED)
     # A request that could not be made has no latency; it counts among the failures.
     answered = pl.when(pl.col("start").is_not_null()).then(_latency("end")).alias("latency")
     rows = [

@@ -83,7 +83,7 @@ def _numbers(summary: Summary | None, *, jobs: bool) -> list[Text]:
     if summary is None:
         return [Text(units.NO_VALUE, "dim") for _ in range(7 if jobs else 5)]
     requests = summary.requests
-    failed = requests.failed + requests.timeout
+    failed = requests.errors
     cells = [
         Text(units.count(requests.count)),
         Text(units.count(failed), "bold red" if failed else ""),

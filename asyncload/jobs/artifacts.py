@@ -24,6 +24,7 @@ from asyncload.jobs.job import LiveJob
 from asyncload.jobs.ledger import JobLedger
 from asyncload.jobs.status import TERMINAL
 from asyncload.records.files import Appended, cannot_write, replacing
+from asyncload.records.outcomes import OUTCOMES
 from asyncload.records.record import Job, Record
 
 BUSY: Final = 0.02
@@ -118,15 +119,17 @@ class JobFiles:
         return {
             "total_image_sent": totals.submitted,
             "total_image_in_progress": totals.backlog,
-            "total_image_processed": totals.succeeded + totals.partial + totals.failed,
+            "total_image_processed": totals.ended,
             "total_image_succeeded": totals.succeeded,
             "total_image_failed": totals.failed,
             "total_gb_processed": self._bytes / _GIB,
             "total_pixels_processed": self._pixels,
             # Beside the harness's seven, so that the totals add up.
-            "total_image_partial": totals.partial,
-            "total_image_timed_out": totals.timed_out,
-            "total_image_lost": totals.lost,
+            **{
+                f"total_image_{counter}": getattr(totals, counter)
+                for counter in OUTCOMES
+                if counter not in {"succeeded", "failed"}
+            },
             "start_time": self._moment(0.0).isoformat(),
             "stop_time": self._moment(totals.t).isoformat(),
         }

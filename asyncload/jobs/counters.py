@@ -8,23 +8,35 @@ These equations hold after every call::
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
+from asyncload.records.outcomes import COUNTER_OF, COUNTERS
 from asyncload.records.record import Ledger
 
 GiveUpReason = Literal["rejected", "stuck", "never_started"]
 """What is known of a job that was given up."""
 
+_COUNTED: Final = tuple(name for name in COUNTERS if name != "backlog")
+
 
 class JobCounters:
     """Counts jobs, and the messages beside them. The counters are those of ``Ledger``."""
 
+    # Those that code of the ledger names; an outcome's is found by its status.
+    submitted: int
+    duplicates: int
+    late: int
+    orphans: int
+    unreadable: int
+    regions: int
+    unconfirmed: int
+    stuck: int
+    never_started: int
+
     def __init__(self) -> None:
         self.backlog_by_scenario: dict[str, int] = {}
-        self.submitted = self.succeeded = self.partial = self.failed = 0
-        self.timed_out = self.lost = self.unconfirmed = 0
-        self.rejected = self.stuck = self.never_started = 0
-        self.duplicates = self.late = self.orphans = self.unreadable = self.regions = 0
+        for counter in _COUNTED:
+            setattr(self, counter, 0)
 
     @property
     def backlog(self) -> int:
@@ -42,22 +54,14 @@ class JobCounters:
         self.backlog_by_scenario[scenario] = self.backlog_by_scenario.get(scenario, 0) + 1
 
     def count_ended(self, scenario: str, status: str) -> None:
-        """Count the end of a job: SUCCESS, PARTIAL or FAILED."""
+        """Count the end of a job, by the status that its record has."""
         self.backlog_by_scenario[scenario] -= 1
-        if status == "SUCCESS":
-            self.succeeded += 1
-        elif status == "PARTIAL":
-            self.partial += 1
-        else:
-            self.failed += 1
+        counter = COUNTER_OF[status]
+        setattr(self, counter, getattr(self, counter) + 1)
 
-    def count_given_up(self, scenario: str, outcome: str, reason: GiveUpReason) -> None:
-        """Count a job that was given up as TIMED_OUT or LOST."""
-        self.backlog_by_scenario[scenario] -= 1
-        if outcome == "LOST":
-            self.lost += 1
-        else:
-            self.timed_out += 1
+    def count_given_up(self, scenario: str, status: str, reason: GiveUpReason) -> None:
+        """Count a job that was given up, and what is known of it."""
+        self.count_ended(scenario, status)
         self.count_reason(reason)
 
     def count_reason(self, reason: GiveUpReason, number: int = 1) -> None:
@@ -73,22 +77,5 @@ class JobCounters:
 
     def state(self, t: float) -> Ledger:
         """Give the counters as they stand at ``t`` seconds of the run."""
-        return Ledger(
-            t=t,
-            submitted=self.submitted,
-            succeeded=self.succeeded,
-            partial=self.partial,
-            failed=self.failed,
-            timed_out=self.timed_out,
-            lost=self.lost,
-            backlog=self.backlog,
-            duplicates=self.duplicates,
-            late=self.late,
-            orphans=self.orphans,
-            unreadable=self.unreadable,
-            regions=self.regions,
-            unconfirmed=self.unconfirmed,
-            rejected=self.rejected,
-            stuck=self.stuck,
-            never_started=self.never_started,
-        )
+        counts = {counter: getattr(self, counter) for counter in COUNTERS}
+        return Ledger(t=t, **counts)

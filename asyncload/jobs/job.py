@@ -8,20 +8,18 @@ import anyio
 import msgspec
 
 from asyncload.jobs.status import Status
+from asyncload.records.outcomes import TERMINAL
 from asyncload.records.record import Job
 
-STARTED_BIT: Final = 1
-TERMINAL_BITS: Final = 4 | 8 | 16
 SEEN_BITS: Final = {
-    "STARTED": STARTED_BIT,
-    "IN_PROGRESS": 2,
-    "SUCCESS": 4,
-    "PARTIAL": 8,
-    "FAILED": 16,
+    status: 1 << place for place, status in enumerate(("STARTED", "IN_PROGRESS", *TERMINAL))
 }
-STUCK_BIT: Final = 32
+"""What a status leaves in the byte that is kept of a job: two progresses, at most four ends."""
+STARTED_BIT: Final = SEEN_BITS["STARTED"]
+TERMINAL_BITS: Final = sum(SEEN_BITS[status] for status in TERMINAL)
+STUCK_BIT: Final = 1 << len(SEEN_BITS)
 """Of a job that was given up after STARTED or IN_PROGRESS; no dead letter has told why yet."""
-NEVER_STARTED_BIT: Final = 64
+NEVER_STARTED_BIT: Final = STUCK_BIT << 1
 """Of a job that was given up without any status; no dead letter has told why yet."""
 
 

@@ -15,7 +15,9 @@ from typing import Any, Final
 
 import msgspec
 
-TERMINAL: Final = frozenset({"SUCCESS", "PARTIAL", "FAILED"})
+from asyncload.records import outcomes
+
+TERMINAL: Final = frozenset(outcomes.TERMINAL)
 PROGRESS: Final = frozenset({"STARTED", "IN_PROGRESS"})
 KNOWN: Final = TERMINAL | PROGRESS
 
@@ -25,7 +27,7 @@ class Status(msgspec.Struct, gc=False):
 
     job_id: str
     status: str
-    """STARTED, IN_PROGRESS, SUCCESS, PARTIAL or FAILED."""
+    """STARTED, IN_PROGRESS, or a terminal one: SUCCESS, PARTIAL, FAILED."""
     sent_at: float | None = None
     """When the service published it: epoch seconds on the service's clock."""
     processing_s: float | None = None

@@ -17,6 +17,7 @@ from asyncload.live.sources import source_figures
 from asyncload.live.sparkline import sparkline, squeeze
 from asyncload.live.waiting import stopping, time_left, waiting
 from asyncload.progress import Progress
+from asyncload.records.outcomes import BESIDE, OUTCOMES, REASONS, label
 from asyncload.records.record import Ledger
 from asyncload.stats import units
 from asyncload.stats.live import RATE_WINDOW
@@ -182,11 +183,11 @@ def _graphs(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
     else:
         graphs.append(("p95", squeeze(series.request_p95, room, "max"), units.seconds, "magenta"))
     lines: list[Line] = []
-    for label, values, format_value, style in graphs:
+    for name, values, format_value, style in graphs:
         top = max((value for value in values if value is not None), default=0.0)
         lines.append(
             [
-                (f"{label:<{_LABEL}}", "dim"),
+                (f"{name:<{_LABEL}}", "dim"),
                 (sparkline(values, top), style),
                 (f"  max {format_value(top)}" if top else "", "dim"),
             ]
@@ -219,17 +220,17 @@ def _counters(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
             "jobs",
             [
                 _item(ledger.submitted, "submitted"),
-                _item(ledger.succeeded, "succeeded", "green"),
-                _item(ledger.partial, "partial", "yellow"),
-                _item(ledger.failed, "failed", "red"),
-                _item(ledger.timed_out, "timed out", "red"),
-                _item(ledger.lost, "lost", "red"),
+                *(
+                    _item(getattr(ledger, counter), label(counter), outcome.style)
+                    for counter, outcome in OUTCOMES.items()
+                ),
                 (_give_up_reasons(ledger), "red"),
                 _item(ledger.backlog, "open"),
-                _item(ledger.duplicates, "duplicate", "yellow", noun=True),
-                _item(ledger.late, "late", "yellow"),
-                _item(ledger.orphans, "foreign", "yellow"),
-                _item(ledger.unreadable, "unreadable", "yellow"),
+                *(
+                    _item(getattr(ledger, counter), what.live[0], "yellow", what.live[1])
+                    for counter, what in BESIDE.items()
+                    if what.live is not None
+                ),
             ],
             width,
         )
@@ -252,20 +253,16 @@ def _counters(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
     return lines
 
 
-def _item(number: int, what: str, style: str = "", *, noun: bool = False) -> tuple[str, str]:
+def _item(number: int, what: str, style: str = "", many: str = "") -> tuple[str, str]:
     """Write a number and what it counts; nothing when it is 0."""
     if not number:
         return "", style
-    return units.counted(number, what, None if noun else what), style
+    return units.counted(number, what, many or what), style
 
 
 def _give_up_reasons(ledger: Ledger) -> str:
     """Write what is known of the jobs timed out and lost: ``of them 2 rejected + 1 stuck``."""
-    parts = [
-        (ledger.rejected, "rejected"),
-        (ledger.stuck, "stuck"),
-        (ledger.never_started, "never started"),
-    ]
+    parts = [(getattr(ledger, counter), label(counter)) for counter in REASONS]
     known = " + ".join(f"{units.count(number)} {what}" for number, what in parts if number)
     return f"of them {known}" if known else ""
 

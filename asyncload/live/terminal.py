@@ -19,6 +19,7 @@ from rich.text import Text
 from asyncload.live.frame import frame, target
 from asyncload.live.waiting import stopping, time_left, waiting
 from asyncload.progress import Progress
+from asyncload.records.outcomes import OUTCOMES, label
 from asyncload.stats import units
 from asyncload.stats.live import RATE_WINDOW, LiveStats
 from asyncload.stats.snapshot import ScenarioNow, Snapshot
@@ -68,6 +69,8 @@ def _silent_keys() -> Iterator[None]:
     finally:
         if _keyboard() == keys:
             with contextlib.suppress(termios.error):  # it was closed
+                # What was typed meanwhile is thrown away: the shell would take it for a command.
+                termios.tcflush(keys, termios.TCIFLUSH)
                 termios.tcsetattr(keys, termios.TCSANOW, before)
 
 
@@ -151,12 +154,14 @@ def job_totals(snapshot: Snapshot) -> str:
     counts = [
         (ledger.submitted, "sent", True),
         (ledger.backlog, "in progress", True),
-        (ledger.succeeded + ledger.partial + ledger.failed, "processed", True),
+        (ledger.ended, "processed", True),
         (ledger.succeeded, "succeeded", True),
         (ledger.failed, "failed", True),
-        (ledger.partial, "partial", False),
-        (ledger.timed_out, "timed out", False),
-        (ledger.lost, "lost", False),
+    ]
+    counts += [
+        (getattr(ledger, counter), label(counter), False)
+        for counter in OUTCOMES
+        if counter not in {"succeeded", "failed"}
     ]
     parts = [f"{units.count(number)} {what}" for number, what, always in counts if number or always]
     parts += [units.amount(snapshot.size, "B"), units.amount(snapshot.pixels, "px")]

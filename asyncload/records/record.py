@@ -14,6 +14,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from asyncload.records.outcomes import LedgerCounts
+
 SCHEMA: Final = 1
 
 # Request outcomes.
@@ -106,7 +108,8 @@ class Job(Record, tag="job", kw_only=True):
     observed: float | None = None
     """When the generator held the terminal status. Job latency = observed - due."""
     status: str
-    """``SUCCESS``, ``PARTIAL``, ``FAILED``, ``TIMED_OUT`` or ``LOST``."""
+    """``SUCCESS``, ``PARTIAL``, ``FAILED``, ``TIMED_OUT`` or ``LOST``: the status of an
+    :class:`~asyncload.records.outcomes.Outcome`."""
     processing_s: float | None = None
     """Processing time as the service itself reported it, seconds."""
     size: int | None = None
@@ -145,7 +148,8 @@ class Level(Record, tag="level"):
     """The load is over: it has come to its planned end, or was stopped. Work may still be open."""
 
 
-class Ledger(Record, tag="ledger", kw_only=True):
+# mypy's rule is that of dataclasses, whose base would be frozen too; Record has no fields.
+class Ledger(Record, LedgerCounts, frozen=True, tag="ledger"):  # type: ignore[misc]
     """Cumulative totals of the job ledger, once a second and at the end.
 
     ``submitted = succeeded + partial + failed + timed_out + lost + backlog``,
@@ -154,33 +158,6 @@ class Ledger(Record, tag="ledger", kw_only=True):
     """
 
     t: float
-    submitted: int
-    succeeded: int
-    partial: int
-    failed: int
-    timed_out: int
-    """Given up because the job's own timeout passed."""
-    lost: int
-    """Given up because the drain ended."""
-    backlog: int
-    duplicates: int
-    """Status messages of our jobs that said what had been said already."""
-    late: int
-    """Terminal statuses that came after their job had been given up."""
-    orphans: int
-    """Status messages of jobs this run never sent."""
-    unreadable: int
-    """Messages that are no status at all."""
-    regions: int = 0
-    """Status messages about a region of one of our jobs, not the job itself."""
-    unconfirmed: int = 0
-    """Sends whose answer was lost and of which nothing was heard again; not in ``submitted``."""
-    rejected: int = 0
-    """Given up, and their request was found among the dead letters."""
-    stuck: int = 0
-    """Given up after STARTED or IN_PROGRESS."""
-    never_started: int = 0
-    """Given up without any status."""
 
 
 class System(Record, tag="system"):

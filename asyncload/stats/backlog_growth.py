@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from asyncload.records.outcomes import COMPLETED
 from asyncload.records.record import DROPPED, OK, Job, Record, Request, System
 
 BLOCKS: Final = 10
@@ -95,7 +96,7 @@ class Watch:
         elif isinstance(record, Job):
             over = record.t if record.observed is None else record.observed
             self._of(self._jobs, record.scenario).add(record.due, over)
-            self._result(record.t, record.status not in {"SUCCESS", "PARTIAL"})
+            self._result(record.t, record.status not in COMPLETED)
         elif isinstance(record, System) and record.loop_lag is not None:
             self.lags.append(record.loop_lag)
 

@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from asyncload.records.outcomes import (
+    COUNTER_OF,
+    COUNTERS,
+    ERRORS,
+    SUCCESSES,
+    JobOutcomes,
+    add_up,
+)
 from asyncload.records.record import OK, TIMEOUT, Job, Ledger, Request
 from asyncload.stats.histogram import LatencyHistogram
 from asyncload.stats.metrics import Distribution, StreamMetrics
@@ -18,15 +26,7 @@ MAX_ERRORS: Final = 50
 OTHER_ERRORS: Final = "(other errors)"
 _ERROR_LENGTH: Final = 200
 
-_COUNTED_AS: Final = {
-    "SUCCESS": "succeeded",
-    "PARTIAL": "partial",
-    "FAILED": "failed",
-    "TIMED_OUT": "timed_out",
-    "LOST": "lost",
-}
-_LEDGER_FIELDS: Final = tuple(name for name in Ledger.__struct_fields__ if name != "t")
-
+_OF_JOBS: Final = JobOutcomes.__struct_fields__
 
 Spans = dict[str, tuple[float, float]]
 """First and last time of something, in seconds of the run, by its text."""
@@ -125,9 +125,14 @@ class RequestGroup(_Failing):
         return self.stream.tokens * rate / self.count if self.count else 0.0
 
     @property
+    def errors(self) -> int:
+        """Requests that failed or timed out."""
+        return self.failed + self.timeout
+
+    @property
     def error_rate(self) -> float | None:
         """(failed + timeout) / count."""
-        return (self.failed + self.timeout) / self.count if self.count else None
+        return self.errors / self.count if self.count else None
 
     @property
     def drop_rate(self) -> float | None:
@@ -162,12 +167,14 @@ class RequestGroup(_Failing):
 class JobGroup(_Failing):
     """Jobs folded; the attributes are those of ``JobTotals``."""
 
+    # The counters that are named here; an outcome's is found by its status.
+    submitted: int
+    duplicates: int
+
     def __init__(self) -> None:
         super().__init__()
-        self.submitted = self.succeeded = self.partial = self.failed = 0
-        self.timed_out = self.lost = self.backlog = self.duplicates = 0
-        self.late = self.orphans = self.unreadable = self.regions = self.unconfirmed = 0
-        self.rejected = self.stuck = self.never_started = 0
+        for counter in COUNTERS:
+            setattr(self, counter, 0)
         self.observed = self.given_up = 0
         self.last_observed = 0.0
         self.size = self.pixels = 0
@@ -182,9 +189,9 @@ class JobGroup(_Failing):
         """Fold one job that is over."""
         self.submitted += 1
         self.duplicates += job.duplicates
-        counter = _COUNTED_AS.get(job.status, "failed")
+        counter = COUNTER_OF.get(job.status, "failed")
         setattr(self, counter, getattr(self, counter) + 1)
-        if counter not in {"succeeded", "partial"}:
+        if counter in ERRORS:
             self._fail(job_failure(job), job.t)
         observed = job.observed
         if observed is None:
@@ -208,7 +215,7 @@ class JobGroup(_Failing):
 
     def merge(self, other: JobGroup) -> None:
         """Fold all that ``other`` has folded."""
-        for name in (*_LEDGER_FIELDS, "observed", "given_up", "size", "pixels"):
+        for name in (*COUNTERS, "observed", "given_up", "size", "pixels"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.last_observed = max(self.last_observed, other.last_observed)
         self.latency.merge(other.latency)
@@ -225,31 +232,28 @@ class JobGroup(_Failing):
         The ledger knows the jobs that are still open and the messages that
         belong to no job.
         """
-        for name in _LEDGER_FIELDS:
+        for name in COUNTERS:
             setattr(self, name, getattr(ledger, name))
 
     @property
     def success_rate(self) -> float | None:
         """Compute succeeded / submitted."""
-        return self.succeeded / self.submitted if self.submitted else None
+        return add_up(self, SUCCESSES) / self.submitted if self.submitted else None
+
+    @property
+    def errors(self) -> int:
+        """Jobs that failed or were given up."""
+        return add_up(self, ERRORS)
 
     @property
     def error_rate(self) -> float | None:
         """(failed + timed_out + lost) / submitted."""
-        wrong = self.failed + self.timed_out + self.lost
-        return wrong / self.submitted if self.submitted else None
+        return self.errors / self.submitted if self.submitted else None
 
     def fields(self, rate: float) -> dict[str, Any]:
         """Give the fields of ``JobMetrics``."""
         return {
-            "submitted": self.submitted,
-            "succeeded": self.succeeded,
-            "partial": self.partial,
-            "failed": self.failed,
-            "timed_out": self.timed_out,
-            "lost": self.lost,
-            "backlog": self.backlog,
-            "duplicates": self.duplicates,
+            **{counter: getattr(self, counter) for counter in _OF_JOBS},
             "rate": rate,
             "success_rate": self.success_rate,
             "error_rate": self.error_rate,
@@ -266,16 +270,7 @@ class JobGroup(_Failing):
 
     def beside(self) -> dict[str, Any]:
         """Give the fields that ``JobTotals`` has more: what was counted beside the jobs."""
-        return {
-            "late": self.late,
-            "orphans": self.orphans,
-            "unreadable": self.unreadable,
-            "regions": self.regions,
-            "unconfirmed": self.unconfirmed,
-            "rejected": self.rejected,
-            "stuck": self.stuck,
-            "never_started": self.never_started,
-        }
+        return {counter: getattr(self, counter) for counter in COUNTERS if counter not in _OF_JOBS}
 
 
 def request_failure(request: Request) -> str:

@@ -185,11 +185,11 @@ class LiveStats:
         totals = _Totals()
         for (scenario, _), requests in self.fold.requests.items():
             totals.sent[scenario] += requests.count
-            totals.failed[scenario] += requests.failed + requests.timeout
+            totals.failed[scenario] += requests.errors
         for scenario, drops in self.fold.drops.items():
             totals.dropped[scenario] = drops.dropped
         for (scenario, _), jobs in self.fold.jobs.items():
-            totals.jobs_failed[scenario] += jobs.failed + jobs.timed_out + jobs.lost
+            totals.jobs_failed[scenario] += jobs.errors
             totals.size += jobs.size
             totals.pixels += jobs.pixels
         groups: list[RequestGroup | JobGroup] = [*self.fold.requests.values()]

@@ -19,6 +19,7 @@ from typing import Final, Literal
 import msgspec
 
 from asyncload.errors import ConfigError
+from asyncload.records.outcomes import COUNTERS, OUTCOMES
 
 Unit = Literal["seconds", "share", "per second", "count"]
 
@@ -39,11 +40,7 @@ _REQUEST_NUMBERS: Final[dict[str, Unit]] = {
 }
 _JOB_NUMBERS: Final[dict[str, Unit]] = {
     "submitted": "count",
-    "succeeded": "count",
-    "partial": "count",
-    "failed": "count",
-    "timed_out": "count",
-    "lost": "count",
+    **dict.fromkeys(OUTCOMES, "count"),
     "duplicates": "count",
     "rate": "per second",
     "success_rate": "share",
@@ -51,17 +48,7 @@ _JOB_NUMBERS: Final[dict[str, Unit]] = {
     "size": "count",
     "pixels": "count",
 }
-_WHOLE_RUN_NUMBERS: Final = (
-    "backlog",
-    "late",
-    "orphans",
-    "unreadable",
-    "regions",
-    "unconfirmed",
-    "rejected",
-    "stuck",
-    "never_started",
-)
+_WHOLE_RUN_NUMBERS: Final = tuple(name for name in COUNTERS if name not in _JOB_NUMBERS)
 _REQUEST_TIMES: Final = (
     "latency",
     "service_time",

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from asyncload.records.outcomes import JobOutcomes
 from asyncload.stats.histogram import LatencyHistogram
 from asyncload.stats.hosts import HostMetrics
 from asyncload.stats.load_stages import StageMetrics
@@ -105,6 +106,11 @@ class RequestMetrics(msgspec.Struct, frozen=True, kw_only=True):
     stream: StreamMetrics | None = None
     """Of those whose answers were streams, if any."""
 
+    @property
+    def errors(self) -> int:
+        """Requests that failed or timed out."""
+        return self.failed + self.timeout
+
 
 class RequestRow(RequestMetrics, frozen=True, kw_only=True):
     """Requests of one name in one scenario."""
@@ -113,23 +119,9 @@ class RequestRow(RequestMetrics, frozen=True, kw_only=True):
     name: str
 
 
-class JobMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """Jobs of one name, of one scenario, or all.
+class JobMetrics(JobOutcomes, frozen=True, kw_only=True):
+    """Jobs of one name, of one scenario, or all."""
 
-    ``submitted = succeeded + partial + failed + timed_out + lost + backlog``.
-    """
-
-    submitted: int
-    succeeded: int
-    partial: int
-    failed: int
-    timed_out: int
-    """Given up because the job's own timeout passed."""
-    lost: int
-    """Given up because the drain ended."""
-    backlog: int
-    """Submitted and not over yet; 0 at the end of a run."""
-    duplicates: int
     rate: float
     """Jobs whose terminal status was observed, per second until the last of the scenario's
     (or of the run's, for all jobs)."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from asyncload.errors import AsyncloadError
+
 _LONGEST: Final = 300
 _READ: Final = 3000
 """Characters of a message that are looked at; some services answer with a whole page."""
@@ -56,9 +58,14 @@ def http_status(problem: BaseException) -> int | None:
 
 
 def describe(problem: BaseException) -> str:
-    """One line: the error's code or class and its message, at most 300 characters."""
+    """One line: the error's code or class and its message, at most 300 characters.
+
+    An error of asyncload's own is a sentence as it is.
+    """
     response = getattr(problem, "response", None)
     message = str(problem)
+    if isinstance(problem, AsyncloadError) and message:
+        return in_brief(message)
     if isinstance(response, dict) and "Error" in response:
         message = str(response["Error"].get("Message", message))
     kind = error_code(problem) or type(problem).__name__

@@ -81,7 +81,7 @@ def test_a_streamed_answer_has_a_part_of_its_own_in_the_table(at_stack):
         ),
         ("variant=blue", {}, "ValidationError: Could not find variant blue."),
         ("accept=a", {"AWS_SECRET_ACCESS_KEY": "wrong"}, "InvalidSignatureException: The request"),
-        ("accept=a", {"URL": "http://127.0.0.1:9"}, "ConnectFailed: No connection to 127.0.0.1:9"),
+        ("accept=a", {"URL": "http://127.0.0.1:9"}, "No connection to 127.0.0.1:9"),
     ],
 )
 def test_what_refuses_gives_one_reason_in_the_failure_table(

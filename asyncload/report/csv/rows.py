@@ -76,7 +76,7 @@ class Entry:
     def add_requests(self, group: RequestGroup) -> None:
         """Fold all requests of ``group``."""
         self.count += group.count
-        self.failed += group.failed + group.timeout
+        self.failed += group.errors
         self.bytes_in += group.bytes_in
         self.latency.merge(group.latency)
         self._add_failures(group.failures)
@@ -84,7 +84,7 @@ class Entry:
     def add_jobs(self, group: JobGroup) -> None:
         """Fold all jobs of ``group``, which are over or were given up."""
         self.count += group.submitted
-        self.failed += group.failed + group.timed_out + group.lost
+        self.failed += group.errors
         self.beyond += group.given_up
         self.latency.merge(group.latency)
         self._add_failures(group.failures)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from asyncload.records.outcomes import COMPLETED
 from asyncload.records.record import DROPPED, OK
 from asyncload.report.plots.bins import Array
 from asyncload.report.plots.data import Run
-from asyncload.report.plots.series import COMPLETED
 
 
 @dataclass(frozen=True, slots=True)

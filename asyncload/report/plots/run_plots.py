@@ -9,7 +9,7 @@ from :mod:`asyncload.report.plots.series` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -73,14 +73,28 @@ def plot_log(
     no job and no sample of a host, and :class:`ConfigError` for an unknown format or a folder
     that cannot be written.
     """
-    if format not in FORMATS:
-        raise ConfigError(f"the format {format!r} is unknown; choose {' or '.join(FORMATS)}")
+    check_format(format)
     run = run_of(read_columns(path, progress=progress))
-    out_dir = Path(out_dir)
+    return write_graphs(run, draw(run), Path(out_dir), format)
+
+
+def check_format(form: str) -> None:
+    """Refuse a format that graphs cannot be paths in. Raises :class:`ConfigError`."""
+    if form not in FORMATS:
+        raise ConfigError(f"the format {form!r} is unknown; choose {' or '.join(FORMATS)}")
+
+
+def write_graphs(
+    run: Run,
+    graphs: Iterable[tuple[str, Figure]],
+    out_dir: Path,
+    format: str,  # noqa: A002 -- as above
+) -> list[Path]:
+    """Write the graphs of ``run``, and delete those of another run, as :func:`plot_log` does."""
     paths = []
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
-        for name, fig in _graphs(run):
+        for name, fig in graphs:
             paths.append(out_dir / f"{name}.{format}")
             fig.savefig(paths[-1], format=format, dpi=style.DPI)
         drawn = {path.stem for path in paths}
@@ -94,7 +108,7 @@ def plot_log(
     return paths
 
 
-def _graphs(run: Run) -> Iterator[tuple[str, Figure]]:
+def draw(run: Run) -> Iterator[tuple[str, Figure]]:
     """Draw one graph after the other, so that only one is held at a time."""
     if not run.sent:
         yield from monitoring(run)

@@ -9,12 +9,11 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from asyncload.records.outcomes import COMPLETED
 from asyncload.records.record import DROPPED, FAILED, OK, TIMEOUT
 from asyncload.report.plots.bins import MAX_BINS, Array, Bins, Pieces
 from asyncload.report.plots.data import Part, Run
 from asyncload.report.plots.target import from_samples, from_shapes
-
-COMPLETED: Final = ("SUCCESS", "PARTIAL")
 
 SEGMENTS: Final = (
     ("lateness", "start"),

@@ -56,8 +56,8 @@ def _failures(summary: Summary, weight: _Weight) -> list[tuple[str, _Weight]]:
     if rate := requests.error_rate:
         parts.append((f"{units.percent(rate)} of requests failed", 2 if rate >= _BAD else weight))
     if rate := jobs.error_rate:
-        what = "failed or never ended" if jobs.failed else "never ended"
-        what = what if jobs.timed_out + jobs.lost else "failed"
+        what = "failed or never ended" if jobs.errors > jobs.given_up else "never ended"
+        what = what if jobs.given_up else "failed"
         parts.append((f"{units.percent(rate)} of jobs {what}", 2 if rate >= _BAD else weight))
     return parts or [("nothing failed", 0)]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from asyncload.records.outcomes import BESIDE, OUTCOMES, REASONS, label
 from asyncload.stats import units
 from asyncload.stats.metrics import JobMetrics, JobTotals
 
@@ -13,11 +14,8 @@ from asyncload.stats.metrics import JobMetrics, JobTotals
 def equation(jobs: JobMetrics) -> Text:
     """Write the equation of the job counters: submitted = succeeded + … ."""
     parts = [
-        (jobs.succeeded, "succeeded", "green"),
-        (jobs.partial, "partial", "yellow"),
-        (jobs.failed, "failed", "red"),
-        (jobs.timed_out, "timed out", "red"),
-        (jobs.lost, "lost", "red"),
+        (getattr(jobs, counter), label(counter), outcome.style)
+        for counter, outcome in OUTCOMES.items()
     ]
     if jobs.backlog:
         parts.append((jobs.backlog, "still open", "yellow"))
@@ -26,12 +24,8 @@ def equation(jobs: JobMetrics) -> Text:
 
 def give_up_reasons(jobs: JobTotals) -> Text:
     """Write what is known of the jobs that were given up."""
-    parts = [
-        (jobs.rejected, "rejected by the service", "red"),
-        (jobs.stuck, "stuck", "red"),
-        (jobs.never_started, "never started", "red"),
-    ]
-    return _sum(jobs.timed_out + jobs.lost, "given up", parts)
+    parts = [(getattr(jobs, counter), reason.text, "red") for counter, reason in REASONS.items()]
+    return _sum(jobs.given_up, "given up", parts)
 
 
 def _sum(total: int, what: str, parts: Sequence[tuple[int, str, str]]) -> Text:
@@ -55,16 +49,9 @@ def beside(jobs: JobTotals) -> Text:
     if any(number for number, _ in amounts):
         processed = ", ".join(units.amount(number, unit) for number, unit in amounts if number)
         parts.append(Text(f"{processed} processed"))
-    for number, one, many in (
-        (jobs.duplicates, "duplicate status", "duplicate statuses"),
-        (jobs.late, "late status", "late statuses"),
-        (jobs.orphans, "foreign status", "foreign statuses"),
-        (jobs.unreadable, "unreadable message", "unreadable messages"),
-        (jobs.regions, "region message", "region messages"),
-        (jobs.unconfirmed, "unconfirmed send", "unconfirmed sends"),
-    ):
-        if number:
-            parts.append(Text(units.counted(number, one, many), "yellow"))
+    for counter, what in BESIDE.items():
+        if number := getattr(jobs, counter):
+            parts.append(Text(units.counted(number, what.one, what.many), "yellow"))
     text = Text()
     for index, part in enumerate(parts):
         text.append(" · " if index else "", "dim").append_text(part)

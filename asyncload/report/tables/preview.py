@@ -132,7 +132,7 @@ def _print_scenario(
     facts.add_row("model", f"{scenario.model}, user {_user(scenario)}")
     for what, how in work:
         facts.add_row(what, Text(hide_texts(hide_secrets(units.one_line(how)), secrets)))
-    facts.add_row("peak", f"{_level(peak)} {unit}")
+    facts.add_row("peak", f"{_level(peak)} {unit if _level(peak) != '1' else _ONE[unit]}")
     if scenario.model == "open":
         expected = units.count(scenario.expected_arrivals())
         facts.add_row("arrivals", f"{expected} expected, spaced {_SPACING[scenario.arrivals]}")
@@ -145,6 +145,7 @@ def _print_scenario(
     console.print(graph(scenario, width=console.width, unit=unit))
 
 
+_ONE: Final = {"arrivals/s": "arrival/s", "users": "user"}
 _SPACING: Final = {"even": "evenly", "poisson": "at random (poisson)"}
 
 

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from asyncload.records.outcomes import REASONS, add_up
 from asyncload.report.tables.conclusion import conclusion
 from asyncload.report.tables.hosts_table import print_hosts
 from asyncload.report.tables.jobs_table import beside, equation, give_up_reasons
@@ -102,7 +103,7 @@ def _print_requests(summary: Summary, console: Console) -> None:
 
 
 def _request_row(label: Text, metrics: RequestMetrics, summary: Summary) -> Row:
-    failed = metrics.failed + metrics.timeout
+    failed = metrics.errors
     left = [
         Text(units.count(metrics.count)),
         Text(units.count(failed), "bold red" if failed else ""),
@@ -129,7 +130,7 @@ def _print_jobs(summary: Summary, console: Console) -> None:
         console.print(heading)
         indented(more, console)
     indented(equation(jobs), console)
-    if jobs.rejected + jobs.stuck + jobs.never_started:
+    if add_up(jobs, REASONS):
         indented(give_up_reasons(jobs), console)
     if jobs.latency.count:
         _print_stages(jobs, console)
@@ -219,7 +220,7 @@ def _stage_row(label: Text, share: float, times: Distribution) -> Row:
 
 
 def _job_row(label: Text, metrics: JobMetrics) -> Row:
-    failed = metrics.failed + metrics.timed_out + metrics.lost
+    failed = metrics.errors
     left = [
         Text(units.count(metrics.submitted)),
         Text(units.count(metrics.partial), "yellow" if metrics.partial else ""),

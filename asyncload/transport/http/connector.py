@@ -174,7 +174,7 @@ async def connect(target: Target, resolver: Resolver, factory: Callable[[], P], 
         return await _open_through(proxy, target, resolver, factory, turn)
     except ssl.SSLError as error:
         raise ConnectFailed(
-            f"No TLS connection to {target.where}: {explain(error, target.server_name)}."
+            f"No TLS connection to {target.where}: {_ended(explain(error, target.server_name))}"
         ) from error
     except ConnectionError as error:
         raise ConnectFailed(
@@ -209,6 +209,11 @@ async def _open(
             failure = error
     resolver.forget(host, port)
     raise _refused(host, port, failure) from failure
+
+
+def _ended(sentence: str) -> str:
+    """``sentence`` with a full stop, if it does not end yet."""
+    return sentence if sentence.endswith("?") else f"{sentence}."
 
 
 def _refused(host: str, port: int, failure: OSError | None) -> ConnectFailed:

@@ -103,8 +103,8 @@ class AsyncInferenceOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     def _check_source(self) -> None:
         given = [key for key in ("input", *PAYLOADS) if self._is_given(key)]
         if len(given) != 1:
-            told = f"{' and '.join(given)} are both given" if given else "nothing is to be sent"
-            raise ValueError(f"{told}; give one of input, {', '.join(PAYLOADS)}")
+            problem = f"{' and '.join(given)} are both given" if given else "nothing is to be sent"
+            raise ValueError(f"{problem}; give one of input, {', '.join(PAYLOADS)}")
         if self.payload is None and self.upload_to is not None:
             raise ValueError(
                 "upload_to is given, and input is in S3 already; leave one of them out"

@@ -205,9 +205,11 @@ def control_api(status, answer):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:  # a thread that lives on would hold up the end of the suite
+            server.shutdown()
+            thread.join()
 
 
 def looked_up(status, answer):
