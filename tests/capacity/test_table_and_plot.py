@@ -15,6 +15,8 @@ from asyncload.capacity.table import print_capacity, trial_line, write_json
 from asyncload.errors import ConfigError
 from asyncload.stats.thresholds import ThresholdResult
 
+pytestmark = pytest.mark.slow
+
 LIMIT = "request.latency.p95 < 250ms"
 
 

@@ -17,6 +17,8 @@ from asyncload.local.ground_truth import ExtraTruth, JobTruth, read_ground_truth
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Request, RunHeader, SummaryRecord
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 DISORDER = {
     "duplicate_rate": 0.05,

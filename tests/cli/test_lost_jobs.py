@@ -21,6 +21,8 @@ from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Note
 from tests.cli.command_line import ROOT
 
+pytestmark = pytest.mark.slow
+
 CONFIG = {
     "name": "lost",
     "aws": {"endpoint_url": "local", "region": "us-west-2"},

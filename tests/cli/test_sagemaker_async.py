@@ -17,6 +17,8 @@ from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Note, Request
 from tests.cli.command_line import ROOT
 
+pytestmark = pytest.mark.slow
+
 CONFIG = {
     "name": "asynchronous",
     "aws": {"endpoint_url": "local", "region": "us-west-2"},

@@ -14,6 +14,8 @@ from asyncload.records.log import LogReader
 from asyncload.records.record import Job, RunHeader
 from tests.cli.command_line import Shell
 
+pytestmark = pytest.mark.slow
+
 RATE = 50
 CONFIG = f"""
 scenarios:

@@ -12,6 +12,8 @@ import pytest
 
 from tests.cli.command_line import CONFIG
 
+pytestmark = pytest.mark.slow
+
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",

@@ -24,6 +24,8 @@ from asyncload.users.model_runner.job_spec import job_spec_for
 from asyncload.users.model_runner.job_user import RoundRobin
 from asyncload.users.model_runner.submit import ModelRunnerUser
 
+pytestmark = pytest.mark.slow
+
 
 class Quick(User):
     @task()

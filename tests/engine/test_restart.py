@@ -14,7 +14,7 @@ from asyncload.local.stack.resources import open_clients
 from asyncload.local.stack.stack import LocalStack
 from tests.engine.trouble_bench import REGION, reach, run, steady
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from asyncload.testing import status_body
 from asyncload.transport.aws.sqs import SqsQueue
 from tests.jobs.job_bench import About, balance, make_ledger, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 LIMIT = 30.0  # seconds; nothing here takes a tenth of it on an idle machine
 

@@ -15,6 +15,8 @@ from tests.jobs.job_bench import (
     until,
 )
 
+pytestmark = pytest.mark.slow
+
 FOREIGN = ("not JSON", "", "{}", "[]", '{"a":' * 5000, status_body("f" * 32, "SUCCESS"))
 
 

@@ -8,6 +8,8 @@ from asyncload.jobs import ledger as ledger_module
 from asyncload.jobs.status import Status
 from tests.jobs.job_bench import ABOUT, RUN, About, make_ledger
 
+pytestmark = pytest.mark.quick
+
 
 class Clock:
     t = 0.0

@@ -15,6 +15,8 @@ from asyncload.stats.metrics import Summary
 from asyncload.stats.summary import MAX_NAMES, OTHER_NAMES, SummaryFold
 from tests.stats.feeds import header, job, ledger, records, request
 
+pytestmark = pytest.mark.slow
+
 
 def folded(*feed):
     fold = SummaryFold()

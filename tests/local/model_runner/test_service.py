@@ -26,7 +26,7 @@ from asyncload.local.stack.stack import LocalStack
 from asyncload.plan.duration import Duration
 from tests.local.local_bench import SERVICE_TIME, Bench, attributes_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 JOBS = 120
 TROUBLED = LocalSettings(

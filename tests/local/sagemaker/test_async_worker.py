@@ -21,6 +21,8 @@ from asyncload.local.sagemaker.async_worker import write_inference_script
 from asyncload.local.settings import AsyncInferenceSettings, ServiceTime
 from asyncload.plan.duration import Duration
 
+pytestmark = pytest.mark.slow
+
 BUCKET = "sagemaker-async-inference-000000000000"
 
 

@@ -15,6 +15,8 @@ from asyncload.transport.http.client import HttpClient
 from asyncload.transport.measure import CURRENT, Recorder, is_recorded
 from tests.transport.servers import serve
 
+pytestmark = pytest.mark.slow
+
 URL = "http://sqs.us-west-2.amazonaws.com/123456789012/jobs"
 
 

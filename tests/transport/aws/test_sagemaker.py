@@ -11,6 +11,8 @@ from asyncload.transport.aws.session import Aws
 from asyncload.transport.http.client import HttpClient
 from tests.transport.servers import serve
 
+pytestmark = pytest.mark.slow
+
 HEADERS = {
     "content_type": "image/tiff",
     "accept": "application/geo+json",

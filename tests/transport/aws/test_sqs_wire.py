@@ -22,6 +22,8 @@ from asyncload.transport.http.response import Response
 from tests.transport.aws.test_sigv4 import by_botocore
 from tests.transport.servers import answering, serve
 
+pytestmark = pytest.mark.slow
+
 KEYS = {"aws_access_key_id": "AKID", "aws_secret_access_key": "secret"}
 
 

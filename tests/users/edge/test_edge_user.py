@@ -16,7 +16,7 @@ from asyncload.config.load import load_config
 from tests.users.edge.edge_app import PATH, edge, edge_endpoint
 from tests.users.http.http_app import NOWHERE, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 NO_TOKEN = (
     "HTTP 401 Unauthorized: no token was sent; set GROUNDLIGHT_API_TOKEN, or token in the config"

@@ -22,7 +22,7 @@ from asyncload.transport.http.client import HttpClient
 from tests.users.edge.edge_app import PATH, edge
 from tests.users.http.http_app import NOWHERE
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PARENT = """
 import asyncio

@@ -10,7 +10,7 @@ import asyncload
 from asyncload import User, UserSpec, constant, task
 from tests.users.http.http_app import http, model_server, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("client", ["fast", "aiohttp"])

@@ -25,6 +25,8 @@ from asyncload.users.model_runner.random_jobs import RandomUser
 from asyncload.users.model_runner.submit import ModelRunnerUser
 from tests.users.desk import Desk
 
+pytestmark = pytest.mark.slow
+
 REGION = "eu-central-1"
 SETTINGS = LocalSettings(
     workers=8,

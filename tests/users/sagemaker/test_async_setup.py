@@ -23,6 +23,8 @@ from asyncload.users.sagemaker.asynchronous import AsyncInferenceUser
 from asyncload.users.sagemaker.asynchronous_options import AsyncInferenceOptions
 from tests.users.desk import Desk
 
+pytestmark = pytest.mark.slow
+
 REGION = "eu-central-1"
 IMAGES = "s3://osml-test-images-000000000000"
 BUCKET = "s3://sagemaker-async-inference-000000000000"

@@ -12,7 +12,7 @@ from asyncload.users.http.streaming import LineReader
 from asyncload.users.sagemaker.streaming import PartReader
 from tests.users.sagemaker.sagemaker_app import endpoints, outcomes, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 PARTS = 8
 PACE = 0.01
 EVENT_STREAM = {"Content-Type": "application/vnd.amazon.eventstream"}
