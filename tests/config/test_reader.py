@@ -8,7 +8,7 @@ from asyncload.config.load import load_config
 from asyncload.config.reader import parse_yaml, read_yaml
 from asyncload.errors import ConfigError
 
-pytestmark = pytest.mark.quick
+pytestmark = pytest.mark.every_python
 
 
 @pytest.mark.parametrize(

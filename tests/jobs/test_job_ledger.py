@@ -8,7 +8,7 @@ from asyncload.jobs import ledger as ledger_module
 from asyncload.jobs.status import Status
 from tests.jobs.job_bench import ABOUT, RUN, About, make_ledger
 
-pytestmark = pytest.mark.quick
+pytestmark = pytest.mark.every_python
 
 
 class Clock:

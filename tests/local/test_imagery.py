@@ -9,7 +9,7 @@ from rasterio.io import MemoryFile
 
 from asyncload.local.imagery import corrupt_image, make_images
 
-pytestmark = pytest.mark.quick
+pytestmark = pytest.mark.every_python
 
 
 def opened(name, content):

@@ -23,7 +23,7 @@ from asyncload.plan import (
     shape_from,
 )
 
-pytestmark = pytest.mark.quick
+pytestmark = pytest.mark.every_python
 
 
 def shape(kind, **fields):

@@ -26,7 +26,7 @@ from asyncload.records.record import (
     System,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.quick]
+pytestmark = [pytest.mark.slow, pytest.mark.every_python]
 
 ENCODER = msgspec.json.Encoder()
 HEADER = RunHeader(

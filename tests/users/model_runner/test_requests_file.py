@@ -9,7 +9,7 @@ import pytest
 from asyncload.errors import ConfigError
 from asyncload.users.model_runner.requests_file import PLACES, RequestsFile
 
-pytestmark = pytest.mark.quick
+pytestmark = pytest.mark.every_python
 
 KEY = "scenarios.0.user.requests"
 VALUES = {
