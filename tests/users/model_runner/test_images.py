@@ -433,8 +433,10 @@ def test_reasons_that_differ_in_the_image_alone_are_one():
         url = f"http://127.0.0.1:9/b/{name}?x=1"
         faults.add(f"s3://b/{name}", EndpointConnectionError(endpoint_url=url))
     assert list(faults.sentences()) == [
-        "2 of 2 images: it cannot be fetched, EndpointConnectionError: Could not connect to the "
-        'endpoint URL: "http://127.0.0.1:9": s3://b/a.tif, s3://b/b.tif'
+        (
+            "2 of 2 images: it cannot be fetched, EndpointConnectionError: Could not connect to the "
+            'endpoint URL: "http://127.0.0.1:9": s3://b/a.tif, s3://b/b.tif'
+        )
     ]
 
 
