@@ -26,7 +26,7 @@ from asyncload.cost.meter import Meter
 from asyncload.engine.header import resolved_plan, run_header, set_start
 from asyncload.engine.run import Engine
 from asyncload.engine.run_files import RunFiles
-from asyncload.engine.setting_sources import describe_settings, region_setting
+from asyncload.engine.scenario_settings import describe_settings, region_setting
 from asyncload.engine.setup import request_names, resolve_user
 from asyncload.errors import AsyncloadError, ConfigError, TargetError, first_of, own_error
 from asyncload.local.settings import LocalSettings
@@ -36,10 +36,10 @@ from asyncload.records.record import Sink, SummaryRecord, Tee
 from asyncload.result import Result
 from asyncload.stats.live import LiveStats
 from asyncload.stats.thresholds import Threshold, evaluate
-from asyncload.target import LOCAL_REGION, aws_of, embedded_stack, embedded_surroundings
+from asyncload.target import LOCAL_REGION, aws_of, embedded_stack, local_source
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe
-from asyncload.users.setting_lookup import Asking, NotAsking, Setting, Surroundings
+from asyncload.users.settings_source import AwsSource, OfflineSource, Setting, SettingsSource
 
 if TYPE_CHECKING:
     from asyncload.local.stack.stack import LocalStack
@@ -99,8 +99,8 @@ def make_config(
     changes["log"] = None if log is None else str(log)
     changes["thresholds"] = None if thresholds is None else tuple(thresholds)
     given = {name: value for name, value in changes.items() if value is not None}
-    told = redact(msgspec.to_builtins(given, enc_hook=float), secrets=config.secrets)
-    return msgspec.structs.replace(config, **given, resolved={**config.resolved, **told})
+    shown = redact(msgspec.to_builtins(given, enc_hook=float), secrets=config.secrets)
+    return msgspec.structs.replace(config, **given, resolved={**config.resolved, **shown})
 
 
 class LoadTest:
@@ -153,18 +153,16 @@ class LoadTest:
         Raises what :func:`run` raises.
         """
         async with contextlib.AsyncExitStack() as stack:
-            surroundings: Surroundings = (
-                embedded_surroundings() if self.config.aws.is_local else NotAsking()
-            )
+            source: SettingsSource = local_source() if self.config.aws.is_local else OfflineSource()
             aws = None
             if discover:
                 aws, _ = await self._connect(stack)
-                surroundings = Asking(aws)
+                source = AwsSource(aws)
             with _naming(self.config):
                 region = functools.partial(
                     region_setting, self.config.aws, local=LOCAL_REGION, asked=aws
                 )
-                return await describe_settings(self._users, surroundings, region)
+                return await describe_settings(self._users, source, region)
 
     def describe_work(self) -> list[Sequence[tuple[str, str]]]:
         """What an iteration of each scenario does, in words; asks nobody."""
@@ -185,7 +183,7 @@ class LoadTest:
             doing=engine.doing if engine and engine.phase == "setup" else self._doing,
             stopping=self.interrupted,
             load_end=engine.load_end if engine else None,
-            in_doubt=engine.in_doubt if engine else 0,
+            unconfirmed=engine.unconfirmed if engine else 0,
             given_up=engine is not None and engine.given_up,
         )
 

@@ -16,7 +16,7 @@ from asyncload.plan.fault import Fault, find_fault
 
 T = TypeVar("T")
 
-_IN_WORDS: Final = {
+_EXPECTED: Final = {
     "bool": "true or false",
     "int": "a whole number",
     "float": "a number",
@@ -41,7 +41,7 @@ def convert(raw: Any, kind: type[T], *, where: str = "") -> T:
             fault = find_fault(problem, raw, kind)
             if fault.what != "value" or fault.got != "int" or not _takes_text(fault):
                 raise _refusal(fault, where) from None
-            raw = _replaced(raw, fault.place.steps, str(fault.value))
+            raw = _replaced(raw, fault.place.path, str(fault.value))
 
 
 def explain(problem: msgspec.ValidationError, raw: Any, kind: Any, *, where: str) -> ConfigError:
@@ -51,13 +51,13 @@ def explain(problem: msgspec.ValidationError, raw: Any, kind: Any, *, where: str
 
 def _refusal(fault: Fault, where: str) -> ConfigError:
     key = where
-    for step in fault.place.steps:
-        key = below(key, step)
+    for part in fault.place.path:
+        key = below(key, part)
     place = key or "the config"
     match fault.what:
         case "key":
-            words = _one_of(fault) if fault.allowed else _types(fault)
-            return ConfigError(f"{place}: a key there is not {words}; write it as that")
+            expected = _one_of(fault) if fault.allowed else _format_types(fault)
+            return ConfigError(f"{place}: a key there is not {expected}; write it as that")
         case "unknown":
             return _unknown_key(fault.message, fault.fields, key)
         case "missing":
@@ -87,18 +87,18 @@ def _takes_text(fault: Fault) -> bool:
 def _value_sentence(fault: Fault) -> str:
     """Say of a value what is wanted in its place."""
     wanted, fitting = fault.wanted, fault.fitting
-    steps = fault.place.steps
-    value = redact(fault.value, str(steps[-1]) if steps else "")
+    path = fault.place.path
+    value = redact(fault.value, str(path[-1]) if path else "")
     if value is None and wanted:
         more = "" if fault.place.required else ", or leave the key out"
-        return f"is empty; give {_types(fault)}{more}"
+        return f"is empty; give {_format_types(fault)}{more}"
     if fitting and fault.allowed:
         close = difflib.get_close_matches(str(value), _texts(fault), n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return f"{_show(value)} is not {_one_of(fault)}{hint}"
     limits = fault.broken_limits
     if limits:
-        return f"expected {_IN_WORDS[fitting]} {' and '.join(limits)}, got {_show(value)}"
+        return f"expected {_EXPECTED[fitting]} {' and '.join(limits)}, got {_show(value)}"
     if fitting and fault.got == "int":
         return f"{_show(value)} is too large; give a smaller number"
     if fitting or not wanted:
@@ -110,11 +110,11 @@ def _value_sentence(fault: Fault) -> str:
         hint = f"; write [{value}]"
     elif wanted in (["int"], ["float"]) and isinstance(value, str) and _is_number(value):
         hint = "; take the quotes away"
-    return f"expected {_types(fault)}, got {_show(value)}{hint}"
+    return f"expected {_format_types(fault)}, got {_show(value)}{hint}"
 
 
-def _types(fault: Fault) -> str:
-    return " or ".join(_IN_WORDS[name] for name in fault.wanted)
+def _format_types(fault: Fault) -> str:
+    return " or ".join(_EXPECTED[name] for name in fault.wanted)
 
 
 def _one_of(fault: Fault) -> str:
@@ -133,14 +133,14 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _replaced(raw: Any, steps: Sequence[Any], value: Any) -> Any:
-    """Copy ``raw`` with ``value`` at ``steps``."""
-    if not steps:
+def _replaced(raw: Any, path: Sequence[Any], value: Any) -> Any:
+    """Copy ``raw`` with ``value`` at ``path``."""
+    if not path:
         return value
-    step, *rest = steps
+    part, *rest = path
     if isinstance(raw, Mapping):
-        return {**raw, step: _replaced(raw[step], rest, value)}
-    return [*raw[:step], _replaced(raw[step], rest, value), *raw[step + 1 :]]
+        return {**raw, part: _replaced(raw[part], rest, value)}
+    return [*raw[:part], _replaced(raw[part], rest, value), *raw[part + 1 :]]
 
 
 def _unknown_key(name: str, fields: Sequence[str], where: str) -> ConfigError:

@@ -79,12 +79,12 @@ class LoadConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     @property
     def of_open(self) -> dict[str, Any]:
         """What is said about the open model."""
-        said = {
+        settings = {
             "arrivals": self.arrivals,
             "max_in_flight": self.max_in_flight,
             "precise": self.precise or None,
         }
-        return {key: value for key, value in said.items() if value is not None}
+        return {key: value for key, value in settings.items() if value is not None}
 
 
 class ScenarioConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

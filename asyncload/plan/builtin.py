@@ -19,7 +19,6 @@ import numpy.typing as npt
 from asyncload.plan.arrays import Array, Times, seconds
 from asyncload.plan.checked import Checked
 from asyncload.plan.duration import Duration
-from asyncload.plan.erf import erf_and_erfc
 
 
 class BuiltIn(
@@ -27,7 +26,7 @@ class BuiltIn(
 ):
     """Base of the built-in shapes. Their methods take single numbers too.
 
-    Areas are in closed form, right to 1e-9 of themselves or better. Fields
+    Areas are in closed form: only rounding is between them and the truth. Fields
     are checked when a shape is made: :class:`~asyncload.errors.ConfigError`
     with a sentence that names the field and the value.
     """
@@ -295,24 +294,21 @@ class PeriodicBurst(BuiltIn, frozen=True, tag="periodic_burst"):
         return self.min * t + (self.peak - self.min) * bursts
 
     def _bell_area(self, phase: Array) -> Array:
-        """Integral of exp(−π z²) from 0 to ``phase``.
-
-        ∫ exp(−π z²) dt = std/2 · erf(√π z). After the peak that is a sum of two
-        erf, before it a difference, of erfc where that is the smaller: so that
-        as little as can be cancels.
-        """
+        """Integral of exp(−π z²) from 0 to ``phase``; ∫ exp(−π z²) dt = std/2 · erf(√π z)."""
         mean, std = self._mean_and_std()
         scale = math.sqrt(math.pi) / std
-        rise, start = erf_and_erfc(seconds(mean * scale))
-        error, complement = erf_and_erfc(np.abs(phase - mean) * scale)
-        before = complement - start if start < rise else rise - error
-        return std / 2 * np.where(phase < mean, before, rise + error)
+        return std / 2 * (_erf(scale * (phase - mean)) + math.erf(scale * mean))
 
     def _mean_and_std(self) -> tuple[float, float]:
         return (
             self.period / 2 if self.mean is None else self.mean,
             self.period / 10 if self.std is None else self.std,
         )
+
+
+def _erf(x: Array) -> Array:
+    """:func:`math.erf` over an array: 65 ns a number, of which a day of load has a few million."""
+    return np.fromiter(map(math.erf, x.ravel().tolist()), np.float64, x.size).reshape(x.shape)
 
 
 def _check_positive(name: str, value: float) -> None:

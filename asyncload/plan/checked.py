@@ -13,7 +13,7 @@ from asyncload.errors import ConfigError
 from asyncload.plan.duration import dec_hook
 from asyncload.plan.fault import Fault, find_fault
 
-_WORDS: Final = {
+_TYPE_NAMES: Final = {
     "float": "a number",
     "int": "a whole number",
     "str": "a text",
@@ -78,19 +78,19 @@ def _plain(value: Any) -> Any:
 def _sentence(fault: Fault) -> str:
     """Say of a field what is wanted, and its value."""
     place = ""
-    for step in fault.place.steps:
-        place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else str(step)
+    for part in fault.place.path:
+        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
     match fault.what:
         case "missing":
             return f"{place}.{fault.message} is missing; add it".removeprefix(".")
         case "value" if fault.wanted:
             if fault.allowed:
-                words = f"one of {', '.join(map(str, fault.allowed))}"
+                expected = f"one of {', '.join(map(str, fault.allowed))}"
             else:
                 names = [fault.fitting] if fault.fitting else fault.wanted
-                words = " or ".join(_WORDS[name] for name in names)
+                expected = " or ".join(_TYPE_NAMES[name] for name in names)
             limits = " and ".join(fault.broken_limits)
-            return f"{place} must be {words} {limits}".rstrip() + f", not {fault.value!r}"
+            return f"{place} must be {expected} {limits}".rstrip() + f", not {fault.value!r}"
     if not place or fault.message.startswith(place):
         return fault.message
     return f"{place}: {fault.message}"

@@ -51,16 +51,16 @@ _LIMITS: Final[tuple[tuple[str, Callable[[Any, Any], Any], str], ...]] = (
 class Place(NamedTuple):
     """Where a value stands."""
 
-    steps: tuple[Any, ...] = ()
+    path: tuple[Any, ...] = ()
     """The keys and indexes that lead to it."""
     required: bool = False
     """Whether its key must be there."""
     in_mapping: bool = False
     """Whether it stands below a key that is not a field's but free to choose."""
 
-    def below(self, step: Any, *, required: bool = True, in_mapping: bool = False) -> Place:
-        """Give the place one step further."""
-        return Place((*self.steps, step), required, self.in_mapping or in_mapping)
+    def below(self, part: Any, *, required: bool = True, in_mapping: bool = False) -> Place:
+        """Give the place one part longer."""
+        return Place((*self.path, part), required, self.in_mapping or in_mapping)
 
 
 class Fault(NamedTuple):

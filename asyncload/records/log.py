@@ -92,14 +92,14 @@ class LogWriter:
                 self.unwritten += len(batch)
                 continue
             lines = memoryview(self._encode(batch))
-            written = 0
+            done = 0
             try:
-                while written < len(lines):
-                    written += os.write(self._fd, lines[written:])
+                while done < len(lines):
+                    done += os.write(self._fd, lines[done:])
             except OSError as problem:
                 self._full = True
-                self.unwritten += bytes(lines[written:]).count(b"\n")
-                self._tell(
+                self.unwritten += bytes(lines[done:]).count(b"\n")
+                self._report(
                     f"cannot write the log {self.path}: {problem.strerror}; "
                     "free some space or choose another place with --log"
                 )
@@ -121,13 +121,13 @@ class LogWriter:
         except Exception as problem:
             self.unwritten += 1
             kind = type(record).__struct_config__.tag
-            self._tell(
+            self._report(
                 f"cannot write a {kind} record to the log {self.path}: {problem}; "
                 "give it plain texts and numbers"
             )
             return b""
 
-    def _tell(self, sentence: str) -> None:
+    def _report(self, sentence: str) -> None:
         if self.error is None:
             self.error = sentence
             if self._on_error is not None:

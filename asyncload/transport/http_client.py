@@ -1,6 +1,6 @@
 """What users know of an HTTP client: a request is prepared once, and sent many times.
 
-:class:`~asyncload.transport.http.client.FastHttpClient` is the one of the fast lane, and
+:class:`~asyncload.transport.http.client.FastHttpClient` is the one of the fast backend, and
 :class:`~asyncload.transport.http.aiohttp_client.AiohttpClient` does what that does not.
 """
 

@@ -24,7 +24,7 @@ from asyncload.transport.queue import MessageQueue, RequestQueue
 from asyncload.users.base_url import LOCAL
 from asyncload.users.call_estimate import ExpectedCalls, ExpectedLoad
 from asyncload.users.http.calls import UserHttp
-from asyncload.users.setting_lookup import Setting, Surroundings
+from asyncload.users.settings_source import Setting, SettingsSource
 from asyncload.users.wait import NO_WAIT
 
 Task = Callable[[Any], Awaitable[Any]]
@@ -76,7 +76,7 @@ class Setup(Protocol):
 
     @property
     def http(self) -> HttpClient:
-        """The fast lane's client, for requests of the load."""
+        """The fast backend's client, for requests of the load."""
         ...
 
     @property
@@ -258,12 +258,12 @@ class User:
     async def describe_settings(
         cls,
         options: Any,  # noqa: ARG003 - for subclasses
-        surroundings: Surroundings,  # noqa: ARG003
+        source: SettingsSource,  # noqa: ARG003
         key: Callable[[str], str],  # noqa: ARG003
     ) -> Sequence[Setting]:
         """Tell what will be used and where it comes from, for ``asyncload check``.
 
-        Only ``surroundings`` are asked; ``key`` gives the config key of an option.
+        Only ``source`` is asked; ``key`` gives the config key of an option.
         """
         return ()
 

@@ -39,7 +39,7 @@ def without(asyncload, tmp_path):
     return run
 
 
-@pytest.mark.quick
+@pytest.mark.every_python
 def test_the_main_job_runs_without_uvloop(without, asyncload):
     asyncload.config.write_text(
         CONFIG + "aws: {endpoint_url: local, region: us-west-2}\ndrain: 30s\n"

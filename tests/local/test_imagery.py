@@ -9,6 +9,8 @@ from rasterio.io import MemoryFile
 
 from asyncload.local.imagery import corrupt_image, make_images
 
+pytestmark = pytest.mark.every_python
+
 
 def opened(name, content):
     with warnings.catch_warnings():

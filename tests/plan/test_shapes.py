@@ -23,6 +23,8 @@ from asyncload.plan import (
     shape_from,
 )
 
+pytestmark = pytest.mark.every_python
+
 
 def shape(kind, **fields):
     return shape_from({"kind": kind, **fields}, horizon=None)

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from asyncload.jobs.counters import Fate
+from asyncload.jobs.counters import GiveUpReason
 from asyncload.jobs.job import NEVER_STARTED_BIT, SEEN_BITS
 from asyncload.records import outcomes
 from asyncload.records.record import Ledger
@@ -84,7 +84,7 @@ def test_every_counter_of_the_ledger_is_in_the_summary_and_is_a_metric():
 def test_every_counter_says_what_it_is():
     said = {*outcomes.OUTCOMES, *outcomes.REASONS, *outcomes.BESIDE, "submitted", "backlog"}
     assert [name for name in outcomes.COUNTERS if name not in said] == []
-    assert list(get_args(Fate)) == list(outcomes.REASONS)
+    assert list(get_args(GiveUpReason)) == list(outcomes.REASONS)
 
 
 def test_the_statuses_of_a_job_fit_into_the_byte_that_is_kept_of_it():

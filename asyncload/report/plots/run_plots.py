@@ -27,8 +27,8 @@ from asyncload.report.plots.bins import Array, Bins
 from asyncload.report.plots.data import Part, Run, run_of
 from asyncload.report.plots.hosts import MONITORING, monitoring, system
 from asyncload.report.plots.latency import crosses, dots, request_latency
+from asyncload.report.plots.load_stages import step_latency, step_throughput
 from asyncload.report.plots.series import UNSPLIT, JobLatency, Percentiles, Points
-from asyncload.report.plots.steps import step_latency, step_throughput
 from asyncload.report.plots.streams import streams
 from asyncload.report.plots.style import Stroke
 
@@ -79,7 +79,7 @@ def plot_log(
 
 
 def check_format(form: str) -> None:
-    """Refuse a format that graphs cannot be written in. Raises :class:`ConfigError`."""
+    """Refuse a format that graphs cannot be paths in. Raises :class:`ConfigError`."""
     if form not in FORMATS:
         raise ConfigError(f"the format {form!r} is unknown; choose {' or '.join(FORMATS)}")
 
@@ -91,13 +91,13 @@ def write_graphs(
     format: str,  # noqa: A002 -- as above
 ) -> list[Path]:
     """Write the graphs of ``run``, and delete those of another run, as :func:`plot_log` does."""
-    written = []
+    paths = []
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
         for name, fig in graphs:
-            written.append(out_dir / f"{name}.{format}")
-            fig.savefig(written[-1], format=format, dpi=style.DPI)
-        drawn = {path.stem for path in written}
+            paths.append(out_dir / f"{name}.{format}")
+            fig.savefig(paths[-1], format=format, dpi=style.DPI)
+        drawn = {path.stem for path in paths}
         for older in _ours(out_dir, run):
             if older.stem not in drawn:
                 older.unlink(missing_ok=True)
@@ -105,7 +105,7 @@ def write_graphs(
         raise ConfigError(
             f"cannot write graphs to {out_dir}: {problem.strerror}; choose another folder"
         ) from None
-    return written
+    return paths
 
 
 def draw(run: Run) -> Iterator[tuple[str, Figure]]:

@@ -1,4 +1,4 @@
-"""The HTTP client of the fast lane.
+"""The HTTP client of the fast backend.
 
 :meth:`HttpClient.request` is the plain form. :meth:`HttpClient.prepare` and
 :meth:`HttpClient.send` are the fast one: the head is encoded once, and each
@@ -32,7 +32,7 @@ DEFAULTS: Final = {"User-Agent": "asyncload", "Accept": "*/*", "Accept-Encoding"
 
 
 class FastRequest(PreparedRequest, frozen=True, eq=False):
-    """What the fast lane prepares: the bytes to send but for the body."""
+    """What the fast backend prepares: the bytes to send but for the body."""
 
     pool: Pool
     head: bytes
@@ -44,7 +44,7 @@ class FastRequest(PreparedRequest, frozen=True, eq=False):
 
 
 class FastHttpClient:
-    """The fast lane's HttpClient: HTTP/1.1 over pooled connections; use as ``async with``.
+    """The fast backend's HttpClient: HTTP/1.1 over pooled connections; use as ``async with``.
 
     ``limit`` bounds the connections per target. ``clock`` is monotonic,
     seconds; all timings are on it. Proxies come from the environment, read

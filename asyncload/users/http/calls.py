@@ -1,4 +1,4 @@
-"""HTTP requests of a user, through the fast lane, recorded."""
+"""HTTP requests of a user, through the fast backend, recorded."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class UserHttp:
         ``url`` may be a path, which is appended to :attr:`base_url`; ``params``
         come behind it, encoded. ``json`` is encoded and wins over ``body``;
         ``name`` is what the request is called in the report, method and path
-        if left out, with ``{id}`` for each step of the path that is an id.
+        if left out, with ``{id}`` for each segment of the path that is an id.
         ``stream`` has the chunks of the answer timed while they come in; one
         that ends too early is recorded as failed.
         """

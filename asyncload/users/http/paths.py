@@ -75,7 +75,7 @@ def _text(name: str, value: object) -> str:
 def usual_name(method: str, url: str) -> str:
     """What a request is called that has no name: method and path, with ``{id}`` for what varies.
 
-    A step of the path that is a number, a date, a UUID, a ULID or a long
+    A segment of the path that is a number, a date, a UUID, a ULID or a long
     hexadecimal number is an id, also with an ending such as ``.json`` or ``:predict``.
     """
     path = urlsplit(url).path if _WHOLE.match(url) else re.split("[?#]", rooted(url), maxsplit=1)[0]

@@ -30,6 +30,7 @@ NAMED: Final = 3
 REASONS: Final = 5
 """Reasons that are told apart; services and GDAL put details into them."""
 
+_PATH: Final = re.compile(r"(\bhttps?://[^/\s\"]+)[^\s\"]*")
 _PERMISSION: Final = re.compile(r"\b[a-z][\w-]+:[A-Z]\w+")  # such as kms:Decrypt
 _BUCKET: Final = re.compile(r"[\w.-]+(:[\w.:-]+)*")  # or the ARN of an access point
 
@@ -208,13 +209,14 @@ def _reason(problem: Exception) -> str:
             return f"rasterio cannot be used here, {problem}"
         case ConfigError():
             return "it is no image in S3"
-    code, said = error_code(problem) or "", describe(problem)
+    # What differs from image to image would make each a reason of its own.
+    code, message = error_code(problem) or "", _PATH.sub(r"\1", describe(problem))
     if code.startswith("AccessDenied") or code in {"403", "Forbidden"}:
-        permission = _PERMISSION.search(said)
+        permission = _PERMISSION.search(message)
         return f"access denied ({permission[0] if permission else code})"
     if code in {"404", "NoSuchKey"}:
         return f"it is not there ({code})"
-    return f"it cannot be fetched, {said}"
+    return f"it cannot be fetched, {message}"
 
 
 async def _list(

@@ -9,7 +9,7 @@ import pytest
 from asyncload import User, constant, task
 from tests.users.http.http_app import http, model_server, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 EITHER = pytest.mark.parametrize("client", ["fast", "aiohttp"])
 
 

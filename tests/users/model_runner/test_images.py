@@ -13,7 +13,7 @@ from asyncload.local.imagery import make_images
 from asyncload.local.settings import LocalSettings
 from asyncload.local.stack.stack import LocalStack
 from asyncload.transport.aws.session import Aws
-from asyncload.users.model_runner import headers
+from asyncload.users.model_runner import headers, images
 from asyncload.users.model_runner.images import (
     SUFFIXES,
     TIFF_AND_NITF,
@@ -26,6 +26,8 @@ from asyncload.users.model_runner.images import (
 from tests.users.desk import Desk
 from tests.users.model_runner.test_headers import tiff_with_its_directory_at_the_end
 from tests.users.model_runner.troubled_s3 import TroubledS3
+
+pytestmark = pytest.mark.slow
 
 REGION = "eu-central-1"
 
@@ -421,6 +423,21 @@ async def test_who_stops_waiting_for_images_waits_no_longer(troubled, aws, sampl
     with anyio.move_on_after(1):
         await find(desk, "s3://slow")
     assert anyio.current_time() - start < 2
+
+
+def test_reasons_that_differ_in_the_image_alone_are_one():
+    from botocore.exceptions import EndpointConnectionError
+
+    faults = images._Faults(2)
+    for name in ("a.tif", "b.tif"):
+        url = f"http://127.0.0.1:9/b/{name}?x=1"
+        faults.add(f"s3://b/{name}", EndpointConnectionError(endpoint_url=url))
+    assert list(faults.sentences()) == [
+        (
+            "2 of 2 images: it cannot be fetched, EndpointConnectionError: Could not connect to the "
+            'endpoint URL: "http://127.0.0.1:9": s3://b/a.tif, s3://b/b.tif'
+        )
+    ]
 
 
 def test_the_name_of_an_image_is_the_last_part_of_its_url():

@@ -11,7 +11,7 @@ from aiohttp import web
 import asyncload
 from tests.users.sagemaker.sagemaker_app import endpoints, outcomes, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.fixture(autouse=True)
