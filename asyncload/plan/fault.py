@@ -115,10 +115,10 @@ class Fault(NamedTuple):
         for option in _infos(self.kind):
             if self.fitting not in _names(option):
                 continue
-            for name, holds, words in _LIMITS:
+            for name, holds, text in _LIMITS:
                 limit = getattr(option, name, None)
                 if limit is not None and not holds(self.value, limit):
-                    found.append(words.format(limit))
+                    found.append(text.format(limit))
             if isinstance(option, inspect.TupleType):
                 found.append(f"of length {len(option.item_types)}")
         return found
