@@ -12,13 +12,23 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from asyncload.api import LoadTest, run
     from asyncload.config.load import load_config
-    from asyncload.config.model import AwsConfig
+    from asyncload.config.model import AwsConfig, Config
     from asyncload.errors import AsyncloadError, ConfigError, LogError, TargetError
     from asyncload.local.settings import LocalSettings
     from asyncload.plan import shapes
     from asyncload.plan.plan import Plan, Scenario, UserSpec
     from asyncload.result import Result
-    from asyncload.users.user import User, task
+    from asyncload.stats.metrics import Summary
+    from asyncload.transport.http.http_errors import (
+        ConnectFailed,
+        ConnectionClosed,
+        ProtocolError,
+        RequestTimeout,
+        TransportError,
+    )
+    from asyncload.transport.http.response import Response
+    from asyncload.transport.measure import Measurement
+    from asyncload.users.user import Setup, User, task
     from asyncload.users.wait import between, constant, pacing, rate
 
 __version__ = "0.1.0"
@@ -26,14 +36,24 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncloadError",
     "AwsConfig",
+    "Config",
     "ConfigError",
+    "ConnectFailed",
+    "ConnectionClosed",
     "LoadTest",
     "LocalSettings",
     "LogError",
+    "Measurement",
     "Plan",
+    "ProtocolError",
+    "RequestTimeout",
+    "Response",
     "Result",
     "Scenario",
+    "Setup",
+    "Summary",
     "TargetError",
+    "TransportError",
     "User",
     "UserSpec",
     "__version__",
@@ -50,22 +70,34 @@ __all__ = [
 _HOMES: Final = {
     "api": ("LoadTest", "run"),
     "config.load": ("load_config",),
-    "config.model": ("AwsConfig",),
+    "config.model": ("AwsConfig", "Config"),
     "errors": ("AsyncloadError", "ConfigError", "LogError", "TargetError"),
     "local.settings": ("LocalSettings",),
     "plan": ("shapes",),
     "plan.plan": ("Plan", "Scenario", "UserSpec"),
     "result": ("Result",),
-    "users.user": ("User", "task"),
+    "stats.metrics": ("Summary",),
+    "transport.http.http_errors": (
+        "ConnectFailed",
+        "ConnectionClosed",
+        "ProtocolError",
+        "RequestTimeout",
+        "TransportError",
+    ),
+    "transport.http.response": ("Response",),
+    "transport.measure": ("Measurement",),
+    "users.user": ("Setup", "User", "task"),
     "users.wait": ("between", "constant", "pacing", "rate"),
 }
 
 
-def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"asyncload.{home}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # which would take every other name for one of any type
+
+    def __getattr__(name: str) -> Any:
+        for home, names in _HOMES.items():
+            if name in names:
+                return getattr(importlib.import_module(f"asyncload.{home}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,7 @@ import contextlib
 import functools
 import gc
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +26,9 @@ from asyncload.cost.meter import Meter
 from asyncload.engine.header import resolved_plan, run_header, set_start
 from asyncload.engine.run import Engine
 from asyncload.engine.run_files import RunFiles
-from asyncload.engine.setting_sources import describe_settings, region_setting
+from asyncload.engine.scenario_settings import describe_settings, region_setting
 from asyncload.engine.setup import request_names, resolve_user
-from asyncload.errors import AsyncloadError, TargetError, first_of, own_error
+from asyncload.errors import AsyncloadError, ConfigError, TargetError, first_of, own_error
 from asyncload.local.settings import LocalSettings
 from asyncload.plan.plan import Plan
 from asyncload.progress import Progress
@@ -36,10 +36,10 @@ from asyncload.records.record import Sink, SummaryRecord, Tee
 from asyncload.result import Result
 from asyncload.stats.live import LiveStats
 from asyncload.stats.thresholds import Threshold, evaluate
-from asyncload.target import LOCAL_REGION, aws_of, embedded_stack, embedded_surroundings
+from asyncload.target import LOCAL_REGION, aws_of, embedded_stack, local_source
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe
-from asyncload.users.setting_lookup import Asking, NotAsking, Setting, Surroundings
+from asyncload.users.settings_source import AwsSource, OfflineSource, Setting, SettingsSource
 
 if TYPE_CHECKING:
     from asyncload.local.stack.stack import LocalStack
@@ -49,7 +49,7 @@ Watch = Callable[[], Awaitable[None]]
 
 
 async def run(
-    target: Plan | Config | str | Path,
+    target: Plan | Config | Mapping[str, Any] | str | Path,
     *,
     overrides: Iterable[str] = (),
     aws: AwsConfig | None = None,
@@ -60,8 +60,8 @@ async def run(
 ) -> Result:
     """Carry out a plan, a config, or the config file at a path, and return its result.
 
-    ``overrides`` are ``KEY=VALUE`` texts for a config file, as ``--set``
-    takes them. The other arguments win over what a config says; a plan that
+    A config may also be given as a dict of what a config file holds.
+    ``overrides`` are ``KEY=VALUE`` texts for either, as ``--set`` takes them. The other arguments win over what a config says; a plan that
     is given without ``log`` writes none. ``csv`` is how the paths of CSV files
     in Locust's form begin. Raises
     :class:`~asyncload.errors.ConfigError` and
@@ -75,7 +75,7 @@ async def run(
 
 
 def make_config(
-    target: Plan | Config | str | Path,
+    target: Plan | Config | Mapping[str, Any] | str | Path,
     *,
     overrides: Iterable[str] = (),
     aws: AwsConfig | None = None,
@@ -84,6 +84,11 @@ def make_config(
     log: str | Path | None = None,
 ) -> Config:
     """Make the config that :func:`run` would carry out. Raises :class:`ConfigError`."""
+    if isinstance(target, Plan | Config) and list(overrides):
+        raise ConfigError(
+            f"overrides are of a config file or dict, and this is a {type(target).__name__}; "
+            "make it as it should be"
+        )
     if isinstance(target, Plan):
         config = Config(plan=target, log="", resolved=resolved_plan(target))
     elif isinstance(target, Config):
@@ -94,8 +99,8 @@ def make_config(
     changes["log"] = None if log is None else str(log)
     changes["thresholds"] = None if thresholds is None else tuple(thresholds)
     given = {name: value for name, value in changes.items() if value is not None}
-    told = redact(msgspec.to_builtins(given, enc_hook=float), secrets=config.secrets)
-    return msgspec.structs.replace(config, **given, resolved={**config.resolved, **told})
+    shown = redact(msgspec.to_builtins(given, enc_hook=float), secrets=config.secrets)
+    return msgspec.structs.replace(config, **given, resolved={**config.resolved, **shown})
 
 
 class LoadTest:
@@ -148,18 +153,16 @@ class LoadTest:
         Raises what :func:`run` raises.
         """
         async with contextlib.AsyncExitStack() as stack:
-            surroundings: Surroundings = (
-                embedded_surroundings() if self.config.aws.is_local else NotAsking()
-            )
+            source: SettingsSource = local_source() if self.config.aws.is_local else OfflineSource()
             aws = None
             if discover:
                 aws, _ = await self._connect(stack)
-                surroundings = Asking(aws)
+                source = AwsSource(aws)
             with _naming(self.config):
                 region = functools.partial(
                     region_setting, self.config.aws, local=LOCAL_REGION, asked=aws
                 )
-                return await describe_settings(self._users, surroundings, region)
+                return await describe_settings(self._users, source, region)
 
     def describe_work(self) -> list[Sequence[tuple[str, str]]]:
         """What an iteration of each scenario does, in words; asks nobody."""
@@ -180,7 +183,7 @@ class LoadTest:
             doing=engine.doing if engine and engine.phase == "setup" else self._doing,
             stopping=self.interrupted,
             load_end=engine.load_end if engine else None,
-            in_doubt=engine.in_doubt if engine else 0,
+            unconfirmed=engine.unconfirmed if engine else 0,
             given_up=engine is not None and engine.given_up,
         )
 
@@ -284,7 +287,7 @@ class LoadTest:
             engine.note("error", self.problems[-1])
         finally:
             gc.unfreeze()
-        return await self._conclude(engine, sinks)
+        return await self._conclude(engine, sinks, run_id)
 
     def _open(self, engine: Engine, sinks: Tee, run_id: str, log_failed: Any) -> None:
         """Open the files, start the clock, and write the header."""
@@ -305,7 +308,7 @@ class LoadTest:
             engine.note("error", str(problem))
             engine.abort()
 
-    async def _conclude(self, engine: Engine, sinks: Tee) -> Result:
+    async def _conclude(self, engine: Engine, sinks: Tee, run_id: str) -> Result:
         summary = self.stats.fold.summary()
         results = evaluate(self._thresholds, self.stats.fold)
         if engine.cut_short is not None:
@@ -318,6 +321,7 @@ class LoadTest:
         )
         await self._files.finish()
         self.problems += self._files.problems
+        end = self.stats.snapshot(summary.t)
         return Result(
             summary=summary,
             thresholds=results,
@@ -327,6 +331,9 @@ class LoadTest:
             problems=tuple(dict.fromkeys(self.problems)),
             target_lost=self._target_lost,
             calls=dict(engine.calls),
+            run_id=run_id,
+            notes=tuple(note for note in end.notes if note.text not in self.problems),
+            found=tuple(end.found),
         )
 
 

@@ -169,11 +169,11 @@ def compare(
 @click.option("--max", "most", type=float, metavar="RATE",
               help="Highest rate to try; 1000 times the first one if left out.")  # fmt: skip
 @click.option("--step", "factor", type=float, default=2.0, show_default=True, metavar="FACTOR",
-              help="The rate rises by this factor until a step fails.")  # fmt: skip
+              help="The rate rises by this factor until a trial fails.")  # fmt: skip
 @click.option("--precision", default="5%", show_default=True, metavar="PERCENT",
               help="How close the rates that pass and fail are at the end.")  # fmt: skip
 @click.option("--step-duration", default="30s", show_default=True, metavar="TIME",
-              help="Of a step, at least; percentiles and slow answers make it longer.")  # fmt: skip
+              help="Of a trial, at least; percentiles and slow answers make it longer.")  # fmt: skip
 @click.option("--safety-factor", type=float, default=0.5, show_default=True,
               help="Of the auto scaling target for SageMaker.")  # fmt: skip
 @click.option("--instances", type=int, metavar="N",
@@ -181,7 +181,7 @@ def compare(
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
               help="Override a key of the config; repeatable.")  # fmt: skip
 @click.option("--log", type=click.Path(path_type=Path), metavar="FOLDER",
-              help="Logs of the steps and state of the search; NAME.capacity beside the config's "
+              help="Logs of the trials and state of the search; NAME.capacity beside the config's "
                    "log if left out.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Start anew where a search was interrupted.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("plots"),

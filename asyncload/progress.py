@@ -28,7 +28,7 @@ class Progress:
     """Whether the run was asked to stop, and waits for what is open."""
     load_end: float | None = None
     """When the load did end; ``None`` before that."""
-    in_doubt: int = 0
-    """Jobs that were sent without an answer: whether the service has them is not known yet."""
+    unconfirmed: int = 0
+    """Jobs whose send got no answer: it is not known yet whether the service has them."""
     given_up: bool = False
     """Whether the run was asked to wait no longer, and reads its last messages."""

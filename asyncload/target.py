@@ -10,7 +10,7 @@ from asyncload.config.model import AwsConfig, Config
 from asyncload.local.stack import protocol
 from asyncload.transport.aws.session import Aws
 from asyncload.users.model_runner.task_definition import TaskDefinition
-from asyncload.users.setting_lookup import Embedded
+from asyncload.users.settings_source import LocalSource
 
 if TYPE_CHECKING:
     from asyncload.local.stack.stack import LocalStack
@@ -31,11 +31,11 @@ async def embedded_stack(config: Config) -> AsyncIterator[LocalStack]:
         yield stack
 
 
-def embedded_surroundings() -> Embedded:
-    """What the embedded stack will give, but for its port."""
+def local_source() -> LocalSource:
+    """The settings that the embedded stack will have."""
     queues = protocol.container_environment(protocol.REQUEST_QUEUE, protocol.STATUS_QUEUE)
     name = f"{protocol.TASK_DEFINITION}:1"
-    return Embedded(protocol.ACCOUNT_ID, TaskDefinition(name, protocol.ACCOUNT_ID, queues))
+    return LocalSource(protocol.ACCOUNT_ID, TaskDefinition(name, protocol.ACCOUNT_ID, queues))
 
 
 def aws_of(settings: AwsConfig, stack: LocalStack | None) -> Aws:

@@ -193,7 +193,7 @@ class FakeModelRunner:
     ``service_time(job_id)`` gives seconds, ``outcome(job_id)`` the terminal
     status. Jobs are sent to ``requests``; statuses appear on ``statuses`` in
     SNS's envelope. ``finished`` holds the true end of every job when
-    ``keep_truth`` is on.
+    ``keep_ground_truth`` is on.
     """
 
     def __init__(
@@ -202,7 +202,7 @@ class FakeModelRunner:
         workers: int = 4,
         service_time: Callable[[str], float] = lambda _: 0.25,
         outcome: Callable[[str], str] = lambda _: "SUCCESS",
-        keep_truth: bool = False,
+        keep_ground_truth: bool = False,
     ) -> None:
         self.requests = FakeQueue("ImageRequestQueue", on_send=self._accept)
         self.statuses = FakeQueue("ImageStatusQueue")
@@ -211,7 +211,7 @@ class FakeModelRunner:
         self._free_at = [0.0] * workers
         self._service_time = service_time
         self._outcome = outcome
-        self._keep_truth = keep_truth
+        self._keep_ground_truth = keep_ground_truth
 
     def _accept(self, _message_id: str, body: str) -> None:
         loop = asyncio.get_running_loop()
@@ -224,7 +224,7 @@ class FakeModelRunner:
         loop.call_at(finished, self._finish, job_id)
 
     def _finish(self, job_id: str) -> None:
-        if self._keep_truth:
+        if self._keep_ground_truth:
             self.finished[job_id] = asyncio.get_running_loop().time()
         self.publish(job_id, self._outcome(job_id))
 

@@ -23,7 +23,7 @@ import numpy as np
 
 import asyncload
 from asyncload import AwsConfig, LocalSettings, Plan, Scenario, UserSpec, shapes
-from asyncload.local.ground_truth import JobTruth, read_truth
+from asyncload.local.ground_truth import JobTruth, read_ground_truth
 from asyncload.local.settings import ServiceTime
 from asyncload.plan import Duration
 from asyncload.records.log import LogReader
@@ -74,11 +74,13 @@ async def measure(level: float, seconds: float, folder: Path) -> dict[str, objec
             epoch = datetime.fromisoformat(record.started_at).timestamp()
         elif isinstance(record, Job):
             jobs[record.job_id] = record
-    truth = {
-        one.job_id: one for one in read_truth(folder / "truth.jsonl") if isinstance(one, JobTruth)
+    ground_truth = {
+        one.job_id: one
+        for one in read_ground_truth(folder / "truth.jsonl")
+        if isinstance(one, JobTruth)
     }
-    pairs = [(jobs[key], truth[key]) for key in jobs if key in truth]
-    assert len(pairs) == len(jobs) == len(truth), "the account does not balance"
+    pairs = [(jobs[key], ground_truth[key]) for key in jobs if key in ground_truth]
+    assert len(pairs) == len(jobs) == len(ground_truth), "the job counters do not add up"
     return {
         "jobs": len(pairs),
         "jobs_per_second": level,

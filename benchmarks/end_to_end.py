@@ -21,7 +21,7 @@ from pathlib import Path
 
 import asyncload
 from asyncload import AwsConfig, LocalSettings, Plan, Scenario, UserSpec, shapes
-from asyncload.local.ground_truth import JobTruth, read_truth
+from asyncload.local.ground_truth import JobTruth, read_ground_truth
 from asyncload.local.settings import ServiceTime
 from asyncload.plan import Duration
 from asyncload.records.log import LogReader
@@ -64,8 +64,8 @@ async def carry_out(jobs: int, rate: float, folder: Path) -> dict[str, object]:
 
 
 def check(folder: Path, jobs: int, result: asyncload.Result) -> dict[str, object]:
-    """Hold everything that the run left behind against the truth."""
-    true = [one for one in read_truth(folder / "truth.jsonl") if isinstance(one, JobTruth)]
+    """Compare everything that the run left behind with the ground truth."""
+    true = [one for one in read_ground_truth(folder / "truth.jsonl") if isinstance(one, JobTruth)]
     statuses = Counter(one.status for one in true)
     logged: Counter[str] = Counter()
     memory, backlog = [], 0
@@ -78,12 +78,12 @@ def check(folder: Path, jobs: int, result: asyncload.Result) -> dict[str, object
             backlog = max(backlog, record.backlog)
     status_file = json.loads((folder / "job_status.json").read_text())
     summary_file = json.loads((folder / "job_summary.json").read_text())
-    account = result.summary.jobs
+    counters = result.summary.jobs
     assert logged == statuses, (logged, statuses)
-    assert len(true) == len(status_file) == jobs == account.submitted
+    assert len(true) == len(status_file) == jobs == counters.submitted
     assert Counter(entry["status"] for entry in status_file.values()) == statuses
-    assert account.duplicates == sum(one.duplicates for one in true)
-    assert account.timed_out == account.lost == account.backlog == account.orphans == 0
+    assert counters.duplicates == sum(one.duplicates for one in true)
+    assert counters.timed_out == counters.lost == counters.backlog == counters.orphans == 0
     for name, number in (
         ("sent", jobs),
         ("succeeded", statuses["SUCCESS"]),
@@ -93,7 +93,7 @@ def check(folder: Path, jobs: int, result: asyncload.Result) -> dict[str, object
         assert summary_file[f"total_image_{name}"] == number, name
     return {
         **{status.lower(): number for status, number in sorted(statuses.items())},
-        "duplicates": account.duplicates,
+        "duplicates": counters.duplicates,
         "jobs_per_second_end_to_end": round(jobs / result.summary.t, 1),
         "highest_backlog": backlog,
         "memory_mib_first_and_highest": [

@@ -93,8 +93,8 @@ class Finished(msgspec.Struct, frozen=True):
 
 def pinned(core: str | None, command: Sequence[object]) -> list[str]:
     """Put ``taskset`` before ``command``."""
-    words = [str(word) for word in command]
-    return words if core is None else ["taskset", "-c", core, *words]
+    arguments = [str(word) for word in command]
+    return arguments if core is None else ["taskset", "-c", core, *arguments]
 
 
 def shown(command: Sequence[str]) -> str:
@@ -116,13 +116,13 @@ def generator(
     ``during`` is called with its process id while it runs. Raises RuntimeError
     when it exits with a code that is not in ``good``.
     """
-    words = pinned(core, command)
+    arguments = pinned(core, command)
     with Folder() as folder:
         out, err = folder / "out", folder / "err"
         begun = time.perf_counter()
         with out.open("wb") as stdout, err.open("wb") as stderr:
             process = subprocess.Popen(
-                words,
+                arguments,
                 stdout=stdout,
                 stderr=stderr,
                 stdin=subprocess.DEVNULL,
@@ -143,16 +143,18 @@ def generator(
             peak.over.set()
         seconds = time.perf_counter() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
-        told, complaint = (path.read_text(errors="replace") for path in (out, err))
+        output, complaint = (path.read_text(errors="replace") for path in (out, err))
     if process.returncode not in good:
-        raise RuntimeError(f"{shown(words)} exits with {process.returncode}: {complaint[-2000:]}")
+        raise RuntimeError(
+            f"{shown(arguments)} exits with {process.returncode}: {complaint[-2000:]}"
+        )
     return Finished(
-        told,
+        output,
         complaint,
         seconds,
         usage.ru_utime + usage.ru_stime,
         usage.ru_maxrss * 1024,
-        shown(words),
+        shown(arguments),
     )
 
 

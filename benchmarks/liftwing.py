@@ -145,7 +145,7 @@ def measure(rounds: int, seconds: float, url: str) -> Iterator[dict[str, Any]]:
             load = (users, shown, seconds, url)
             with Folder() as folder:
                 theirs = locust(folder, *load)
-                yield told(
+                yield printed(
                     {
                         **one,
                         "in": "turn",
@@ -156,10 +156,12 @@ def measure(rounds: int, seconds: float, url: str) -> Iterator[dict[str, Any]]:
             with Folder() as folder, ThreadPoolExecutor() as pool:
                 first = pool.submit(locust, folder, *load)
                 second = pool.submit(asyncload, folder, *load, seed=number)
-                yield told({**one, "in": "step", "locust": first.result(), "ours": second.result()})
+                yield printed(
+                    {**one, "in": "step", "locust": first.result(), "ours": second.result()}
+                )
 
 
-def told(one: dict[str, Any]) -> dict[str, Any]:
+def printed(one: dict[str, Any]) -> dict[str, Any]:
     """Print a round, and give it."""
     for name, ours in one["ours"].items():
         theirs = one["locust"][name]

@@ -28,7 +28,7 @@ from asyncload.plan import Duration
 from asyncload.records.record import Job, Ledger, Record, Request
 from asyncload.testing import FakeModelRunner, VirtualTimeLoop
 from asyncload.transport.aws.session import Aws
-from asyncload.users.model_runner.orders import Order
+from asyncload.users.model_runner.job_spec import JobSpec
 
 RUN_ID = "50a4" * 3
 
@@ -57,11 +57,11 @@ def sender(service: FakeModelRunner) -> type[User]:
 
     class Sender(User):
         @classmethod
-        async def prepare(cls, setup: Any, options: Any) -> Iterator[Order]:
+        async def prepare(cls, setup: Any, options: Any) -> Iterator[JobSpec]:
             del options
             setup.consume(service.statuses, foreign="leave")
             return itertools.cycle(
-                Order(
+                JobSpec(
                     scenario=setup.scenario,
                     name=f"{number}.tif:model",
                     image=f"s3://images/{number}.tif",
@@ -75,18 +75,18 @@ def sender(service: FakeModelRunner) -> type[User]:
 
         @task()
         async def submit(self) -> None:
-            order = next(self.shared)
+            spec = next(self.shared)
             start = self.recorder.clock()
-            job = self.jobs.open(order, due=self.recorder.due_at(start), start=start)
+            job = self.jobs.open(spec, due=self.recorder.due_at(start), start=start)
             with self.measure("send"):
-                message_id = await service.requests.send(order.request(job.id))
+                message_id = await service.requests.send(spec.request(job.id))
             self.jobs.accept(job, message_id)
 
     return Sender
 
 
 async def soak(hours: float) -> dict[str, Any]:
-    """Run the plan; return its account and the memory over time."""
+    """Run the plan; return its job counters and the memory over time."""
     rng = random.Random(3)
     service = FakeModelRunner(workers=8, service_time=lambda _: rng.expovariate(1 / 0.4))
     counter = Counter()

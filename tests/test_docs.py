@@ -19,6 +19,8 @@ from asyncload.config.load import config_from
 from asyncload.engine.setup import resolve_user
 from tests.forkserver import ForkServer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -263,7 +263,7 @@ def test_the_model_runner_works_on_as_many_jobs_at_once_as_it_has_workers():
             workers=2,
             service_time=float,
             outcome=lambda job_id: "FAILED" if job_id == "2" else "SUCCESS",
-            keep_truth=True,
+            keep_ground_truth=True,
         )
         for job_id in ("4", "2", "1", "3"):
             await service.requests.send(msgspec.json.encode({"jobId": job_id}).decode())

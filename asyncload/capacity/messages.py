@@ -1,30 +1,30 @@
-"""What a search comes to, and what its steps have to keep, in words."""
+"""Messages about a search: how it ended, and what its trials have to keep."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asyncload.capacity.result import Ending, Step
-from asyncload.capacity.step import ACHIEVED, SUCCEEDED
-from asyncload.capacity.strategy import Range, bounds
+from asyncload.capacity.result import Ending, TrialResult
+from asyncload.capacity.strategy import SearchRange, bounds
+from asyncload.capacity.trial import ACHIEVED, SUCCEEDED
 from asyncload.stats import units
 from asyncload.stats.thresholds import Threshold
 
 
 def rules(thresholds: Sequence[Threshold]) -> list[str]:
-    """Name what a step has to keep."""
-    told = [threshold.text for threshold in thresholds]
-    if not told:
+    """Name what a trial has to keep."""
+    texts = [threshold.text for threshold in thresholds]
+    if not texts:
         ended = f"at least {ACHIEVED:.0%} of what comes ends, at the pace it comes"
-        told = [f"{ended} (no thresholds in the config)", f"at least {SUCCEEDED:.0%} succeeds"]
-    return [*told, "what is open does not grow", "nothing is dropped"]
+        texts = [f"{ended} (no thresholds in the config)", f"at least {SUCCEEDED:.0%} succeeds"]
+    return [*texts, "what is open does not grow", "nothing is dropped"]
 
 
-def sentence(ending: Ending, search: Range, steps: Sequence[Step]) -> str:
+def sentence(ending: Ending, search: SearchRange, trials: Sequence[TrialResult]) -> str:
     """Say how a search ended, and what is known of the service."""
-    known = bounds(steps)
+    known = bounds(trials)
     passed = "no rate passed" if known.passed is None else f"{known.passed:.4g}/s passed"
-    last = "; ".join(steps[-1].reasons) if steps else ""
+    last = "; ".join(trials[-1].reasons) if trials else ""
     if ending == "found":
         assert known.failed is not None
         return f"The service sustains {known.passed:.4g}/s; at {known.failed:.4g}/s it does not."
@@ -40,15 +40,15 @@ def sentence(ending: Ending, search: Range, steps: Sequence[Step]) -> str:
         )
     if ending == "generator":
         return (
-            f"The generator was the limit at {steps[-1].rate:.4g}/s ({last}), so the service's "
+            f"The generator was the limit at {trials[-1].rate:.4g}/s ({last}), so the service's "
             f"own is not known: {passed}."
         )
     if ending == "broken":
-        return f"The step at {steps[-1].rate:.4g}/s did not run to its end ({last}): {passed}."
+        return f"The trial at {trials[-1].rate:.4g}/s did not run to its end ({last}): {passed}."
     if ending == "not drained":
-        left = units.counted(steps[-1].left_behind, "job was", "jobs were")
+        left = units.counted(trials[-1].left_behind, "job was", "jobs were")
         return (
-            f"After the step at {steps[-1].rate:.4g}/s {left} still open, and would spoil the "
+            f"After the trial at {trials[-1].rate:.4g}/s {left} still open, and would spoil the "
             f"next one: {passed}. A longer drain in the config lets them end."
         )
     return f"Interrupted: {passed} so far. The same command goes on from here."

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from asyncload.capacity.result import Capacity, Ending, Step, curve, kept_as
+from asyncload.capacity.result import Capacity, Ending, TrialResult, curve, kept_as
 from asyncload.errors import ConfigError
 from asyncload.report.plots import style
 from asyncload.report.plots.bins import Array
@@ -26,7 +26,7 @@ _ANSWERS: Final[dict[Ending, str]] = {
     "at least": "sustains at least {0:.4g}/s",
     "none": "fails at {1:.4g}/s",
     "generator": "the generator was the limit above {0:.4g}/s",
-    "broken": "a step broke off above {0:.4g}/s",
+    "broken": "a trial broke off above {0:.4g}/s",
     "not drained": "jobs stayed open above {0:.4g}/s",
     "interrupted": "interrupted; {0:.4g}/s passed",
 }
@@ -38,15 +38,15 @@ _PERCENTILES: Final = (
 
 
 def plot_capacity(capacity: Capacity, folder: Path) -> Path | None:
-    """Draw ``NAME.capacity.png`` into ``folder``; ``None`` when no step tells anything.
+    """Draw ``NAME.capacity.png`` into ``folder``; ``None`` when no trial tells anything.
 
     Raises :class:`ConfigError` when it cannot be written.
     """
-    steps = curve(capacity.steps)
-    if not steps:
+    trials = curve(capacity.steps)
+    if not trials:
         return None
     path = folder / f"{kept_as(capacity.name)}.png"
-    fig = draw(capacity, steps)
+    fig = draw(capacity, trials)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         fig.savefig(path, format="png", dpi=style.DPI)
@@ -57,15 +57,15 @@ def plot_capacity(capacity: Capacity, folder: Path) -> Path | None:
     return path
 
 
-def draw(capacity: Capacity, steps: list[Step]) -> Figure:
-    """Draw ``steps``, which are of different and rising rates."""
+def draw(capacity: Capacity, trials: list[TrialResult]) -> Figure:
+    """Draw ``trials``, which are of different and rising rates."""
     fig, (top, bottom) = style.headed(
-        f"{style.printable(capacity.name, 60)}: capacity", _subtitle(capacity, steps), 2, each=2.9
+        f"{style.printable(capacity.name, 60)}: capacity", _subtitle(capacity, trials), 2, each=2.9
     )
-    rates = np.array([step.rate for step in steps])
+    rates = np.array([trial.rate for trial in trials])
     marks = _marks(capacity, [top, bottom])
-    _latency(top, rates, steps)
-    _ended(bottom, rates, steps, marks)
+    _latency(top, rates, trials)
+    _ended(bottom, rates, trials, marks)
     # Rates rise by factors, so half of the axis or more is where it is decided: no logarithm.
     for ax in (top, bottom):
         ax.set_xlim(0, rates[-1] * 1.04)
@@ -77,38 +77,38 @@ def draw(capacity: Capacity, steps: list[Step]) -> Figure:
     return fig
 
 
-def _subtitle(capacity: Capacity, steps: list[Step]) -> str:
-    start = min(step.started_at for step in steps)
+def _subtitle(capacity: Capacity, trials: list[TrialResult]) -> str:
+    start = min(trial.started_at for trial in trials)
     answer = _ANSWERS[capacity.ending].format(capacity.capacity or 0.0, capacity.failed_at or 0.0)
-    words = [f"{start[:16].replace('T', ' ')} UTC", answer]
-    words += [held.text for held in steps[0].thresholds]
-    text = "  ·  ".join(words)
+    parts = [f"{start[:16].replace('T', ' ')} UTC", answer]
+    parts += [held.text for held in trials[0].thresholds]
+    text = "  ·  ".join(parts)
     return style.printable(text if len(text) <= 118 else f"{text[:117]}…", 118)
 
 
-def _latency(ax: Axes, rates: Array, steps: list[Step]) -> None:
+def _latency(ax: Axes, rates: Array, trials: list[TrialResult]) -> None:
     handles: list[Artist] = []
     marks: list[Artist] = []
     drawn = []
     for name, stroke in _PERCENTILES:
-        values = np.array([getattr(step.latency, name) or np.nan for step in steps], np.float64)
-        handles.append(_line(ax, rates, values, steps, stroke=stroke, name=name))
+        values = np.array([getattr(trial.latency, name) or np.nan for trial in trials], np.float64)
+        handles.append(_line(ax, rates, values, trials, stroke=stroke, name=name))
         drawn.append(values)
-    limits = _limits(steps)
+    limits = _limits(trials)
     drawn.append(np.array([limit for _, limit in limits], np.float64))
     for name, limit in limits:
         label = f"limit of {name} {units.seconds(limit)}"
         line: tuple[float, tuple[float, ...]] = (0, (6, 2, 1, 2))
         marks.append(ax.axhline(limit, color=style.BLACK, linestyle=line, lw=1.0, label=label))
-    style.latency_axis(ax, drawn, "job latency" if steps[0].jobs else "latency")
-    style.legend(ax, None, [*reversed(handles), *_marker_keys(steps), *marks])
+    style.latency_axis(ax, drawn, "job latency" if trials[0].jobs else "latency")
+    style.legend(ax, None, [*reversed(handles), *_marker_keys(trials), *marks])
 
 
-def _limits(steps: list[Step]) -> list[tuple[str, float]]:
+def _limits(trials: list[TrialResult]) -> list[tuple[str, float]]:
     """Find the limits of latency, by the name of the statistic, seconds."""
-    family = "job" if steps[0].jobs else "request"
+    family = "job" if trials[0].jobs else "request"
     found = []
-    for held in steps[0].thresholds:
+    for held in trials[0].thresholds:
         threshold = Threshold.parse(held.text)
         metric = threshold.metric
         plain = metric.family == family and metric.name is None and metric.field == "latency"
@@ -117,7 +117,7 @@ def _limits(steps: list[Step]) -> list[tuple[str, float]]:
     return found
 
 
-def _ended(ax: Axes, rates: Array, steps: list[Step], marks: list[Artist]) -> None:
+def _ended(ax: Axes, rates: Array, trials: list[TrialResult], marks: list[Artist]) -> None:
     expected = ax.plot(
         [0, rates[-1]],
         [0, rates[-1]],
@@ -127,16 +127,16 @@ def _ended(ax: Axes, rates: Array, steps: list[Step], marks: list[Artist]) -> No
         label="as many as arrive",
         zorder=1.8,
     )
-    values = np.array([step.ended for step in steps])
-    ended = _line(ax, rates, values, steps, stroke=Stroke(style.BLUE, width=1.9), name="ended")
-    ax.set_ylabel("jobs ended per second" if steps[0].jobs else "answers per second", fontsize=10)
+    values = np.array([trial.ended for trial in trials])
+    ended = _line(ax, rates, values, trials, stroke=Stroke(style.BLUE, width=1.9), name="ended")
+    ax.set_ylabel("jobs ended per second" if trials[0].jobs else "answers per second", fontsize=10)
     style.legend(ax, None, [ended, *expected, *marks])
 
 
 def _line(
-    ax: Axes, rates: Array, values: Array, steps: list[Step], *, stroke: Stroke, name: str
+    ax: Axes, rates: Array, values: Array, trials: list[TrialResult], *, stroke: Stroke, name: str
 ) -> Line2D:
-    """Draw a curve whose points tell by their marker whether the step passed."""
+    """Draw a curve whose points tell by their marker whether the trial passed."""
     (line,) = ax.plot(
         rates,
         values,
@@ -145,7 +145,7 @@ def _line(
         linewidth=stroke.width,
         label=name,
     )
-    passed = np.array([step.outcome == "passed" for step in steps])
+    passed = np.array([trial.outcome == "passed" for trial in trials])
     ax.plot(rates[passed], values[passed], "o", color=stroke.colour, markersize=5)
     ax.plot(
         rates[~passed],
@@ -158,10 +158,10 @@ def _line(
     return line
 
 
-def _marker_keys(steps: list[Step]) -> list[Artist]:
+def _marker_keys(trials: list[TrialResult]) -> list[Artist]:
     keys: list[Artist] = []
     for marker, passed, name in (("o", True, "passed"), ("X", False, "failed")):
-        if any((step.outcome == "passed") == passed for step in steps):
+        if any((trial.outcome == "passed") == passed for trial in trials):
             keys.append(Line2D([], [], color=style.BLACK, linestyle="", marker=marker, label=name))
     return keys
 

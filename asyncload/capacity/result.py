@@ -1,4 +1,4 @@
-"""What a search for a service's capacity found: its steps, and what they come to."""
+"""What a search for a service's capacity found: its trials, and what they come to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SCHEMA: Final = 1
 
 Outcome = Literal["passed", "close", "failed", "generator", "broken"]
 """``close``: it failed by little, or proves nothing; it is run once more. ``generator``: not the
-service was at its limit, but what sent the load. ``broken``: the step did not run to its end."""
+service was at its limit, but what sent the load. ``broken``: the trial did not run to its end."""
 
 Ending = Literal["found", "at least", "none", "generator", "broken", "not drained", "interrupted"]
 
@@ -29,7 +29,7 @@ EXIT_CODES: Final[dict[Ending, int]] = {
 
 
 class Times(msgspec.Struct, frozen=True):
-    """Latency of a step, from when the work was due, seconds; ``None``: never, or none at all."""
+    """Latency of a trial, from when the work was due, seconds; ``None``: never, or none at all."""
 
     p50: float | None = None
     p95: float | None = None
@@ -37,7 +37,7 @@ class Times(msgspec.Struct, frozen=True):
     max: float | None = None
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
     """One run at one rate, and how it came out. Rates are per second, times in seconds."""
 
     rate: float
@@ -71,9 +71,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     shortest: float | None = None
     """The shortest latency."""
     wants: float = 0.0
-    """How long the step should last when it is run again; 0: as before."""
+    """How long the trial should last when it is run again; 0: as before."""
     left_behind: int = 0
-    """Jobs that the service still had to begin when the step was given up."""
+    """Jobs that the service still had to begin when the trial was given up."""
     stopped_early: bool = False
     thresholds: list[ThresholdResult] = []
     log: str | None = None
@@ -111,8 +111,8 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     precision: float
     """What the search was to come to: failed_at / capacity is at most 1 + precision."""
     rules: list[str]
-    """What a step had to keep."""
-    steps: list[Step]
+    """What a trial had to keep."""
+    steps: list[TrialResult]
     scaling: Scaling | None = None
 
     @property
@@ -120,9 +120,9 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
         """Rate at the knee of p95 latency over rate (:mod:`asyncload.capacity.knee`)."""
         return knee(
             [
-                (step.rate, step.latency.p95)
-                for step in curve(self.steps)
-                if step.latency.p95 is not None
+                (trial.rate, trial.latency.p95)
+                for trial in curve(self.steps)
+                if trial.latency.p95 is not None
             ]
         )
 
@@ -137,15 +137,17 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
         return {"schema": SCHEMA, **fields, "knee": self.knee, "exit_code": self.exit_code}
 
 
-def curve(steps: list[Step]) -> list[Step]:
-    """Choose the steps that tell of the service, one for each rate, by rising rate.
+def curve(trials: list[TrialResult]) -> list[TrialResult]:
+    """Choose the trials that tell of the service, one for each rate, by rising rate.
 
     The latest of a rate counts. Those that ended early, or that the generator
     spoilt, tell nothing of how latency grows with the rate.
     """
     sound = {
-        step.rate: step
-        for step in steps
-        if step.outcome in {"passed", "close", "failed"} and not step.stopped_early and step.count
+        trial.rate: trial
+        for trial in trials
+        if trial.outcome in {"passed", "close", "failed"}
+        and not trial.stopped_early
+        and trial.count
     }
     return [sound[rate] for rate in sorted(sound)]

@@ -1,11 +1,11 @@
-"""The highest rate that a service sustains: steps of load, each a run of its own.
+"""The highest rate that a service sustains: trials of load, each a run of its own.
 
 ::
 
     search = CapacitySearch(load_config("test.yaml"), Options(start=10))
     capacity = await search.run()
 
-What a step is and when it passes is in :mod:`asyncload.capacity.step`, which rate
+What a trial is and when it passes is in :mod:`asyncload.capacity.trial`, which rate
 comes next in :mod:`asyncload.capacity.strategy`.
 """
 
@@ -26,11 +26,11 @@ import msgspec
 from asyncload.api import LoadTest
 from asyncload.capacity import state as states
 from asyncload.capacity.messages import rules, sentence
-from asyncload.capacity.result import Capacity, Ending, Step, kept_as
+from asyncload.capacity.result import Capacity, Ending, TrialResult, kept_as
 from asyncload.capacity.scaling import sagemaker_scenarios, scaling
 from asyncload.capacity.state import State
-from asyncload.capacity.step import config_of, duration_of, judge, shares_of
-from asyncload.capacity.strategy import Range, Try, bounds, next_step
+from asyncload.capacity.strategy import SearchRange, Trial, bounds, next_trial
+from asyncload.capacity.trial import config_of, duration_of, judge, shares_of
 from asyncload.config.model import Config
 from asyncload.errors import ConfigError, TargetError
 from asyncload.records.log import check_log
@@ -43,8 +43,8 @@ from asyncload.target import embedded_stack
 MOST: Final = 1000.0
 """The highest rate is so many times the first one, unless it is given."""
 MOST_ERRORS: Final = 0.5
-"""A step ends early when more than this share of what ended lately were errors."""
-_LOOK: Final = 0.25  # seconds between two looks at a step
+"""A trial ends early when more than this share of what ended lately were errors."""
+_LOOK: Final = 0.25  # seconds between two looks at a trial
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,12 +57,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     factor: float = 2.0
     precision: float = 0.05
     step_duration: float = 30.0
-    """Seconds; steps are longer where a percentile or slow answers ask for it."""
+    """Seconds; trials are longer where a percentile or slow answers ask for it."""
     safety_factor: float = 0.5
     instances: int | None = None
     """Of the SageMaker variant; given, the scaling target is told for any kind of user."""
 
-    def range(self, config: Config) -> Range:
+    def search_range(self, config: Config) -> SearchRange:
         """Make the range to search. Raises :class:`ConfigError` for what cannot be."""
         start = _config_rate(config) if self.start is None else self.start
         most = MOST * start if self.most is None else self.most
@@ -80,26 +80,26 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             if not right or not math.isfinite(value or 0):
                 shown = f"{value:.6g}" if name != "--precision" else f"{100 * self.precision:g}%"
                 raise ConfigError(f"{name} is {shown}; give {allowed}")
-        return Range(start=start, most=most, factor=self.factor, precision=self.precision)
+        return SearchRange(start=start, most=most, factor=self.factor, precision=self.precision)
 
 
 class Observer(Protocol):
     """Is told how a search goes on."""
 
-    def resumed(self, started_at: str, steps: list[Step]) -> None:
-        """An earlier search goes on; its ``steps`` are not run again."""
+    def resumed(self, started_at: str, trials: list[TrialResult]) -> None:
+        """An earlier search goes on; its ``trials`` are not run again."""
 
-    def begins(self, number: int, step: Try, duration: float, test: LoadTest) -> None:
-        """A step begins, whose load lasts ``duration`` seconds."""
+    def begins(self, number: int, trial: Trial, duration: float, test: LoadTest) -> None:
+        """A trial begins, whose load lasts ``duration`` seconds."""
 
-    def ended(self, number: int, step: Step) -> None:
-        """A step is over, and kept."""
+    def ended(self, number: int, trial: TrialResult) -> None:
+        """A trial is over, and kept."""
 
 
 class CapacitySearch:
     """One search, with handles to stop it.
 
-    ``folder`` gets the log of each step and the state of the search. Mistakes
+    ``folder`` gets the log of each trial and the state of the search. Mistakes
     in config and options are found here: raises :class:`ConfigError`. With
     ``fresh`` an unfinished search in the folder is not gone on with.
     """
@@ -118,26 +118,26 @@ class CapacitySearch:
         self.folder = folder or folder_of(config)
         self.interrupted = False
         self._observer = observer
-        self._range = options.range(config)
+        self._search_range = options.search_range(config)
         self._shares = shares_of(config.plan)
         self._thresholds = [Threshold.parse(text) for text in config.thresholds]
         self._test: LoadTest | None = None
         mark = states.fingerprint(
-            {**config.resolved, "log": None}, self._range, options.step_duration
+            {**config.resolved, "log": None}, self._search_range, options.step_duration
         )
         found = None if fresh else states.load(self.folder, mark)
         self._resumed = found is not None
         self._state = found or State(fingerprint=mark, started_at=_now())
-        check_log(self._log(1, self._range.start))
-        LoadTest(self._step_config(1, Try(self._range.start), 1.0))
+        check_log(self._log(1, self._search_range.start))
+        LoadTest(self._trial_config(1, Trial(self._search_range.start), 1.0))
 
     @property
-    def steps(self) -> list[Step]:
-        """The steps that are finished."""
+    def trials(self) -> list[TrialResult]:
+        """The trials that are finished."""
         return self._state.steps
 
     def stop(self) -> None:
-        """End the step under way, let what is open finish, and end the search."""
+        """End the trial under way, let what is open finish, and end the search."""
         self.interrupted = True
         if self._test is not None:
             self._test.give_up()
@@ -152,51 +152,53 @@ class CapacitySearch:
     async def run(self) -> Capacity:
         """Search to the end.
 
-        Raises what :func:`asyncload.run` raises when a step cannot start, and
-        :class:`TargetError` when the service goes away for good. Steps that
+        Raises what :func:`asyncload.run` raises when a trial cannot start, and
+        :class:`TargetError` when the service goes away for good. Trials that
         were finished are kept.
         """
         states.save(self.folder, self._state)
         if self._resumed and self._observer is not None:
-            self._observer.resumed(self._state.started_at, self.steps)
+            self._observer.resumed(self._state.started_at, self.trials)
         async with self._tests() as make_test:
             while not self.interrupted:
-                coming = next_step(self._range, self.steps)
-                if not isinstance(coming, Try):
+                coming = next_trial(self._search_range, self.trials)
+                if not isinstance(coming, Trial):
                     self._state.finished = coming != "broken"
                     return self._conclude(coming)
-                step = await self._run_step(coming, make_test)
-                if step is None:
+                trial = await self._run_trial(coming, make_test)
+                if trial is None:
                     continue
-                self.steps.append(step)
-                # What broke a step is not the service's: it is run again another day.
-                if step.outcome != "broken":
+                self.trials.append(trial)
+                # What broke a trial is not the service's: it is run again another day.
+                if trial.outcome != "broken":
                     states.save(self.folder, self._state)
                 if self._observer is not None:
-                    self._observer.ended(len(self.steps), step)
+                    self._observer.ended(len(self.trials), trial)
         return self._conclude("interrupted")
 
     @contextlib.asynccontextmanager
     async def _tests(self) -> AsyncIterator[Callable[..., LoadTest]]:
-        """Give what makes the run of a step. Where they use the embedded stack, they share one."""
-        over = not isinstance(next_step(self._range, self.steps), Try)
+        """Give what makes the run of a trial. Where they use the embedded stack, they share one."""
+        over = not isinstance(next_trial(self._search_range, self.trials), Trial)
         if over or not self.config.aws.is_local:
             yield LoadTest
             return
         async with embedded_stack(self.config) as stack:
             yield partial(LoadTest, stack=stack)
 
-    async def _run_step(self, coming: Try, make_test: Callable[..., LoadTest]) -> Step | None:
-        """Run a step; ``None`` when it was interrupted."""
-        number = len(self.steps) + 1
+    async def _run_trial(
+        self, coming: Trial, make_test: Callable[..., LoadTest]
+    ) -> TrialResult | None:
+        """Run a trial; ``None`` when it was interrupted."""
+        number = len(self.trials) + 1
         duration = duration_of(
             coming.rate,
             least=max(self.options.step_duration, coming.at_least),
             thresholds=self._thresholds,
             shares=self._shares,
-            steps=self.steps,
+            trials=self.trials,
         )
-        config = self._step_config(number, coming, duration)
+        config = self._trial_config(number, coming, duration)
         watch = Watch()
         test = self._test = make_test(config, sink=watch)
         if self._observer is not None:
@@ -217,7 +219,7 @@ class CapacitySearch:
             return None
         if result.target_lost:
             raise TargetError("; ".join(result.problems))
-        step = judge(
+        trial = judge(
             result,
             test.stats.fold,
             watch,
@@ -227,14 +229,14 @@ class CapacitySearch:
             load_end=min(test.progress().load_end or duration, duration),
             stopped=stopped[0] if stopped else None,
         )
-        outcome = step.outcome
+        outcome = trial.outcome
         if outcome == "close" and coming.attempt > 1:
             outcome = "failed"
         return msgspec.structs.replace(
-            step, started_at=started_at, attempt=coming.attempt, outcome=outcome
+            trial, started_at=started_at, attempt=coming.attempt, outcome=outcome
         )
 
-    def _step_config(self, number: int, coming: Try, duration: float) -> Config:
+    def _trial_config(self, number: int, coming: Trial, duration: float) -> Config:
         return config_of(
             self.config,
             rate=coming.rate,
@@ -250,7 +252,7 @@ class CapacitySearch:
     def _conclude(self, ending: Ending) -> Capacity:
         if self._state.finished:
             states.save(self.folder, self._state)
-        known = bounds(self.steps)
+        known = bounds(self.trials)
         target = None
         chosen = sagemaker_scenarios(self.config.plan)
         if known.passed is not None and (chosen or self.options.instances is not None):
@@ -263,18 +265,18 @@ class CapacitySearch:
         return Capacity(
             name=self.config.plan.name,
             ending=ending,
-            sentence=sentence(ending, self._range, self.steps),
+            sentence=sentence(ending, self._search_range, self.trials),
             capacity=known.passed,
             failed_at=known.failed,
-            precision=self._range.precision,
+            precision=self._search_range.precision,
             rules=self.rules,
-            steps=list(self.steps),
+            steps=list(self.trials),
             scaling=target,
         )
 
     @property
     def rules(self) -> list[str]:
-        """What a step has to keep, in words."""
+        """What a trial has to keep, in words."""
         return rules(self._thresholds)
 
 
@@ -284,7 +286,7 @@ def folder_of(config: Config) -> Path:
 
 
 async def _guard(test: LoadTest, watch: Watch, stopped: list[str]) -> None:
-    """End a step early that can only fail, before it does more harm."""
+    """End a trial early that can only fail, before it does more harm."""
     while True:
         await asyncio.sleep(_LOOK)
         if test.progress().phase != "load":

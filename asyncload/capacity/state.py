@@ -1,4 +1,4 @@
-"""The state of a search on disk: its finished steps, so that it can go on another day."""
+"""The state of a search on disk: its finished trials, so that it can go on another day."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from asyncload.capacity.result import SCHEMA, Step
+from asyncload.capacity.result import SCHEMA, TrialResult
 from asyncload.errors import ConfigError
 from asyncload.records.files import cannot_write, replacing
 
@@ -24,7 +24,8 @@ class State(msgspec.Struct, kw_only=True):
     started_at: str
     """Wall clock, ISO-8601 UTC."""
     finished: bool = False
-    steps: list[Step] = []
+    steps: list[TrialResult] = []
+    """The trials that are finished."""
 
 
 def fingerprint(*parts: Any) -> str:

@@ -1,9 +1,9 @@
-"""Which rate comes next: a pure function of the steps that have been made.
+"""Which rate comes next: a pure function of the trials that have been made.
 
-The rate rises by a factor until a step fails; then the gap between the highest
+The rate rises by a factor until a trial fails; then the gap between the highest
 rate that passed and the lowest that failed is halved (by ratio) until it is
 no wider than the precision asked for. Nothing is remembered between two
-steps, so a search that was interrupted goes on exactly where it was.
+trials, so a search that was interrupted goes on exactly where it was.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from typing import Final
 
 import msgspec
 
-from asyncload.capacity.result import Ending, Step
+from asyncload.capacity.result import Ending, TrialResult
 
 _DIGITS: Final = 4  # of a rate, where there is room for so few
 
 
-class Range(msgspec.Struct, frozen=True, kw_only=True):
+class SearchRange(msgspec.Struct, frozen=True, kw_only=True):
     """Where to look, and how closely. Rates are arrivals per second."""
 
     start: float
     most: float
     factor: float
-    """Over 1: a step up is to this many times the rate."""
+    """Over 1: a rise is to this many times the rate."""
     precision: float
     """A share: 0.05 leaves at most 5 % between what passes and what fails."""
 
     @property
-    def most_steps(self) -> int:
-        """How many steps a search makes at most, each of them repeated."""
+    def most_trials(self) -> int:
+        """How many trials a search makes at most, each of them repeated."""
         ups = math.ceil(math.log(self.most / self.start) / math.log(self.factor) - 1e-9) + 1
         gap = math.log(min(self.factor, max(self.most / self.start, 1.0)))
         halvings = max(math.ceil(math.log2(max(gap / math.log1p(self.precision), 1.0))), 0)
         return 2 * (ups + halvings + 1)
 
 
-class Try(msgspec.Struct, frozen=True):
-    """The next step: a rate, and whether it is run for the first or second time."""
+class Trial(msgspec.Struct, frozen=True):
+    """The next trial: a rate, and whether it is run for the first or second time."""
 
     rate: float
     attempt: int = 1
@@ -54,35 +54,35 @@ class Bounds(msgspec.Struct, frozen=True):
     failed: float | None = None
 
 
-def bounds(steps: Sequence[Step]) -> Bounds:
-    """Find what ``steps`` have shown. A step that was close has failed when it is so twice."""
+def bounds(trials: Sequence[TrialResult]) -> Bounds:
+    """Find what ``trials`` have shown. A trial that was close has failed when it is so twice."""
     passed = failed = None
-    for step in steps:
-        if step.outcome == "passed":
-            passed = max(passed or 0.0, step.rate)
-        elif step.outcome == "failed" or (step.outcome == "close" and step.attempt > 1):
-            failed = min(failed or math.inf, step.rate)
+    for trial in trials:
+        if trial.outcome == "passed":
+            passed = max(passed or 0.0, trial.rate)
+        elif trial.outcome == "failed" or (trial.outcome == "close" and trial.attempt > 1):
+            failed = min(failed or math.inf, trial.rate)
     return Bounds(passed, failed)
 
 
-def next_step(search: Range, steps: Sequence[Step]) -> Try | Ending:
+def next_trial(search: SearchRange, trials: Sequence[TrialResult]) -> Trial | Ending:
     """Say what to try next, or how the search ended."""
-    last = steps[-1] if steps else None
+    last = trials[-1] if trials else None
     if last is not None:
         if last.outcome == "broken":
             return "broken"
         if last.attempt == 1 and last.outcome in {"close", "generator"} and not last.left_behind:
-            return Try(last.rate, 2, last.wants)
+            return Trial(last.rate, 2, last.wants)
         if last.outcome == "generator":
             return "generator"
-    known = bounds(steps)
+    known = bounds(trials)
     ending = _ending(search, known)
     if ending is None and last is not None and last.left_behind:
         return "not drained"
-    return ending or Try(_rate(search, known))
+    return ending or Trial(_rate(search, known))
 
 
-def _ending(search: Range, known: Bounds) -> Ending | None:
+def _ending(search: SearchRange, known: Bounds) -> Ending | None:
     if known.failed is None:
         return "at least" if (known.passed or 0.0) >= search.most else None
     if known.passed is None:
@@ -90,7 +90,7 @@ def _ending(search: Range, known: Bounds) -> Ending | None:
     return "found" if known.failed <= known.passed * (1 + search.precision) else None
 
 
-def _rate(search: Range, known: Bounds) -> float:
+def _rate(search: SearchRange, known: Bounds) -> float:
     if known.passed is None:
         return search.start
     if known.failed is None:

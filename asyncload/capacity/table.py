@@ -1,4 +1,4 @@
-"""A search for a service's capacity in the terminal: its steps, and what they come to."""
+"""A search for a service's capacity in the terminal: its trials, and what they come to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from asyncload.capacity.result import Capacity, Outcome, Scaling, Step
+from asyncload.capacity.result import Capacity, Outcome, Scaling, TrialResult
 from asyncload.errors import ConfigError
 from asyncload.records.files import cannot_write
 from asyncload.report.tables.layout import Row, fitted, indented, print_rows
@@ -25,17 +25,17 @@ _STYLES: Final[dict[Outcome, str]] = {
 }
 
 
-def step_line(step: Step) -> Text:
-    """What a step came to, when it is over: one line."""
-    work = "jobs" if step.jobs else "requests"
-    line = Text(f"{rate(step):>9}  ").append(f"{step.outcome:<9}", _STYLES[step.outcome])
+def trial_line(trial: TrialResult) -> Text:
+    """What a trial came to, when it is over: one line."""
+    work = "jobs" if trial.jobs else "requests"
+    line = Text(f"{rate(trial):>9}  ").append(f"{trial.outcome:<9}", _STYLES[trial.outcome])
     line.append(
-        f"  {units.count(step.count)} {work} in {step.duration:g} s, "
-        f"p95 {_time(step, step.latency.p95)}"
+        f"  {units.count(trial.count)} {work} in {trial.duration:g} s, "
+        f"p95 {_time(trial, trial.latency.p95)}"
     )
-    if step.reasons:
-        line.append(f"; {units.one_line('; '.join(step.reasons))}", "dim")
-    if step.outcome == "close" and step.attempt == 1:
+    if trial.reasons:
+        line.append(f"; {units.one_line('; '.join(trial.reasons))}", "dim")
+    if trial.outcome == "close" and trial.attempt == 1:
         line.append("; once more", "dim")
     return line
 
@@ -66,37 +66,37 @@ def write_json(capacity: Capacity, path: Path) -> None:
         raise ConfigError(cannot_write(path, problem)) from None
 
 
-def rate(step: Step) -> str:
-    """The rate of a step as it was asked for."""
-    return f"{step.rate:.4g}/s"
+def rate(trial: TrialResult) -> str:
+    """The rate of a trial as it was asked for."""
+    return f"{trial.rate:.4g}/s"
 
 
 def _print_curve(capacity: Capacity, console: Console) -> None:
-    steps = sorted(capacity.steps, key=lambda step: (step.rate, step.attempt))
-    jobs = any(step.jobs for step in steps)
-    drains = any(step.drain_rate is not None for step in steps) and jobs
-    errors = any(step.failed for step in steps)
+    trials = sorted(capacity.steps, key=lambda trial: (trial.rate, trial.attempt))
+    jobs = any(trial.jobs for trial in trials)
+    drains = any(trial.drain_rate is not None for trial in trials) and jobs
+    errors = any(trial.failed for trial in trials)
     rows = []
-    for step in steps:
+    for trial in trials:
         left = [
-            Text(f"{step.duration:g} s"),
-            Text(units.count(step.count)),
-            Text(units.rate(step.ended) if step.count else units.NO_VALUE),
+            Text(f"{trial.duration:g} s"),
+            Text(units.count(trial.count)),
+            Text(units.rate(trial.ended) if trial.count else units.NO_VALUE),
         ]
         if errors:
-            share = step.failed / max(step.count, step.failed, 1)
+            share = trial.failed / max(trial.count, trial.failed, 1)
             left.append(Text(units.percent(share) if share else ""))
         right = [
             *(
-                Text(_time(step, value))
-                for value in (step.latency.p50, step.latency.p95, step.latency.p99)
+                Text(_time(trial, value))
+                for value in (trial.latency.p50, trial.latency.p95, trial.latency.p99)
             ),
-            Text(units.count(step.backlog)),
+            Text(units.count(trial.backlog)),
         ]
         if drains:
-            right.append(Text(units.rate(step.drain_rate)))
-        right.append(Text(step.outcome, _STYLES[step.outcome]))
-        rows.append(Row(Text(rate(step), "cyan"), left, right))
+            right.append(Text(units.rate(trial.drain_rate)))
+        right.append(Text(trial.outcome, _STYLES[trial.outcome]))
+        rows.append(Row(Text(rate(trial), "cyan"), left, right))
     first = ["for", "sent", "ended", *(["errors"] if errors else [])]
     second = ["p50", "p95", "p99", "open", *(["drained"] if drains else []), ""]
     console.print()
@@ -106,8 +106,8 @@ def _print_curve(capacity: Capacity, console: Console) -> None:
     console.print()
 
 
-def _time(step: Step, value: float | None) -> str:
-    return "never" if value is None and step.count else units.seconds(value)
+def _time(trial: TrialResult, value: float | None) -> str:
+    return "never" if value is None and trial.count else units.seconds(value)
 
 
 def _print_scaling(target: Scaling, console: Console) -> None:

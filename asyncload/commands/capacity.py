@@ -14,17 +14,17 @@ from rich.status import Status
 from rich.text import Text
 
 from asyncload.api import LoadTest, make_config
-from asyncload.capacity.result import Capacity, Step, kept_as
+from asyncload.capacity.result import Capacity, TrialResult, kept_as
 from asyncload.capacity.search import CapacitySearch, Options
-from asyncload.capacity.strategy import Try
-from asyncload.capacity.table import print_capacity, step_line, write_json
+from asyncload.capacity.strategy import Trial
+from asyncload.capacity.table import print_capacity, trial_line, write_json
 from asyncload.commands.loop import Output, run_loop
 from asyncload.errors import ConfigError
 from asyncload.plan.duration import parse_duration
 from asyncload.records.files import cannot_write, check_place
 from asyncload.stats import units
 
-_LOOK = 0.5  # seconds between two pictures of a step
+_LOOK = 0.5  # seconds between two pictures of a trial
 
 
 def capacity_command(
@@ -45,7 +45,7 @@ def capacity_command(
 ) -> int:
     """Search for the capacity of the service that the config at ``path`` loads.
 
-    Prints each step and the result, draws it, and returns the exit code.
+    Prints each trial and the result, draws it, and returns the exit code.
     """
     options = Options(
         start=start,
@@ -86,7 +86,7 @@ def capacity_command(
 
 
 class _View:
-    """Prints each step when it is over, and on a terminal shows the one under way."""
+    """Prints each trial when it is over, and on a terminal shows the one under way."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -106,7 +106,7 @@ class _View:
 
     @contextlib.contextmanager
     def drawn(self) -> Iterator[None]:
-        """Show the step under way, on a terminal."""
+        """Show the trial under way, on a terminal."""
         if not self._console.is_terminal:
             yield
             return
@@ -114,7 +114,7 @@ class _View:
             yield
 
     async def keep_up_to_date(self) -> None:
-        """Say where the step under way stands, until cancelled."""
+        """Say where the trial under way stands, until cancelled."""
         while True:
             await anyio.sleep(_LOOK)
             if self._test is None:
@@ -134,33 +134,33 @@ class _View:
         with contextlib.suppress(OSError):
             click.echo(text, err=True)
 
-    def resumed(self, started_at: str, steps: list[Step]) -> None:
+    def resumed(self, started_at: str, trials: list[TrialResult]) -> None:
         """Say that an earlier search goes on."""
-        kept = units.counted(len(steps), "step")
+        kept = units.counted(len(trials), "trial")
         self._console.print(
             f"Going on with the search of {started_at}, {kept} kept; --fresh starts anew.",
             soft_wrap=True,
         )
-        for number, step in enumerate(steps, 1):
-            self.ended(number, step)
+        for number, trial in enumerate(trials, 1):
+            self.ended(number, trial)
 
-    def begins(self, number: int, step: Try, duration: float, test: LoadTest) -> None:
-        """Begin to show a step."""
+    def begins(self, number: int, trial: Trial, duration: float, test: LoadTest) -> None:
+        """Begin to show a trial."""
         self._test, self._duration = test, duration
-        again = ", once more" if step.attempt > 1 else ""
-        self._text = f"step {number}: {step.rate:.4g}/s for {duration:g} s{again}"
+        again = ", once more" if trial.attempt > 1 else ""
+        self._text = f"trial {number}: {trial.rate:.4g}/s for {duration:g} s{again}"
         self._status.update(Text(self._text))
 
-    def ended(self, number: int, step: Step) -> None:
-        """Print a step that is over."""
+    def ended(self, number: int, trial: TrialResult) -> None:
+        """Print a trial that is over."""
         self._test = None
-        self._console.print(Text(f"{number:>3}").append(step_line(step)), soft_wrap=True)
+        self._console.print(Text(f"{number:>3}").append(trial_line(trial)), soft_wrap=True)
 
 
 async def _mind_signals(
     search: CapacitySearch, view: _View, *, task_status: anyio.abc.TaskStatus[None]
 ) -> None:
-    """Ctrl-C once: stop the step, drain, report. Twice: stop now, still report."""
+    """Ctrl-C once: stop the trial, drain, report. Twice: stop now, still report."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         async for _ in signals:

@@ -25,7 +25,6 @@ from asyncload.commands.loop import Output, run_loop
 from asyncload.compare.table import print_comparison
 from asyncload.cost.preview import bill_line, estimate_line, is_billed
 from asyncload.live.terminal import job_totals, run_plain, run_terminal
-from asyncload.report.tables.summary_table import print_summary
 from asyncload.result import Result
 
 _STOPPING: Final[dict[str, str]] = {"load": "waiting for", "drain": "no longer waiting for"}
@@ -91,17 +90,7 @@ def run_test(test: LoadTest, console: Console, *, quiet: bool) -> Result | None:
     end = test.stats.snapshot(result.summary.t)
     if not (quiet or console.is_terminal or end.ledger is None):
         console.print(Text(job_totals(end)), soft_wrap=True)
-    print_summary(
-        result.summary,
-        result.thresholds,
-        console,
-        log_path=result.log,
-        artifacts=result.files,
-        notes=[note for note in end.notes if note.text not in result.problems],
-        found=end.found,
-        interrupted=result.interrupted,
-        problems=result.problems,
-    )
+    result.print_table(console)
     if estimate is not None and estimate.scenarios:
         line = bill_line(result.summary, result.calls, estimate)
         console.print(line, soft_wrap=True)

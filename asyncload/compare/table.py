@@ -1,4 +1,4 @@
-"""A comparison of two runs as tables in the terminal, and in words as its files have it too."""
+"""A comparison of two runs as tables in the terminal, and as the messages that its files have too."""
 
 from __future__ import annotations
 

@@ -28,29 +28,51 @@ _VARIABLE: Final = re.compile(
 
 
 def load_config(
-    path: Path | str,
+    source: Path | str | Mapping[str, Any],
     *,
     overrides: Iterable[str] = (),
     environment: Mapping[str, str] = os.environ,
 ) -> Config:
-    """Read and check the config file at ``path``.
+    """Read and check the config file at a path, or a dict of what such a file holds.
 
     ``overrides`` are ``KEY=VALUE`` texts as ``--set`` takes them; they come
     before the environment is put in, so a variable in a key that is
-    overridden need not be set. Raises :class:`ConfigError` that names the
-    file, the key and the value.
+    overridden need not be set. Files that a dict names are looked for here.
+    Raises :class:`ConfigError` that names the file, the key and the value.
     """
-    path = Path(path)
-    raw = read_yaml(path)
+    if isinstance(source, Mapping):
+        _check_data(source)
+        return _load(_copied(source), overrides, environment, Path())
+    if not isinstance(source, str | Path):
+        raise ConfigError(f"{source!r} is no config; give a dict, or the path of a config file")
+    path = Path(source)
+    config = _load(read_yaml(path), overrides, environment, path.parent, named=f"{path}: ")
+    return msgspec.structs.replace(config, source=str(path))
+
+
+def _load(
+    raw: Any,
+    overrides: Iterable[str],
+    environment: Mapping[str, str],
+    directory: Path,
+    named: str = "",
+) -> Config:
+    """Check a config as it stands in a file; ``named`` is put before what is wrong with it."""
     secrets: set[str] = set()
     try:
         for override in overrides:
             raw = _override(raw, override)
         raw = _expand(raw, environment, secrets, "")
-        config = _config(raw, path.parent, frozenset(secrets))
+        return _config(raw, directory, frozenset(secrets))
     except ConfigError as problem:
-        raise ConfigError(hide_texts(f"{path}: {problem}", secrets)) from None
-    return msgspec.structs.replace(config, source=str(path))
+        raise ConfigError(hide_texts(f"{named}{problem}", secrets)) from None
+
+
+def _copied(value: Any) -> Any:
+    """Copy plain data as a file would have given it."""
+    if isinstance(value, Mapping):
+        return {key: _copied(inner) for key, inner in value.items()}
+    return [_copied(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def config_from(raw: Mapping[str, Any], *, directory: Path | str = ".") -> Config:
@@ -59,10 +81,7 @@ def config_from(raw: Mapping[str, Any], *, directory: Path | str = ".") -> Confi
 
 
 def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
-    try:
-        _check_plain(raw, "")
-    except RecursionError:
-        raise ConfigError("the config is nested too deeply, or holds itself; flatten it") from None
+    _check_data(raw)
     file = convert(raw, FileConfig)
     folder = str(directory.resolve())
     _importable(folder)
@@ -88,6 +107,13 @@ def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
         resolved=_resolved(file, plan, secrets),
         secrets=secrets,
     )
+
+
+def _check_data(raw: Any) -> None:
+    try:
+        _check_plain(raw, "")
+    except RecursionError:
+        raise ConfigError("the config is nested too deeply, or holds itself; flatten it") from None
 
 
 def _check_plain(value: Any, where: str) -> None:

@@ -11,12 +11,15 @@ import msgspec
 from asyncload.config.prices import Prices
 from asyncload.local.settings import LocalSettings
 from asyncload.monitor.settings import MonitorSource
+from asyncload.plan.checked import Checked
 from asyncload.plan.duration import Drain, Duration
 from asyncload.plan.plan import Plan
 from asyncload.transport.error_text import hide_secrets
 
 
-class AwsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class AwsConfig(
+    msgspec.Struct, metaclass=Checked, frozen=True, forbid_unknown_fields=True, kw_only=True
+):
     """Where AWS calls go. Credentials come from botocore's own chain, never from here."""
 
     endpoint_url: str | None = None
@@ -76,12 +79,12 @@ class LoadConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     @property
     def of_open(self) -> dict[str, Any]:
         """What is said about the open model."""
-        said = {
+        settings = {
             "arrivals": self.arrivals,
             "max_in_flight": self.max_in_flight,
             "precise": self.precise or None,
         }
-        return {key: value for key, value in said.items() if value is not None}
+        return {key: value for key, value in settings.items() if value is not None}
 
 
 class ScenarioConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from asyncload.cost.window import STEPS, Granularity, Span, in_words
+from asyncload.cost.window import STEPS, Granularity, Span, format_time
 from asyncload.errors import ConfigError, TargetError
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe, error_code, hide_secrets
@@ -117,12 +117,12 @@ def add_up(
     """
     amounts: dict[str, Decimal] = {}
     currencies: set[str] = set()
-    told: set[dt.datetime] = set()
+    covered: set[dt.datetime] = set()
     estimated = False
     for result in results:
         groups = result.get("Groups") or ()
         if groups:
-            told.add(_start(result))
+            covered.add(_start(result))
         estimated |= bool(result.get("Estimated")) and bool(groups)
         for group in groups:
             cost = group["Metrics"][metric]
@@ -142,7 +142,7 @@ def add_up(
         by_service=dict(sorted(amounts.items(), key=lambda item: (-item[1], item[0]))),
         currency=currencies.pop(),
         estimated=estimated,
-        silent=tuple(one for one in periods if one not in told),
+        silent=tuple(one for one in periods if one not in covered),
     )
 
 
@@ -192,7 +192,7 @@ def _moment(time: dt.datetime, granularity: Granularity) -> str:
 
 
 def _between(window: Span) -> str:
-    return f"from {in_words(window.start)} to {in_words(window.stop)}"
+    return f"from {format_time(window.start)} to {format_time(window.stop)}"
 
 
 def _nothing(window: Span) -> str:
@@ -223,16 +223,16 @@ def _remedies(aws: Aws) -> dict[str, str]:
 def _refusal(problem: Exception, window: Span, granularity: Granularity) -> str | None:
     """Say what an error of Cost Explorer's own means; ``None`` for any other."""
     code = (error_code(problem) or "").rpartition("#")[2]
-    said = describe(problem)
-    hourly = granularity == "hourly" and "hourly" in said.lower()
+    message = describe(problem)
+    hourly = granularity == "hourly" and "hourly" in message.lower()
     if code and hourly:
         return (
-            f"Cost Explorer has no hourly data for this account ({said}); enable hourly "
+            f"Cost Explorer has no hourly data for this account ({message}); enable hourly "
             "granularity in its preferences in the AWS console, or use --granularity daily"
         )
-    if code.startswith("AccessDenied") and "not enabled" in said:
+    if code.startswith("AccessDenied") and "not enabled" in message:
         return (
-            f"Cost Explorer is not enabled for this account or user ({said}); enable it in the "
+            f"Cost Explorer is not enabled for this account or user ({message}); enable it in the "
             "AWS console, where data then come within 24 hours"
         )
     if code.startswith("AccessDenied"):
@@ -244,13 +244,13 @@ def _refusal(problem: Exception, window: Span, granularity: Granularity) -> str 
         return _nothing(window)
     if code == "BillExpirationException":
         return (
-            f"Cost Explorer no longer keeps the costs {_between(window)} ({said}); "
+            f"Cost Explorer no longer keeps the costs {_between(window)} ({message}); "
             "it goes back 13 months"
         )
     if code in _THROTTLED:
-        return f"Cost Explorer was asked too often ({said}); wait a minute and ask again"
+        return f"Cost Explorer was asked too often ({message}); wait a minute and ask again"
     if code in {"InvalidNextTokenException", "RequestChangedException"}:
-        return f"Cost Explorer lost its place between two pages ({said}); ask again"
+        return f"Cost Explorer lost its place between two pages ({message}); ask again"
     if code == "ValidationException":
-        return f"Cost Explorer refuses the question ({said}); give another time or granularity"
+        return f"Cost Explorer refuses the question ({message}); give another time or granularity"
     return None

@@ -78,16 +78,16 @@ def bill_line(summary: Summary, calls: Mapping[str, int], estimate: Estimate) ->
     line = f"requests to AWS: {units.money(cost, prices.currency)}"
     if estimate.scenarios and not estimate.unknown:
         line += f" (estimated: {_money(estimate.cost, prices.currency)})"
-    told = ", ".join(f"{units.count(number)} {name}" for name, number in sorted(sent.items()))
-    return f"{line} for {told or 'none'}"
+    text = ", ".join(f"{units.count(number)} {name}" for name, number in sorted(sent.items()))
+    return f"{line} for {text or 'none'}"
 
 
 def _print_scenario(scenario: ScenarioEstimate, currency: str, console: Console) -> None:
     number = scenario.iterations
-    told = f"{_number(number)} iterations"
+    text = f"{_number(number)} iterations"
     if number.low < number.high < math.inf:
-        told += f"; {units.count(number.high)} if every answer were instant"
-    indented(Text.assemble((units.one_line(scenario.scenario), "cyan"), "  ", told), console)
+        text += f"; {units.count(number.high)} if every answer were instant"
+    indented(Text.assemble((units.one_line(scenario.scenario), "cyan"), "  ", text), console)
     table = plain_table([("", "left"), ("", "right"), ("", "right")], header=False)
     for call in scenario.lines:
         table.add_row(Text(call.name, "dim"), _number(call.calls), _money(call.cost, currency))

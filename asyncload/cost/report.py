@@ -12,7 +12,7 @@ import msgspec
 
 from asyncload.cost.explorer import Costs
 from asyncload.cost.totals import Totals
-from asyncload.cost.window import Granularity, Span, in_words
+from asyncload.cost.window import Granularity, Span, format_time
 from asyncload.errors import ConfigError
 
 LATE: Final = dt.timedelta(hours=48)
@@ -156,13 +156,13 @@ def _notes(run: Span, costs: Costs, granularity: Granularity, now: dt.datetime) 
         notes.append(
             "costs come 24 to 48 hours late, and the run ended "
             f"{_ago(now - run.stop)}: more may be added; ask again after "
-            f"{in_words(run.stop + LATE)}"
+            f"{format_time(run.stop + LATE)}"
         )
     if costs.silent:
         unit = "day" if granularity == "daily" else "hour"
         number = len(costs.silent)
         what = f"the {unit}" if number == 1 else f"{number} {unit}s, the first"
-        notes.append(f"no costs are known of {what} beginning {in_words(costs.silent[0])}")
+        notes.append(f"no costs are known of {what} beginning {format_time(costs.silent[0])}")
     if costs.estimated:
         notes.append(
             "Cost Explorer calls these costs estimated: they change until the bill is final"

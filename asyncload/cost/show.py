@@ -10,7 +10,7 @@ from rich.text import Text
 
 from asyncload.cost.report import CostReport, Figures
 from asyncload.cost.totals import Totals
-from asyncload.cost.window import in_words
+from asyncload.cost.window import format_time
 from asyncload.report.tables.layout import indented, plain_table, shortened
 from asyncload.stats import units
 
@@ -40,9 +40,9 @@ def _run(report: CostReport) -> Table:
     facts.add_column(style="dim")
     facts.add_column(overflow="fold")
     run, totals = report.run, report.totals
-    facts.add_row("from", in_words(run.start))
+    facts.add_row("from", format_time(run.start))
     length = units.clock((run.stop - run.start).total_seconds())
-    facts.add_row("to", f"{in_words(run.stop)}, {length} later")
+    facts.add_row("to", f"{format_time(run.stop)}, {length} later")
     if totals is not None:
         facts.add_row("images", _images(totals))
         gib, gigapixels = totals.total_gb_processed, totals.gigapixels
@@ -68,13 +68,13 @@ def _window(report: CostReport) -> str:
     window = report.window
     unit = "day" if report.granularity == "daily" else "hour"
     number = window.hours / 24 if unit == "day" else window.hours
-    told = (
+    text = (
         f"{units.counted(float(number), f'whole {unit}')}, "
         f"{window.start:%Y-%m-%d %H:%M} to {window.stop:%Y-%m-%d %H:%M} UTC"
     )
     if report.share == 1:
-        return f"{told}: as long as the run"
-    return f"{told}; the run is {units.percent(float(report.share))} of that time"
+        return f"{text}: as long as the run"
+    return f"{text}; the run is {units.percent(float(report.share))} of that time"
 
 
 def _assumed(report: CostReport) -> str:

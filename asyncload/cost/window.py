@@ -55,7 +55,7 @@ def span_of(start: dt.datetime, stop: dt.datetime, where: str) -> Span:
     """Make a span. Raises :class:`ConfigError` beginning with ``where`` when it has no length."""
     if stop <= start:
         raise ConfigError(
-            f"{where}: the end, {in_words(stop)}, is not after the start, {in_words(start)}; "
+            f"{where}: the end, {format_time(stop)}, is not after the start, {format_time(start)}; "
             "give the times of a run"
         )
     return Span(start, stop)
@@ -69,14 +69,16 @@ def covering(span: Span, granularity: Granularity) -> Span:
     try:
         return Span(_EPOCH + first * step, _EPOCH + last * step)
     except OverflowError:  # the last day of the year 9999
-        raise ConfigError(f"{in_words(span.stop)} is too late a time; give that of a run") from None
+        raise ConfigError(
+            f"{format_time(span.stop)} is too late a time; give that of a run"
+        ) from None
 
 
 def check_kept(window: Span, granularity: Granularity, now: dt.datetime) -> None:
     """Refuse a window that Cost Explorer cannot know of at ``now``. Raises :class:`ConfigError`."""
     if window.start > now:
         raise ConfigError(
-            f"the run starts at {in_words(window.start)}, which is still to come; "
+            f"the run starts at {format_time(window.start)}, which is still to come; "
             "ask for its cost when it is over"
         )
     if granularity == "hourly" and window.start < now - HOURS_KEPT:
@@ -86,6 +88,6 @@ def check_kept(window: Span, granularity: Granularity, now: dt.datetime) -> None
         )
 
 
-def in_words(time: dt.datetime) -> str:
+def format_time(time: dt.datetime) -> str:
     """Write a time as people read it, to the second: ``2026-11-20 09:30:00 UTC``."""
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"

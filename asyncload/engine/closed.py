@@ -21,8 +21,8 @@ TICK: Final = 0.1
 """Seconds between two looks at the level."""
 
 
-class _Seat:
-    """The place of one user: set ``leaving`` and it goes after the iteration it is in."""
+class _Slot:
+    """The slot of one user: set ``leaving`` and it goes after the iteration it is in."""
 
     __slots__ = ("leaving", "pause")
 
@@ -47,44 +47,44 @@ class ClosedRun(ScenarioRun):
 
     async def run(self) -> None:
         """Follow the level until the end of the load; return when all users have left."""
-        seats: list[_Seat] = []
+        slots: list[_Slot] = []
         # asyncio's own group: a task in anyio's takes 2.6 KB more.
         async with asyncio.TaskGroup() as group:
             with self._load:
-                await self._follow(seats, group)
+                await self._follow(slots, group)
                 self.has_more = False
-            for seat in seats:
-                seat.ask_to_leave()
+            for slot in slots:
+                slot.ask_to_leave()
 
-    async def _follow(self, seats: list[_Seat], group: asyncio.TaskGroup) -> None:
+    async def _follow(self, slots: list[_Slot], group: asyncio.TaskGroup) -> None:
         tick = 0
         while (now := self.clock()) < self.scenario.end:
             wanted = self.scenario.users_at(now)
-            while len(seats) < wanted:
-                seat = _Seat()
-                seats.append(seat)
-                group.create_task(self._live(seat, seats))
-                if len(seats) % SLICE == 0:
+            while len(slots) < wanted:
+                slot = _Slot()
+                slots.append(slot)
+                group.create_task(self._live(slot, slots))
+                if len(slots) % SLICE == 0:
                     await asyncio.sleep(0)
-            while len(seats) > wanted:
-                seats.pop().ask_to_leave()
+            while len(slots) > wanted:
+                slots.pop().ask_to_leave()
             tick = max(tick + 1, int(now / TICK))
             await self.clock.sleep_until(min(tick * TICK, self.scenario.end))
 
-    async def _live(self, seat: _Seat, seats: list[_Seat]) -> None:
+    async def _live(self, slot: _Slot, slots: list[_Slot]) -> None:
         """One user from its start to its end."""
         user = await self.new_user()
         if user is None:
             await anyio.sleep(1)  # then the level asks for another one
-            if seat in seats:
-                seats.remove(seat)
+            if slot in slots:
+                slots.remove(slot)
             return
         try:
-            await self._iterate_until_left(user, seat)
+            await self._iterate_until_left(user, slot)
         finally:
             await self.retire(user)
 
-    async def _iterate_until_left(self, user: User, seat: _Seat) -> None:
+    async def _iterate_until_left(self, user: User, slot: _Slot) -> None:
         clock = self.clock.now
         due = clock()
         turn = 0
@@ -92,26 +92,26 @@ class ClosedRun(ScenarioRun):
         def rng() -> random.Random:
             return user.rng
 
-        while not seat.leaving and due < self.scenario.end:
+        while not slot.leaving and due < self.scenario.end:
             if not await self.iterate(user, due):
                 await anyio.sleep(CRASH_PAUSE)
             now = clock()
             due = user.wait.next_due(due, now, rng)
-            if seat.leaving:
+            if slot.leaving:
                 break
             if due > now:
-                await self._pause(seat, due - now)
+                await self._pause(slot, due - now)
             elif (turn := turn + 1) % TURNS == 0:
                 await asyncio.sleep(0)  # others get a turn, also when iterations never wait
 
-    async def _pause(self, seat: _Seat, seconds: float) -> None:
+    async def _pause(self, slot: _Slot, seconds: float) -> None:
         # A future and a timer: a hundred thousand users wait here, and a
         # cancel scope for each would take a kilobyte more.
         loop = asyncio.get_running_loop()
-        seat.pause = loop.create_future()
-        timer = loop.call_later(seconds, _wake, seat.pause)
+        slot.pause = loop.create_future()
+        timer = loop.call_later(seconds, _wake, slot.pause)
         try:
-            await seat.pause
+            await slot.pause
         finally:
             timer.cancel()
-            seat.pause = None
+            slot.pause = None

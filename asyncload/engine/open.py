@@ -20,7 +20,7 @@ CHUNK: Final = 10_000
 BEHIND: Final = "the load was stopped while the generator was behind"
 """Why an arrival was dropped that was due and had not begun."""
 
-_Summons = asyncio.Future[float | None]
+_NextDue = asyncio.Future[float | None]
 """What an idle user waits for: the due time of its next arrival, or ``None`` to leave."""
 
 
@@ -35,7 +35,7 @@ class OpenRun(ScenarioRun):
     def __init__(self, *args: Any, due_times: NDArray[np.float64], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._due_times = due_times
-        self._idle: list[_Summons] = []
+        self._idle: list[_NextDue] = []
         self._pool = 0
         self._joining: dict[asyncio.Task[None], float] = {}
         """Users that have not begun their first iteration yet, and when that was due."""
@@ -75,9 +75,9 @@ class OpenRun(ScenarioRun):
 
     def _arrive(self, group: asyncio.TaskGroup, due: float) -> None:
         while self._idle:
-            summons = self._idle.pop()
-            if not summons.done():
-                summons.set_result(due)
+            next_due = self._idle.pop()
+            if not next_due.done():
+                next_due.set_result(due)
                 return
         if self._pool >= self.scenario.in_flight_limit:
             self._drop(due, f"max_in_flight of {self.scenario.in_flight_limit} reached")
@@ -136,19 +136,19 @@ class OpenRun(ScenarioRun):
             await self.iterate(user, due)
             if self._dismissed:
                 break
-            summons: _Summons = loop.create_future()
-            self._idle.append(summons)
+            next_due: _NextDue = loop.create_future()
+            self._idle.append(next_due)
             try:
-                due = await summons
+                due = await next_due
             except asyncio.CancelledError:
                 # It may have been called and not have begun.
-                missed = summons.result() if summons.done() and not summons.cancelled() else None
+                missed = next_due.result() if next_due.done() and not next_due.cancelled() else None
                 if missed is not None:
                     self._drop(missed, BEHIND)
                 raise
 
     def _dismiss(self) -> None:
         self._dismissed = True
-        for summons in self._idle:
-            if not summons.done():
-                summons.set_result(None)
+        for next_due in self._idle:
+            if not next_due.done():
+                next_due.set_result(None)

@@ -106,7 +106,7 @@ class Engine:
         return any(run.has_more for run in self.runs)
 
     @property
-    def in_doubt(self) -> int:
+    def unconfirmed(self) -> int:
         """After the load: jobs sent without an answer, of which nothing has been heard."""
         return len(self.ledger.live) - self.ledger.backlog if self.phase == "drain" else 0
 
@@ -185,7 +185,7 @@ class Engine:
         self.ledger.close()
         self._write_levels()
         self._note_clock_skew()
-        self._note_strangers()
+        self._note_foreign()
         self.phase = "done"
 
     def stop(self) -> None:
@@ -318,11 +318,11 @@ class Engine:
         if self.has_jobs:
             self._sink.write(self.ledger.totals())
 
-    def _note_strangers(self) -> None:
+    def _note_foreign(self) -> None:
         if self.ledger.orphans and self._consumptions:
             self.note(
                 "warning",
-                f"{self.ledger.orphans} statuses were about jobs this run never sent: somebody "
+                f"{self.ledger.orphans} foreign statuses, of jobs this run never sent: somebody "
                 "else uses the status queue, or did before; while two read one queue, each holds "
                 "up the other's statuses, so notification times are not the service's alone",
             )

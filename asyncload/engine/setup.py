@@ -22,6 +22,7 @@ from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe
 from asyncload.transport.http.client import HttpClient
 from asyncload.transport.queue import MessageQueue, RequestQueue
+from asyncload.users.base_url import check_base_url
 from asyncload.users.registry import KINDS, user_class
 from asyncload.users.templates.tables import is_pattern
 from asyncload.users.user import User
@@ -131,13 +132,26 @@ def resolve_user(scenario: Scenario, index: int) -> tuple[type[User], msgspec.St
     user = scenario.user
     if isinstance(user, UserSpec):
         kind = user_class(user.kind, where=f"{where}.kind")
+        _check_base_url(kind, where)
         options = convert(dict(user.options), kind.Options, where=where)
         _check_wait(scenario, user, where)
         return kind, options
     if isinstance(user, str) or (isinstance(user, type) and issubclass(user, User)):
         kind = user_class(user, where=where)
+        _check_base_url(kind, where)
         return kind, convert({}, kind.Options, where=where)
     raise ConfigError(f"{where}: {user!r} is no user; give a subclass of asyncload.User")
+
+
+def _check_base_url(kind: type[User], where: str) -> None:
+    """Refuse the base URL of a class that no path may be appended to."""
+    url: object = kind.base_url
+    if not isinstance(url, str) or not url:  # a property, or none
+        return
+    try:
+        check_base_url(f"{where}: base_url of {kind.__qualname__}", url)
+    except ValueError as problem:
+        raise ConfigError(str(problem)) from None
 
 
 def _check_wait(scenario: Scenario, user: UserSpec, where: str) -> None:

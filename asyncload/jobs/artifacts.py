@@ -124,7 +124,7 @@ class JobFiles:
             "total_image_failed": totals.failed,
             "total_gb_processed": self._bytes / _GIB,
             "total_pixels_processed": self._pixels,
-            # Beside the harness's seven, so that the account balances.
+            # Beside the harness's seven, so that the totals add up.
             **{
                 f"total_image_{counter}": getattr(totals, counter)
                 for counter in OUTCOMES

@@ -36,11 +36,11 @@ FIRST_BACKOFF: Final = 0.2
 LONGEST_BACKOFF: Final = 5.0
 RECOVERED_AFTER: Final = 5.0
 """Seconds without a failure after which a trouble counts as over."""
-REMEMBERED_STRANGERS: Final = 50_000
+REMEMBERED_FOREIGN: Final = 50_000
 FRESH: Final = 60.0
 """Seconds for which a message counts as something its owner is waiting for now."""
 LONGEST_RELEASE: Final = 300
-"""Longest time, s, that a message of other people is kept out of everybody's sight."""
+"""Longest time, s, that a foreign message is kept out of everybody's sight."""
 
 
 class StatusConsumer:
@@ -78,8 +78,8 @@ class StatusConsumer:
         self._parse = parse
         self._max_receivers = max_receivers
         self._calling = calling
-        self._strangers: OrderedDict[str, float] = OrderedDict()
-        """Messages that are not ours, and when they first came; the latest seen at the end."""
+        self._foreign_seen: OrderedDict[str, float] = OrderedDict()
+        """Foreign messages, and when they first came; the latest seen at the end."""
         self._deletions: deque[tuple[str, int]] = deque()
         """Handles, and which attempt it is."""
         self._releases: deque[tuple[str, int]] = deque()
@@ -163,36 +163,34 @@ class StatusConsumer:
             self._deletions.append((message["ReceiptHandle"], 1))
             ours = True
         else:
-            self._take_stranger(message, received, readable=status is not None)
+            self._take_foreign(message, received, readable=status is not None)
             ours = False
         self._work.set()
         return ours
 
-    def _take_stranger(
-        self, message: Mapping[str, Any], received: float, *, readable: bool
-    ) -> None:
-        """Count a message that is not ours, at its first coming, and leave or delete it."""
+    def _take_foreign(self, message: Mapping[str, Any], received: float, *, readable: bool) -> None:
+        """Count a foreign message at its first coming, and leave or delete it."""
         message_id = str(message.get("MessageId"))
-        first_seen = self._strangers.pop(message_id, None)
-        self._strangers[message_id] = received if first_seen is None else first_seen
-        if len(self._strangers) > REMEMBERED_STRANGERS:
-            self._strangers.popitem(last=False)
+        first_seen = self._foreign_seen.pop(message_id, None)
+        self._foreign_seen[message_id] = received if first_seen is None else first_seen
+        if len(self._foreign_seen) > REMEMBERED_FOREIGN:
+            self._foreign_seen.popitem(last=False)
         if first_seen is None:
-            self._ledger.count_stranger(readable=readable)
+            self._ledger.count_foreign(readable=readable)
         handle = message["ReceiptHandle"]
         if self._foreign == "delete":
             self._deletions.append((handle, 1))
             return
         # Its age: since it was sent, or, when that is not told, since we first saw it.
         sent = (message.get("Attributes") or {}).get("SentTimestamp")
-        since = self._strangers[message_id]
+        since = self._foreign_seen[message_id]
         if sent is not None:
             since = min(since, int(sent) / 1000 - self._epoch)
         delay = self._release_delay(received - since, first=first_seen is None)
         self._releases.append((handle, delay))
 
     def _release_delay(self, age: float, *, first: bool) -> int:
-        """Seconds for which a message of somebody else stays out of everybody's sight.
+        """Seconds for which a foreign message stays out of everybody's sight.
 
         A fresh one is given back at once: its owner waits for it. When it
         comes to us again it rests for a few seconds or not at all, and when it

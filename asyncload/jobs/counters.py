@@ -1,4 +1,4 @@
-"""The account of a run's jobs: what was submitted, and what became of it.
+"""The job counters of a run: what was submitted, and what became of it.
 
 These equations hold after every call::
 
@@ -13,13 +13,13 @@ from typing import Final, Literal
 from asyncload.records.outcomes import COUNTER_OF, COUNTERS
 from asyncload.records.record import Ledger
 
-Fate = Literal["rejected", "stuck", "never_started"]
+GiveUpReason = Literal["rejected", "stuck", "never_started"]
 """What is known of a job that was given up."""
 
 _COUNTED: Final = tuple(name for name in COUNTERS if name != "backlog")
 
 
-class Account:
+class JobCounters:
     """Counts jobs, and the messages beside them. The counters are those of ``Ledger``."""
 
     # Those that code of the ledger names; an outcome's is found by its status.
@@ -59,23 +59,23 @@ class Account:
         counter = COUNTER_OF[status]
         setattr(self, counter, getattr(self, counter) + 1)
 
-    def count_given_up(self, scenario: str, status: str, fate: Fate) -> None:
+    def count_given_up(self, scenario: str, status: str, reason: GiveUpReason) -> None:
         """Count a job that was given up, and what is known of it."""
         self.count_ended(scenario, status)
-        self.count_fate(fate)
+        self.count_reason(reason)
 
-    def count_fate(self, fate: Fate, number: int = 1) -> None:
+    def count_reason(self, reason: GiveUpReason, number: int = 1) -> None:
         """Count what is known of a job that was given up, or take it back (-1)."""
-        setattr(self, fate, getattr(self, fate) + number)
+        setattr(self, reason, getattr(self, reason) + number)
 
-    def count_stranger(self, *, readable: bool) -> None:
-        """Count a message that is not about a job of this run, at its first coming."""
+    def count_foreign(self, *, readable: bool) -> None:
+        """Count a foreign message, which is about no job of this run, at its first coming."""
         if readable:
             self.orphans += 1
         else:
             self.unreadable += 1
 
     def state(self, t: float) -> Ledger:
-        """Give the account as it stands, at ``t`` seconds of the run."""
+        """Give the counters as they stand at ``t`` seconds of the run."""
         counts = {counter: getattr(self, counter) for counter in COUNTERS}
         return Ledger(t=t, **counts)

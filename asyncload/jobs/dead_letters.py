@@ -74,7 +74,7 @@ class DeadLetters:
         self._note = note
         self._calling = calling
         self._next_look = 0.0 if queues else math.inf
-        self._told: set[str] = set()
+        self._noted: set[str] = set()
         self._found: dict[str, _Found] = {}
         self._lock = anyio.Lock()
 
@@ -102,7 +102,7 @@ class DeadLetters:
                 self._next_look = max(self._next_look, self._clock() + INTERVAL)
         if last:
             for name, found in self._found.items():
-                self._note("warning", found.told(name, self._clock()))
+                self._note("warning", found.format_message(name, self._clock()))
 
     async def _look_into(self, queue: RequestQueue, last: bool) -> None:
         look: _Look | None = None
@@ -137,7 +137,7 @@ class DeadLetters:
         self._calling("GetQueueAttributes")
         letters = await queue.dead_letters()
         if letters is None:
-            self._tell_once(
+            self._note_once(
                 queue,
                 "info",
                 f"{queue.name} has no dead-letter queue, so jobs that the service "
@@ -146,16 +146,16 @@ class DeadLetters:
         return letters
 
     def _failed(self, queue: RequestQueue, problem: str) -> None:
-        self._tell_once(
+        self._note_once(
             queue,
             "warning",
             f"the dead letters of {queue.name} cannot be read, so jobs that the service "
             f"rejected cannot be told from those that it never got: {problem}",
         )
 
-    def _tell_once(self, queue: RequestQueue, level: str, text: str) -> None:
-        if queue.name not in self._told:
-            self._told.add(queue.name)
+    def _note_once(self, queue: RequestQueue, level: str, text: str) -> None:
+        if queue.name not in self._noted:
+            self._noted.add(queue.name)
             self._note(level, text)
 
     def _take_down(self, look: _Look, *, last: bool) -> None:
@@ -164,7 +164,7 @@ class DeadLetters:
             name, now = look.queue.name, self._clock()
             found = _Found.of(look.found, now)
             if not last:
-                self._note("info", found.told(name, now))
+                self._note("info", found.format_message(name, now))
             self._found[name] = found.beside(self._found.get(name))
 
 
@@ -196,8 +196,8 @@ class _Found(NamedTuple):
             (other.named + self.named)[:NAMED],
         )
 
-    def told(self, name: str, now: float) -> str:
-        """Say it in words."""
+    def format_message(self, name: str, now: float) -> str:
+        """Say what was found, for a note."""
         oldest = "" if self.jobs == 1 else "the oldest "
         text = f"the service rejected {units.counted(self.jobs, 'job')} of this run: in {name}, "
         text += f"{oldest}{units.seconds(round(now - self.earliest))} old"
@@ -265,7 +265,7 @@ class _Look:
             return  # no request of ours
         sent = message.get("Attributes", {}).get("SentTimestamp")
         sent_at = None if sent is None else int(sent) / 1000
-        letter = self._ledger.bury(job_id, self.queue.name, sent_at)
+        letter = self._ledger.mark_dead_lettered(job_id, self.queue.name, sent_at)
         if letter is not None:
             self.found.append(letter)
 

@@ -43,10 +43,10 @@ def _status(message: Mapping[str, Any]) -> Status | None:
         body = json_object(body["Message"])
     if body is None:
         return None
-    inference_id, said = body.get("inferenceId"), body.get("invocationStatus")
-    if not isinstance(inference_id, str) or not inference_id or not isinstance(said, str):
+    inference_id, outcome = body.get("inferenceId"), body.get("invocationStatus")
+    if not isinstance(inference_id, str) or not inference_id or not isinstance(outcome, str):
         return None
-    status = STATUSES.get(said.lower())
+    status = STATUSES.get(outcome.lower())
     if status is None:
         return None
     ended, begun = _moment(body.get("eventTime")), _moment(body.get("receivedTime"))

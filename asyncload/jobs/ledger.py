@@ -3,8 +3,8 @@
 Rules (also in docs/ledger.md):
 
 - A job is *submitted* once the queue accepted it. A send whose answer was
-  lost stays in doubt: the first status of the job proves that it was
-  accepted; if none comes it is counted as ``unconfirmed``.
+  lost is unconfirmed: the first status of the job proves that it was
+  accepted; if none comes it is counted as ``unconfirmed`` at the end.
 - SUCCESS, PARTIAL and FAILED are terminal, and the first terminal status is
   final: later ones are counted as duplicates. A late STARTED or IN_PROGRESS
   changes nothing.
@@ -13,7 +13,7 @@ Rules (also in docs/ledger.md):
   unconfirmed send, is counted as ``late``.
 - A job that was given up was ``rejected`` when its request is found among the
   dead letters, else ``stuck`` or ``never_started``, as its statuses say.
-- The equations of :class:`~asyncload.jobs.counters.Account` hold after every call.
+- The equations of :class:`~asyncload.jobs.counters.JobCounters` hold after every call.
 
 Job ids say who sent them: 12 hex digits of the run, 4 of the part (when a
 plan is split over processes), 16 of a sequence number. So a status of a
@@ -28,7 +28,7 @@ from typing import Final
 import anyio
 
 from asyncload.jobs.clock import ServiceClock
-from asyncload.jobs.counters import Account, Fate
+from asyncload.jobs.counters import GiveUpReason, JobCounters
 from asyncload.jobs.job import (
     NEVER_STARTED_BIT,
     SEEN_BITS,
@@ -49,7 +49,7 @@ REMEMBERED: Final = 1 << 20
 """For this many of the latest jobs it is known, after their end, which statuses were seen."""
 
 
-class JobLedger(Account):
+class JobLedger(JobCounters):
     """Accounts for every job of one run (or of one part of it).
 
     ``run_id`` is 12 hex digits, ``clock`` gives seconds of run time. Finished
@@ -104,7 +104,7 @@ class JobLedger(Account):
         elif job.outcome is None:
             self._remove(job, "REJECTED")
 
-    def doubt(self, job: LiveJob) -> None:
+    def mark_unconfirmed(self, job: LiveJob) -> None:
         """Note that the answer was lost: only a status can tell whether the job was accepted."""
         job.sending = False
         if job.early is not None and job.outcome is None:
@@ -173,7 +173,9 @@ class JobLedger(Account):
         """Jobs that a dead letter may still explain: open, or given up without a reason."""
         return len(self.live) - len(self._dead) + self.unexplained
 
-    def bury(self, job_id: str, queue: str, sent_at: float | None) -> DeadLetter | None:
+    def mark_dead_lettered(
+        self, job_id: str, queue: str, sent_at: float | None
+    ) -> DeadLetter | None:
         """Note that a job's request is in the dead-letter ``queue``: the service rejected it.
 
         ``sent_at`` is when the request was sent, epoch seconds on the
@@ -201,8 +203,8 @@ class JobLedger(Account):
         if not seen & (STUCK_BIT | NEVER_STARTED_BIT):
             return None
         self._seen[slot] = seen & ~(STUCK_BIT | NEVER_STARTED_BIT)
-        self.count_fate("stuck" if seen & STUCK_BIT else "never_started", -1)
-        self.count_fate("rejected")
+        self.count_reason("stuck" if seen & STUCK_BIT else "never_started", -1)
+        self.count_reason("rejected")
         return letter
 
     # -- what the engine calls ------------------------------------------------
@@ -239,7 +241,7 @@ class JobLedger(Account):
             await self._settled.wait()
 
     def totals(self) -> Ledger:
-        """Give the account at this moment."""
+        """Give the counters at this moment."""
         return self.state(self._clock())
 
     # -- inside ---------------------------------------------------------------
@@ -308,19 +310,19 @@ class JobLedger(Account):
             return
         end = End(outcome, progress=job.progress)
         letter = self._dead.get(job.id)
-        fate: Fate = "never_started"
+        reason: GiveUpReason = "never_started"
         if letter is not None:
-            fate = "rejected"
+            reason = "rejected"
             end.dead_letter_age = letter.age
             end.error = f"rejected by the service: the request is in {letter.queue}"
         elif end.progress != "SUBMITTED":
-            fate = "stuck"
+            reason = "stuck"
             end.error = f"no terminal status {when}; the last one was {end.progress}"
             job.seen |= STUCK_BIT
         else:
             end.error = f"no status at all {when}"
             job.seen |= NEVER_STARTED_BIT
-        self.count_given_up(job.about.scenario, outcome, fate)
+        self.count_given_up(job.about.scenario, outcome, reason)
         self._leave(job, end)
 
     def _leave(self, job: LiveJob, end: End) -> None:

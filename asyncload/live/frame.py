@@ -25,7 +25,7 @@ from asyncload.stats.snapshot import ScenarioNow, Snapshot
 
 Line = list[tuple[str, str]]
 
-_LABEL: Final = 12  # columns of the labels at the left of graphs and accounts
+_LABEL: Final = 12  # columns of the labels at the left of graphs and counters
 _SHOWN: Final = 3  # failures and warnings shown
 _PHASE_STYLES: Final = {"setup": "dim", "load": "bold cyan", "drain": "bold yellow", "done": "bold"}
 _BAR: Final = 60
@@ -57,7 +57,7 @@ def frame(snapshot: Snapshot, progress: Progress, width: int, height: int) -> li
     if snapshot.scenarios:
         above += _scenarios(snapshot.scenarios, progress.has_jobs, width)
         graphs += _graphs(snapshot, progress, width)
-        below += _accounts(snapshot, progress, width)
+        below += _counters(snapshot, progress, width)
     below += _troubles(snapshot, width)
     if len(above) + len(graphs) + len(below) > height:
         graphs = []
@@ -183,13 +183,13 @@ def _graphs(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
     else:
         graphs.append(("p95", squeeze(series.request_p95, room, "max"), units.seconds, "magenta"))
     lines: list[Line] = []
-    for name, values, written, style in graphs:
+    for name, values, format_value, style in graphs:
         top = max((value for value in values if value is not None), default=0.0)
         lines.append(
             [
                 (f"{name:<{_LABEL}}", "dim"),
                 (sparkline(values, top), style),
-                (f"  max {written(top)}" if top else "", "dim"),
+                (f"  max {format_value(top)}" if top else "", "dim"),
             ]
         )
     drawn = len(graphs[0][1])
@@ -203,7 +203,7 @@ def _graphs(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
     return lines
 
 
-def _accounts(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
+def _counters(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
     scenarios = snapshot.scenarios
     lines = _tally(
         "requests",
@@ -224,7 +224,7 @@ def _accounts(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
                     _item(getattr(ledger, counter), label(counter), outcome.style)
                     for counter, outcome in OUTCOMES.items()
                 ),
-                (_fates(ledger), "red"),
+                (_give_up_reasons(ledger), "red"),
                 _item(ledger.backlog, "open"),
                 *(
                     _item(getattr(ledger, counter), what.live[0], "yellow", what.live[1])
@@ -260,7 +260,7 @@ def _item(number: int, what: str, style: str = "", many: str = "") -> tuple[str,
     return units.counted(number, what, many or what), style
 
 
-def _fates(ledger: Ledger) -> str:
+def _give_up_reasons(ledger: Ledger) -> str:
     """Write what is known of the jobs timed out and lost: ``of them 2 rejected + 1 stuck``."""
     parts = [(getattr(ledger, counter), label(counter)) for counter in REASONS]
     known = " + ".join(f"{units.count(number)} {what}" for number, what in parts if number)

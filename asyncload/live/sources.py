@@ -1,4 +1,4 @@
-"""The latest figures of a host, in words."""
+"""The latest figures of a host as text."""
 
 from __future__ import annotations
 

@@ -87,15 +87,15 @@ async def run_plain(
     stats: LiveStats, progress: Callable[[], Progress], *, console: Console, interval: float = 30.0
 ) -> None:
     """Print how it stands every ``interval`` seconds and when a phase begins, until cancelled."""
-    told: tuple[str, bool] | None = None
+    printed: tuple[str, bool] | None = None
     due = 0.0
     while True:
         now = progress()
         clock = anyio.current_time()
         phase = now.phase, now.stopping
-        if phase != told or clock >= due:
-            due = clock + interval if phase != told else max(due + interval, clock)
-            told = phase
+        if phase != printed or clock >= due:
+            due = clock + interval if phase != printed else max(due + interval, clock)
+            printed = phase
             for line in plain_lines(stats.snapshot(now.t), now):
                 console.print(Text(line), soft_wrap=True)
         await anyio.sleep(min(interval, _LOOK))
@@ -147,7 +147,7 @@ def plain_lines(snapshot: Snapshot, progress: Progress) -> Iterable[str]:
 def job_totals(snapshot: Snapshot) -> str:
     """Write the totals of the jobs as one line: the seven of OversightML's load test.
 
-    Beside them stand those that make the account balance, where there are any.
+    Beside them stand those that make the totals add up, where there are any.
     """
     ledger = snapshot.ledger
     assert ledger is not None

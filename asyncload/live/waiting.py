@@ -68,8 +68,8 @@ def _what_is_open(snapshot: Snapshot, progress: Progress) -> str:
     parts = []
     if progress.has_jobs and ledger is not None and ledger.backlog:
         parts.append(units.counted(ledger.backlog, "job"))
-    if progress.in_doubt:
-        parts.append(units.counted(progress.in_doubt, "send") + " without an answer")
+    if progress.unconfirmed:
+        parts.append(units.counted(progress.unconfirmed, "send") + " without an answer")
     if not parts and (in_flight := sum(scenario.in_flight for scenario in snapshot.scenarios)):
         parts.append(units.counted(in_flight, "request"))
     return " and ".join(parts) or "the last answers"

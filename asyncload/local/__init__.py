@@ -4,7 +4,7 @@
 
     settings.py      LocalSettings: what the simulated services do
     imagery.py       small real GeoTIFF, NITF, PNG and JPEG files
-    ground_truth.py  the truth log: what the simulated service really did, and when
+    ground_truth.py  the ground-truth log: what the simulated service really did, and when
     stack/
         stack.py         LocalStack: starts and ends everything; serve()
         process.py       child processes, seen from the parent

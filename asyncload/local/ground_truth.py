@@ -1,4 +1,4 @@
-"""The truth log: what the simulated service really did, and when.
+"""The ground-truth log: what the simulated service really did, and when.
 
 JSON lines, each flushed as it is written. Times are epoch seconds on the wall
 clock. Measured latencies are held against it: ``finished`` is taken
@@ -117,11 +117,13 @@ class InferenceTruth(msgspec.Struct, tag="inference", tag_field="type", kw_only=
     """Of a FAILED one."""
 
 
-TruthRecord = JobTruth | ExtraTruth | ReplayTruth | StuckTruth | RejectedTruth | InferenceTruth
+GroundTruthRecord = (
+    JobTruth | ExtraTruth | ReplayTruth | StuckTruth | RejectedTruth | InferenceTruth
+)
 
 
-class TruthLog:
-    """Writes the truth log, a line at a time; a context manager."""
+class GroundTruthLog:
+    """Writes the ground-truth log, a line at a time; a context manager."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab")
@@ -133,25 +135,25 @@ class TruthLog:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def write(self, record: TruthRecord) -> None:
+    def write(self, record: GroundTruthRecord) -> None:
         """Write and flush one line."""
         self._file.write(self._encoder.encode(record) + b"\n")
         self._file.flush()
 
 
-def read_truth(path: Path) -> list[TruthRecord]:
-    """Read a truth log, leaving out a torn last line. Raises :class:`LogError`."""
-    decoder = msgspec.json.Decoder(TruthRecord)
+def read_ground_truth(path: Path) -> list[GroundTruthRecord]:
+    """Read a ground-truth log, leaving out a torn last line. Raises :class:`LogError`."""
+    decoder = msgspec.json.Decoder(GroundTruthRecord)
     try:
         lines = path.read_bytes().splitlines(keepends=True)
     except OSError as problem:
-        raise LogError(f"cannot read the truth log {path}: {problem.strerror}") from None
-    records: list[TruthRecord] = []
+        raise LogError(f"cannot read the ground-truth log {path}: {problem.strerror}") from None
+    records: list[GroundTruthRecord] = []
     for number, line in enumerate(lines, 1):
         if not line.endswith(b"\n"):
             break
         try:
             records.append(decoder.decode(line))
         except (msgspec.MsgspecError, UnicodeError):
-            raise LogError(f"{path} is no truth log: line {number} cannot be read") from None
+            raise LogError(f"{path} is no ground-truth log: line {number} cannot be read") from None
     return records

@@ -39,10 +39,15 @@ def due_times(
     chapter 4.7). ``rng`` is not touched by ``even``.
 
     Where the level is 0 nothing is due; an arrival exactly on the height of
-    such a stretch is due at its start. Times are rounded to 1 µs: the mathematical
-    libraries of two machines may differ by an ulp in erf or log, and this
-    drowns nearly all of it, so that a seed gives the same schedule on both (a
-    due time that lies within such an ulp of a rounding point may be 1 µs off).
+    such a stretch is due at its start. Due times of built-in shapes are right to
+    1 µs, in a load of up to a day, where the level, per second, is at least 1e-7
+    of the arrivals so far, or of those of one burst; for those of functions see
+    :class:`FunctionShape`.
+
+    Times are rounded to 1 µs: the mathematical libraries of two machines may
+    differ by an ulp in erf or log, and this drowns nearly all of it, so that a
+    seed gives the same schedule on both (a due time that lies within such an
+    ulp of a rounding point may be 1 µs off).
     """
     total = expected_arrivals(shape, duration)
     if arrivals == "even":

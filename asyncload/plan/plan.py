@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, get_args
 
 import numpy as np
 
@@ -15,11 +16,13 @@ from asyncload.errors import ConfigError
 from asyncload.plan import arrivals as _arrivals
 from asyncload.plan.arrays import Array
 from asyncload.plan.arrivals import Arrivals
+from asyncload.plan.duration import Drain, parse_duration
 from asyncload.plan.shapes import Shape, end_of
 
 Model = Literal["open", "closed"]
 
 _MOST_ARRIVALS: Final = 100_000_000  # 800 MB of due times
+_DURATION: Final = "a finite number of seconds or a text such as 20s, over 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ class Scenario:
     """A :class:`UserSpec`, or a User subclass; the engine's business, not the plan's."""
     shape: Shape
     duration: float | None = None
-    """Seconds. None is replaced by the shape's own end; :attr:`end` is never None."""
+    """Seconds, or a text such as ``"20s"``, which is replaced by its seconds. None is replaced by
+    the shape's own end; :attr:`end` is never None."""
     model: Model = "open"
     arrivals: Arrivals = "even"
     """Open model only."""
@@ -59,11 +63,30 @@ class Scenario:
     part: int = 0
     parts: int = 1
 
+    if TYPE_CHECKING:  # what it takes is more than what it has
+
+        def __init__(
+            self,
+            *,
+            name: str,
+            user: Any,
+            shape: Shape,
+            duration: float | str | None = None,
+            model: Model = "open",
+            arrivals: Arrivals = "even",
+            max_in_flight: int = 10_000,
+            precise: bool = False,
+            part: int = 0,
+            parts: int = 1,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         if not self.name:
             raise ConfigError("a scenario has an empty name; names are how results are told apart")
         if not isinstance(self.shape, Shape):
             self._refuse("shape", self.shape, "an object with the methods level and area")
+        if isinstance(self.duration, str):
+            object.__setattr__(self, "duration", self._parsed(self.duration))
         if self.duration is None:
             object.__setattr__(self, "duration", end_of(self.shape))
         if self.duration is None:
@@ -71,7 +94,7 @@ class Scenario:
                 f"scenario {self.name!r}: its shape has no end of its own; give it a duration"
             )
         if not _is_number(self.duration) or self.duration <= 0:
-            self._refuse("duration", self.duration, "a finite number of seconds over 0")
+            self._refuse("duration", self.duration, _DURATION)
         if self.model not in get_args(Model):
             self._refuse("model", self.model, "open or closed")
         if self.arrivals not in get_args(Arrivals):
@@ -168,7 +191,13 @@ class Scenario:
                 "levels or the duration"
             )
 
-    def _refuse(self, key: str, value: object, allowed: str) -> None:
+    def _parsed(self, text: str) -> float:
+        try:
+            return parse_duration(text)
+        except ValueError:
+            self._refuse("duration", text, _DURATION)
+
+    def _refuse(self, key: str, value: object, allowed: str) -> NoReturn:
         raise ConfigError(f"scenario {self.name!r}: {key} must be {allowed}, not {value!r}")
 
 
@@ -178,13 +207,24 @@ class Plan:
 
     ``seed``: 0 or more; each scenario's random numbers come from it and the
     scenario's name. ``drain``: seconds to wait, after the load, for what is
-    not finished; ``math.inf`` waits for all of it. Raises :class:`ConfigError`.
+    not finished, or a text such as ``"30s"``; ``math.inf`` or ``"unlimited"``
+    waits for all of it. Raises :class:`ConfigError`.
     """
 
     scenarios: tuple[Scenario, ...]
     seed: int = 0
     drain: float = 30.0
     name: str = "run"
+
+    if TYPE_CHECKING:  # what it takes is more than what it has
+
+        def __init__(
+            self,
+            scenarios: Iterable[Scenario],
+            seed: int = 0,
+            drain: float | str = 30.0,
+            name: str = "run",
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scenarios", tuple(self.scenarios))
@@ -195,9 +235,13 @@ class Plan:
             raise ConfigError(f"{count} scenarios have the name {name!r}; names must differ")
         if not _is_whole(self.seed) or self.seed < 0:
             raise ConfigError(f"seed must be a whole number of 0 or more, not {self.seed!r}")
+        if isinstance(self.drain, str):
+            with contextlib.suppress(ValueError):
+                object.__setattr__(self, "drain", float(Drain(self.drain)))
         if self.drain != math.inf and (not _is_number(self.drain) or self.drain < 0):
             raise ConfigError(
-                f"drain must be a number of seconds, 0 or more, or math.inf, not {self.drain!r}"
+                "drain must be a number of seconds, 0 or more, a text such as 30s, or unlimited, "
+                f"not {self.drain!r}"
             )
         if not self.name:
             raise ConfigError("the name of the plan is empty; give it one")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import fcntl
+import glob
 import os
 import stat
 import threading
@@ -91,14 +92,14 @@ class LogWriter:
                 self.unwritten += len(batch)
                 continue
             lines = memoryview(self._encode(batch))
-            written = 0
+            done = 0
             try:
-                while written < len(lines):
-                    written += os.write(self._fd, lines[written:])
+                while done < len(lines):
+                    done += os.write(self._fd, lines[done:])
             except OSError as problem:
                 self._full = True
-                self.unwritten += bytes(lines[written:]).count(b"\n")
-                self._tell(
+                self.unwritten += bytes(lines[done:]).count(b"\n")
+                self._report(
                     f"cannot write the log {self.path}: {problem.strerror}; "
                     "free some space or choose another place with --log"
                 )
@@ -120,13 +121,13 @@ class LogWriter:
         except Exception as problem:
             self.unwritten += 1
             kind = type(record).__struct_config__.tag
-            self._tell(
+            self._report(
                 f"cannot write a {kind} record to the log {self.path}: {problem}; "
                 "give it plain texts and numbers"
             )
             return b""
 
-    def _tell(self, sentence: str) -> None:
+    def _report(self, sentence: str) -> None:
         if self.error is None:
             self.error = sentence
             if self._on_error is not None:
@@ -227,13 +228,36 @@ def archive(path: Path, stamp: str | None = None) -> Path | None:
 def log_stamp(path: Path) -> str:
     """Start time of the log at ``path`` as ``YYYY-MM-DDTHH-MM-SSZ`` (fit for a file name)."""
     started = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
-    with contextlib.suppress(
-        OSError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError
-    ):
-        with path.open("rb") as file:
-            header = msgspec.json.decode(file.readline(1 << 22), type=RunHeader)
-        started = dt.datetime.fromisoformat(header.started_at).astimezone(dt.UTC)
+    header = _header_of(path)
+    if header is not None:
+        with contextlib.suppress(ValueError, OverflowError):
+            started = dt.datetime.fromisoformat(header.started_at).astimezone(dt.UTC)
     return started.strftime("%Y-%m-%dT%H-%M-%SZ")
+
+
+def find_log(path: Path, run_id: str) -> Path:
+    """Find the log of a run that wrote it to ``path``; later runs may have moved it aside.
+
+    Raises :class:`LogError` when it is not there any more.
+    """
+    aside = f"{glob.escape(path.stem)}-*{glob.escape(path.suffix)}"
+    for one in (path, *sorted(path.parent.glob(aside))):
+        header = _header_of(one)
+        if header is not None and header.run_id == run_id:
+            return one
+    raise LogError(
+        f"the log of this run is not at {path} any more, nor beside it; "
+        "give each run a log of its own to read it later"
+    )
+
+
+def _header_of(path: Path) -> RunHeader | None:
+    """Read the first line of the log at ``path``; ``None`` where there is none."""
+    try:
+        with path.open("rb") as file:
+            return msgspec.json.decode(file.readline(1 << 22), type=RunHeader)
+    except (OSError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
+        return None
 
 
 def _is_regular(path: Path) -> bool:

@@ -95,7 +95,7 @@ class LedgerCounts(JobOutcomes, frozen=True, kw_only=True):
 
     late: Annotated[int, Beside("late status", "late statuses", ("late", "late"))]
     """Terminal statuses that came after their job had been given up."""
-    orphans: Annotated[int, Beside("orphan status", "orphan statuses", ("orphan", "orphans"))]
+    orphans: Annotated[int, Beside("foreign status", "foreign statuses", ("foreign", "foreign"))]
     """Status messages of jobs this run never sent."""
     unreadable: Annotated[
         int, Beside("unreadable message", "unreadable messages", ("unreadable", "unreadable"))

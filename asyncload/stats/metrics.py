@@ -10,7 +10,7 @@ import msgspec
 from asyncload.records.outcomes import JobOutcomes
 from asyncload.stats.histogram import LatencyHistogram
 from asyncload.stats.hosts import HostMetrics
-from asyncload.stats.steps import StepMetrics
+from asyncload.stats.load_stages import StageMetrics
 
 PERCENTILES: Final = (50.0, 90.0, 95.0, 99.0, 99.9)
 
@@ -71,7 +71,7 @@ class StreamMetrics(msgspec.Struct, frozen=True, kw_only=True):
     first_token: Distribution
     """First chunk − due; of one that timed out before it, end − due."""
     token_gap: Distribution
-    """From a chunk to the next: of completions the inter-token latency."""
+    """Chunk gap: from a chunk to the next, which may hold several tokens."""
 
 
 class RequestMetrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,8 +199,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Longest time the event loop was late to wake, seconds."""
     hosts: list[HostMetrics] = []
     """The generator's host, and what was monitored beside it."""
-    steps: list[StepMetrics] = []
-    """Of scenarios whose clients, each at a fixed rate, become more step by step."""
+    steps: list[StageMetrics] = []
+    """The load stages of scenarios whose clients, each at a fixed rate, become more."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as JSON types, as a ``SummaryRecord`` holds it."""

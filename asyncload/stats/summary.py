@@ -26,9 +26,9 @@ from asyncload.records.record import (
 )
 from asyncload.stats.groups import JobGroup, RequestGroup
 from asyncload.stats.hosts import Hosts
+from asyncload.stats.load_stages import LoadStages
 from asyncload.stats.metric import Metric
 from asyncload.stats.metrics import JobRow, JobTotals, RequestMetrics, RequestRow, Summary
-from asyncload.stats.steps import Steps
 from asyncload.stats.streams import STREAM_FIELDS, StreamGroup
 
 MAX_NAMES: Final = 500
@@ -64,7 +64,7 @@ class SummaryFold:
         self.notes: dict[str, int] = {}
         self.peak_loop_lag: float | None = None
         self._hosts = Hosts()
-        self._steps = Steps()
+        self._load_stages = LoadStages()
         self._ends: dict[str, float] = {}
         """When the load of a scenario ended, or will by the plan; the earlier of the two."""
         self._handlers: dict[type[Record], Callable[[Any], None]] = {
@@ -111,7 +111,7 @@ class SummaryFold:
             notes=dict(sorted(self.notes.items())),
             peak_loop_lag=self.peak_loop_lag,
             hosts=self._hosts.read(),
-            steps=self._steps.read(),
+            steps=self._load_stages.read(),
         )
 
     def metric(self, metric: str | Metric) -> float | None:
@@ -217,8 +217,8 @@ class SummaryFold:
         if group is None:
             group = _new_group(self.requests, request.scenario, request.name, RequestGroup)
         group.add(request)
-        if self._steps.known:
-            self._steps.request(request)
+        if self._load_stages.known:
+            self._load_stages.request(request)
 
     def _job(self, job: Job) -> None:
         self._moment(job)
@@ -237,7 +237,7 @@ class SummaryFold:
 
     def _level(self, level: Level) -> None:
         self._moment(level)
-        self._steps.level(level)
+        self._load_stages.level(level)
         if level.ended:
             self._end(level.scenario, level.t)
 
@@ -252,7 +252,7 @@ class SummaryFold:
         self.notes[note.level] = self.notes.get(note.level, 0) + 1
 
     def _header(self, header: RunHeader) -> None:
-        self._steps.header(header)
+        self._load_stages.header(header)
         for name, load in loads(header).items():
             with contextlib.suppress(ValueError):  # a log of another version may say it otherwise
                 self._end(name, parse_duration(load.get("duration")))
@@ -317,11 +317,12 @@ def _new_group(
 
 def _value(group: RequestGroup | JobGroup, metric: Metric) -> float | None:
     held: RequestGroup | JobGroup | StreamGroup | None = group
+    attribute = metric.field
     if isinstance(group, RequestGroup) and metric.field in STREAM_FIELDS:
-        held = group.stream
+        held, attribute = group.stream, STREAM_FIELDS[metric.field]
     if held is None:
         return None
-    value = getattr(held, metric.field)
+    value = getattr(held, attribute)
     if metric.statistic == "p":
         late = group.given_up if isinstance(group, JobGroup) and metric.field == "latency" else 0
         (value,) = value.percentiles([metric.percent], beyond=late)

@@ -117,10 +117,10 @@ class Threshold(msgspec.Struct, frozen=True):
             never = self.metric.field == "latency" and missing != "no data"
             measured = "never" if never else "no data"
             return ThresholdResult(self.text, None, measured, False, missing)
-        measured = _written(value, self.metric.unit)
+        measured = _format_value(value, self.metric.unit)
         note = fold.caution(self.metric)
         passed = _OPERATORS[self.operator](value, self.limit)
-        if not passed and measured == _written(self.limit, self.metric.unit):
+        if not passed and measured == _format_value(self.limit, self.metric.unit):
             measured = _exactly(value, self.metric.unit)  # "500 ms" is not less than "500ms"
         measured += note
         reason = "" if passed else f"it is {measured}"
@@ -178,7 +178,7 @@ def _number(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
-def _written(value: float, unit: Unit) -> str:
+def _format_value(value: float, unit: Unit) -> str:
     if unit == "seconds":
         return units.seconds(value)
     if unit == "share":

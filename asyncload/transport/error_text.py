@@ -1,4 +1,4 @@
-"""Saying in a few words what went wrong with a call, without its secrets."""
+"""Messages that say what went wrong with a call, without its secrets."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def is_timeout(problem: BaseException) -> bool:
 
 def never_connected(problem: BaseException) -> bool:
     """Whether ``problem`` means that no connection came about, so nothing was sent."""
-    if getattr(problem, "phase", None) in {"connect", "pool wait"}:  # of the fast lane's timeout
+    if getattr(problem, "phase", None) in {"connect", "pool wait"}:  # of the fast backend's timeout
         return True
     # aiobotocore says EndpointConnectionError also for a connection that was reset
     # after the request had been sent; what it wraps tells the two apart.

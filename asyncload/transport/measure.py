@@ -92,7 +92,7 @@ class Measurement:
         self.stream: Stream | None = None
 
     def answered(self, response: Response) -> None:
-        """Take over what an answer of the fast lane tells."""
+        """Take over what an answer of the fast backend tells."""
         self.first_byte = response.timing.first_byte
         self.status = response.status
         self.bytes_in = response.bytes_in

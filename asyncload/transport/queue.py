@@ -1,7 +1,7 @@
 """The message-queue seam: what jobs are sent to and statuses are received from.
 
 Users, the status consumer and tests know only :class:`MessageQueue`. The SDK
-lane implements it in :mod:`asyncload.transport.aws.sqs`, virtual-time tests in
+backend implements it in :mod:`asyncload.transport.aws.sqs`, virtual-time tests in
 :mod:`asyncload.testing`.
 """
 

@@ -11,12 +11,13 @@ LOCAL: Final = "local"
 """What stands for a server that is simulated on this host."""
 
 
-def check_base_url(key: str, url: str, *, simulated: str) -> None:
-    """Refuse what is neither ``local`` nor a URL that a path may be appended to.
+def check_base_url(key: str, url: str, *, simulated: str | None = None) -> None:
+    """Refuse what is neither a URL that a path may be appended to, nor ``local``.
 
-    ``simulated`` is what ``local`` is. Raises ValueError with a sentence that begins with ``key``.
+    ``simulated`` is what ``local`` is, where there is such a thing. Raises ValueError with a
+    sentence that begins with ``key``.
     """
-    if url == LOCAL:
+    if url == LOCAL and simulated is not None:
         return
     shown = hide_secrets(url)
     if "{{" in url:
@@ -29,5 +30,6 @@ def check_base_url(key: str, url: str, *, simulated: str) -> None:
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is none
         good = False
+    other = "" if simulated is None else f", or local for {simulated}"
     if not good or any(sign in url for sign in "?#"):
-        raise ValueError(f"{key} is {shown!r}; give http://host:port, or local for {simulated}")
+        raise ValueError(f"{key} is {shown!r}; give http://host:port{other}")

@@ -26,22 +26,22 @@ class JobSender(User):
         if wait is not None:
             self.wait = parse_wait(wait)
 
-    async def deliver(self, order: Any, job_id: str) -> str | None:
+    async def deliver(self, spec: Any, job_id: str) -> str | None:
         """Hand the job over; return the service's own id of the request, if it has one.
 
         Raises what the transport raises when the service has not taken it.
         """
         raise NotImplementedError
 
-    async def send(self, order: Submission) -> LiveJob:
+    async def send(self, spec: Submission) -> LiveJob:
         """Send one job. Raises what the transport raises when the service has not taken it."""
         recorder = self.recorder
         start = recorder.clock()
         # A repetition is due now: no latency spans two attempts.
-        due = recorder.due_at(start) if order.attempt == 1 else start
-        job = self.jobs.open(order, due=due, start=start)
+        due = recorder.due_at(start) if spec.attempt == 1 else start
+        job = self.jobs.open(spec, due=due, start=start)
         try:
-            message_id = await self.deliver(order, job.id)
+            message_id = await self.deliver(spec, job.id)
         except BaseException as problem:
             self._not_sent(job, problem)
             raise
@@ -49,7 +49,7 @@ class JobSender(User):
         return job
 
     def _not_sent(self, job: LiveJob, problem: BaseException) -> None:
-        """Take an answer that says no for a refusal; anything else leaves the job in doubt.
+        """Take an answer that says no for a refusal; after anything else the job is unconfirmed.
 
         Behind an error of the service's own (5xx) the request may have been accepted.
         """
@@ -57,7 +57,7 @@ class JobSender(User):
         if refused or never_connected(problem):
             self.jobs.reject(job)
         else:
-            self.jobs.doubt(job)
+            self.jobs.mark_unconfirmed(job)
 
 
 async def read_statuses(
@@ -68,7 +68,7 @@ async def read_statuses(
     foreign: Literal["leave", "delete"],
     parse: Parse = parse_status,
 ) -> None:
-    """Have the status consumer read ``queue``, on the lane ``client``, with ``parse``."""
+    """Have the status consumer read ``queue``, with the backend ``client``, with ``parse``."""
     await _warn_about_dead_letters(setup, foreign, queue)
     if client == "sdk":
         setup.consume(queue, foreign=foreign, parse=parse)

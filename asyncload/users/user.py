@@ -21,9 +21,10 @@ from asyncload.transport.aws.session import Aws
 from asyncload.transport.http.client import HttpClient
 from asyncload.transport.measure import Measurement, Recorder
 from asyncload.transport.queue import MessageQueue, RequestQueue
+from asyncload.users.base_url import LOCAL
 from asyncload.users.call_estimate import ExpectedCalls, ExpectedLoad
 from asyncload.users.http.calls import UserHttp
-from asyncload.users.setting_lookup import Setting, Surroundings
+from asyncload.users.settings_source import Setting, SettingsSource
 from asyncload.users.wait import NO_WAIT
 
 Task = Callable[[Any], Awaitable[Any]]
@@ -75,7 +76,7 @@ class Setup(Protocol):
 
     @property
     def http(self) -> HttpClient:
-        """The fast lane's client, for requests of the load."""
+        """The fast backend's client, for requests of the load."""
         ...
 
     @property
@@ -205,6 +206,8 @@ class User:
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
     services: ClassVar[tuple[str, ...]] = ()
     """AWS services whose clients are made before the clock starts."""
+    base_url: str = ""
+    """What paths given to ``self.http`` are appended to; an option of that name wins over it."""
     wait: Any = NO_WAIT
     """A :class:`~asyncload.users.wait.Wait`, or what a config's ``wait`` may be."""
     tasks: ClassVar[tuple[tuple[str, float], ...]] = ()
@@ -236,8 +239,10 @@ class User:
 
     @cached_property
     def http(self) -> UserHttp:
-        """HTTP requests, recorded: ``await self.http.post(url, json={...})``."""
-        return UserHttp(self._context.http, self.recorder)
+        """HTTP requests, recorded: ``await self.http.post("/classify", json={...})``."""
+        configured = getattr(self.options, "base_url", "")
+        base_url = configured if configured not in {"", None, LOCAL} else self.base_url
+        return UserHttp(self._context.http, self.recorder, base_url)
 
     @cached_property
     def rng(self) -> random.Random:
@@ -253,12 +258,12 @@ class User:
     async def describe_settings(
         cls,
         options: Any,  # noqa: ARG003 - for subclasses
-        surroundings: Surroundings,  # noqa: ARG003
+        source: SettingsSource,  # noqa: ARG003
         key: Callable[[str], str],  # noqa: ARG003
     ) -> Sequence[Setting]:
         """Tell what will be used and where it comes from, for ``asyncload check``.
 
-        Only ``surroundings`` are asked; ``key`` gives the config key of an option.
+        Only ``source`` is asked; ``key`` gives the config key of an option.
         """
         return ()
 

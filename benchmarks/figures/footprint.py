@@ -130,8 +130,8 @@ def plot(_: float) -> Iterator[Figure]:
         )
 
 
-def _read(words: Sequence[object], made: dict[str, int]) -> Measured:
-    done = generator([sys.executable, "-m", "asyncload", *words], limit=900, core=None)
+def _read(arguments: Sequence[object], made: dict[str, int]) -> Measured:
+    done = generator([sys.executable, "-m", "asyncload", *arguments], limit=900, core=None)
     return Measured(
         value=made["records"] / done.seconds,
         command=done.command,

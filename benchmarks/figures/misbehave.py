@@ -128,13 +128,13 @@ def _problems(
     problems = []
     dropped = served.pop("dropped", 0)
     for path in sorted({*served, *(name for name, _ in seen)}):
-        told = {outcome: number for (name, outcome), number in seen.items() if name == path}
+        logged = {outcome: number for (name, outcome), number in seen.items() if name == path}
         count = served.get(path, 0)
         expected = {OUTCOMES.get(path, "failed"): count}
         if path == "/drop":
             expected = {"ok": count - dropped, "failed": dropped}
-        if told != {outcome: number for outcome, number in expected.items() if number}:
-            problems.append(f"{path}: the server counts {expected}, the log {told}")
+        if logged != {outcome: number for outcome, number in expected.items() if number}:
+            problems.append(f"{path}: the server counts {expected}, the log {logged}")
     if answer["after"] > answer["before"] or answer["tasks"]:
         problems.append(f"left over: {answer}")
     return problems

@@ -187,11 +187,11 @@ def _stalled(target: Nginx) -> Measured:
         STALL_LENGTH,
         during=functools.partial(_freeze, target, stops),
     )
-    told = milliseconds(run.log.latency)
+    measured = milliseconds(run.log.latency)
     expected = STALL_RATE * STALL_LENGTH
     if run.log.outcomes != {"ok": expected}:
         raise RuntimeError(f"{run.log.outcomes} of {expected:g} in the log")
-    return _off(told, stops[0], run.process.command)
+    return _off(measured, stops[0], run.process.command)
 
 
 def _stalled_locust(target: Nginx) -> Measured:
@@ -217,24 +217,24 @@ def _freeze(target: Nginx, stops: list[float], _: int) -> None:
     stops.append(time.monotonic() - begun)
 
 
-def _off(told: Mapping[str, float], stop: float, command: str) -> Measured:
-    """Hold p99 and maximum against the truth; the figure is the error of p99, in percent.
+def _off(measured: Mapping[str, float], stop: float, command: str) -> Measured:
+    """Compare p99 and maximum with the exact values; the figure is the error of p99, in percent.
 
     With N = rate · D requests, those due x seconds into a stall of T wait T − x. The
     q-quantile has (1 − q)·N requests above it, which are those due in the first
     (1 − q)·D seconds of the stall: latency_q = T − (1 − q)·D, as long as (1 − q)·D < T.
     """
-    truth = {"p99_ms": (stop - 0.01 * STALL_LENGTH) * 1000, "max_ms": stop * 1000}
-    errors = {name: abs(told[name] - true) / true * 100 for name, true in truth.items()}
+    exact = {"p99_ms": (stop - 0.01 * STALL_LENGTH) * 1000, "max_ms": stop * 1000}
+    errors = {name: abs(measured[name] - true) / true * 100 for name, true in exact.items()}
     return Measured(
         value=errors["p99_ms"],
         command=command,
         details={
-            "p50_ms": told["p50_ms"],
-            "p99_ms": told["p99_ms"],
-            "max_ms": told["max_ms"],
-            "true_p99_ms": truth["p99_ms"],
-            "true_max_ms": truth["max_ms"],
+            "p50_ms": measured["p50_ms"],
+            "p99_ms": measured["p99_ms"],
+            "max_ms": measured["max_ms"],
+            "true_p99_ms": exact["p99_ms"],
+            "true_max_ms": exact["max_ms"],
             "max_error_percent": errors["max_ms"],
         },
     )

@@ -64,7 +64,9 @@ def _ours(jobs: int) -> Measured:
         and counts["sent"] == counts["deleted"] == 2 * jobs
         and not totals["duplicates"] + totals["orphans"] + totals["unreadable"]
     ):
-        raise RuntimeError(f"the account does not balance: {counts}, {totals}, {recorded} records")
+        raise RuntimeError(
+            f"the job counters do not add up: {counts}, {totals}, {recorded} records"
+        )
     return Measured(
         value=2 * jobs / answer["seconds"],
         command=done.command,

@@ -82,7 +82,7 @@ async def main() -> None:
             ledger,
             clock=clock,
             epoch=clock.epoch,
-            note=lambda *words: print(*words, file=sys.stderr),
+            note=lambda *message: print(*message, file=sys.stderr),
         )
         begun, cpu = time.perf_counter(), time.process_time()
         task = asyncio.create_task(consumer.run())

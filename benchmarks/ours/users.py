@@ -10,8 +10,8 @@ import msgspec
 from asyncload import User, task
 from asyncload.transport.aws.fast_sqs import FastSqsQueue
 from asyncload.users.model_runner.images import Image
-from asyncload.users.model_runner.job_user import Rotation
-from asyncload.users.model_runner.orders import order_for
+from asyncload.users.model_runner.job_spec import job_spec_for
+from asyncload.users.model_runner.job_user import RoundRobin
 from asyncload.users.model_runner.submit import ModelRunnerOptions, ModelRunnerUser
 from asyncload.users.user import Setup
 from asyncload.users.wait import parse_wait
@@ -22,7 +22,7 @@ class Submit(ModelRunnerUser):
     """ModelRunner's user, hot path and all, without the discovery that needs S3 and STS."""
 
     @classmethod
-    async def prepare(cls, setup: Setup, options: ModelRunnerOptions) -> Rotation:
+    async def prepare(cls, setup: Setup, options: ModelRunnerOptions) -> RoundRobin:
         """Take the request queue as it is; statuses are another figure."""
         queue = await FastSqsQueue.of(
             setup.aws, setup.http, options.request_queue, batch_linger=options.batch_linger or None
@@ -31,8 +31,8 @@ class Submit(ModelRunnerUser):
             Image(f"s3://osml-test-images-123456789012/scene-{n}.ntf", 1 << 20, 1 << 24)
             for n in range(4)
         ]
-        orders = [
-            order_for(
+        specs = [
+            job_spec_for(
                 setup.scenario,
                 options,
                 image,
@@ -42,7 +42,7 @@ class Submit(ModelRunnerUser):
             )
             for image in images
         ]
-        return Rotation(queue, itertools.cycle(orders))
+        return RoundRobin(queue, itertools.cycle(specs))
 
 
 class CallerOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

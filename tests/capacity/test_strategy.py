@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.capacity.result import Step
-from asyncload.capacity.strategy import Range, Try, bounds, next_step
+from asyncload.capacity.result import TrialResult
+from asyncload.capacity.strategy import SearchRange, Trial, bounds, next_trial
 
 ranges = st.builds(
-    Range,
+    SearchRange,
     start=st.floats(0.01, 100),
     most=st.floats(100, 100_000),
     factor=st.floats(1.05, 10),
@@ -22,16 +22,18 @@ capacities = st.floats(0.001, 200_000)
 
 
 def made(coming, outcome, **more):
-    return Step(rate=coming.rate, attempt=coming.attempt, duration=1.0, outcome=outcome, **more)
+    return TrialResult(
+        rate=coming.rate, attempt=coming.attempt, duration=1.0, outcome=outcome, **more
+    )
 
 
 def search(looked, service):
-    """All steps of a search, and how it ended. ``service`` says how a step comes out."""
-    steps = []
-    while isinstance(coming := next_step(looked, steps), Try):
-        steps.append(made(coming, service(coming)))
-        assert len(steps) <= looked.most_steps, "it goes on for ever"
-    return steps, coming
+    """All trials of a search, and how it ended. ``service`` says how a trial comes out."""
+    trials = []
+    while isinstance(coming := next_trial(looked, trials), Trial):
+        trials.append(made(coming, service(coming)))
+        assert len(trials) <= looked.most_trials, "it goes on for ever"
+    return trials, coming
 
 
 def sustains(capacity, near=0.0):
@@ -47,8 +49,8 @@ def sustains(capacity, near=0.0):
 
 @given(ranges, capacities, st.floats(0, 1))
 def test_the_answer_is_within_the_precision_of_the_capacity(looked, capacity, near):
-    steps, ending = search(looked, sustains(capacity, near))
-    known = bounds(steps)
+    trials, ending = search(looked, sustains(capacity, near))
+    known = bounds(trials)
     if capacity < looked.start:
         assert ending == "none"
         assert known.passed is None
@@ -63,11 +65,11 @@ def test_the_answer_is_within_the_precision_of_the_capacity(looked, capacity, ne
 
 @given(ranges, st.lists(st.sampled_from(["passed", "close", "failed", "generator"]), min_size=1))
 def test_it_ends_within_its_most_steps_whatever_the_service_does(looked, outcomes):
-    answers = iter(outcomes * looked.most_steps)
-    steps, _ = search(looked, lambda _: next(answers))
-    known = bounds(steps)
+    answers = iter(outcomes * looked.most_trials)
+    trials, _ = search(looked, lambda _: next(answers))
+    known = bounds(trials)
     assert (known.passed or 0) < (known.failed or math.inf)
-    assert all(looked.start <= step.rate <= looked.most for step in steps)
+    assert all(looked.start <= trial.rate <= looked.most for trial in trials)
 
 
 @given(ranges, capacities, capacities)
@@ -79,43 +81,43 @@ def test_a_better_service_never_gets_a_lower_answer(looked, one, other):
 
 
 @given(ranges, capacities, st.floats(0, 0.5), st.data())
-def test_a_search_that_was_interrupted_anywhere_makes_the_same_steps(looked, capacity, near, data):
+def test_a_search_that_was_interrupted_anywhere_makes_the_same_trials(looked, capacity, near, data):
     service = sustains(capacity, near)
     whole, ending = search(looked, service)
     kept = whole[: data.draw(st.integers(0, len(whole)))]
-    while isinstance(coming := next_step(looked, kept), Try):
+    while isinstance(coming := next_trial(looked, kept), Trial):
         kept = [*kept, made(coming, service(coming))]
     assert (kept, coming) == (whole, ending)
 
 
-LOOKED = Range(start=10, most=1000, factor=2, precision=0.05)
+LOOKED = SearchRange(start=10, most=1000, factor=2, precision=0.05)
 
 
 def test_what_was_close_is_run_once_more_as_long_as_it_asks_for():
-    steps = [made(Try(10), "passed"), made(Try(20), "close", wants=90.0)]
-    assert next_step(LOOKED, steps) == Try(20, 2, 90.0)
-    steps.append(made(Try(20, 2), "passed"))
-    assert next_step(LOOKED, steps) == Try(40)
+    trials = [made(Trial(10), "passed"), made(Trial(20), "close", wants=90.0)]
+    assert next_trial(LOOKED, trials) == Trial(20, 2, 90.0)
+    trials.append(made(Trial(20, 2), "passed"))
+    assert next_trial(LOOKED, trials) == Trial(40)
 
 
 def test_what_was_close_twice_has_failed():
-    steps = [made(Try(10), "passed"), made(Try(20), "close"), made(Try(20, 2), "close")]
-    assert bounds(steps).failed == 20
-    assert next_step(LOOKED, steps).rate == pytest.approx(math.sqrt(200), rel=1e-3)
+    trials = [made(Trial(10), "passed"), made(Trial(20), "close"), made(Trial(20, 2), "close")]
+    assert bounds(trials).failed == 20
+    assert next_trial(LOOKED, trials).rate == pytest.approx(math.sqrt(200), rel=1e-3)
 
 
 def test_a_generator_that_is_late_twice_ends_the_search():
-    steps = [made(Try(10), "passed"), made(Try(20), "generator")]
-    assert next_step(LOOKED, steps) == Try(20, 2)
-    assert next_step(LOOKED, [*steps, made(Try(20, 2), "generator")]) == "generator"
+    trials = [made(Trial(10), "passed"), made(Trial(20), "generator")]
+    assert next_trial(LOOKED, trials) == Trial(20, 2)
+    assert next_trial(LOOKED, [*trials, made(Trial(20, 2), "generator")]) == "generator"
 
 
 def test_jobs_left_behind_end_the_search_unless_it_is_over():
-    steps = [made(Try(10), "passed"), made(Try(20), "failed", left_behind=7)]
-    assert next_step(LOOKED, steps) == "not drained"
-    steps = [made(Try(10), "passed"), made(Try(10.4), "failed", left_behind=7)]
-    assert next_step(LOOKED, steps) == "found"
+    trials = [made(Trial(10), "passed"), made(Trial(20), "failed", left_behind=7)]
+    assert next_trial(LOOKED, trials) == "not drained"
+    trials = [made(Trial(10), "passed"), made(Trial(10.4), "failed", left_behind=7)]
+    assert next_trial(LOOKED, trials) == "found"
 
 
 def test_a_step_that_broke_ends_the_search():
-    assert next_step(LOOKED, [made(Try(10), "broken")]) == "broken"
+    assert next_trial(LOOKED, [made(Trial(10), "broken")]) == "broken"

@@ -14,6 +14,8 @@ from tests.cli.command_line import CONFIG
 from tests.cli.services import BROKEN, OK, write_test
 from tests.compare.two_runs import csv_file, csv_row
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def service(fake_aws):

@@ -9,6 +9,8 @@ import pytest
 
 from tests.cli.four_workers import CAPACITY, four_workers
 
+pytestmark = pytest.mark.slow
+
 HTTP = """
 name: four workers
 scenarios:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.command_line import CONFIG
 
+pytestmark = pytest.mark.slow
+
 WIDE = {"COLUMNS": "250"}
 PATTERN = "scenarios.0.user.task_definition=ModelRunnerDataplane"
 LOCAL = "aws.endpoint_url=local"
@@ -198,8 +200,8 @@ class Caller(User):
     async def call(self): ...
 
     @classmethod
-    async def describe_settings(cls, options, surroundings, key):
-        return [] + surroundings
+    async def describe_settings(cls, options, source, key):
+        return [] + source
 """
 
 

@@ -10,6 +10,8 @@ from moto.server import ThreadedMotoServer
 
 from tests.cost.cost_answers import error, page, prime, result
 
+pytestmark = pytest.mark.slow
+
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 SUMMARY = {
     "total_image_sent": 1200,

@@ -10,6 +10,8 @@ from asyncload.records.log import LogReader
 from asyncload.records.record import Note, Request
 from tests.cli.command_line import CONFIG, ROOT
 
+pytestmark = pytest.mark.slow
+
 BUSY = CONFIG.replace("level: 4", "level: 40").replace("duration: 1s", "duration: 3s")
 
 

@@ -18,6 +18,8 @@ from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Request, RunHeader
 from asyncload.report.plots.run_plots import plot_log
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 # Ten moments of a run that starts for about three seconds and sends for six.
 MOMENTS = [random.Random(number).uniform(0.5, 8.0) for number in range(10)]

@@ -16,6 +16,8 @@ import pytest
 from tests.cli.command_line import ROOT, Shell
 from tests.liftwing.kserve_environment import kserve_python
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = ROOT / "configs" / "liftwing"
 FAMILIES = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 COLUMNS = (

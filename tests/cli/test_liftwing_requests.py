@@ -16,6 +16,8 @@ import trustme
 from tests.cli.command_line import ROOT
 from tests.users.http.http_app import model_server
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = ROOT / "configs" / "liftwing"
 DATA = CONFIGS / "data"
 

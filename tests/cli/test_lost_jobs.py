@@ -1,4 +1,4 @@
-"""Jobs that never end are told apart as the service's truth log says, wherever they are counted."""
+"""Jobs that never end are told apart as the service's ground-truth log says, wherever they are counted."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from asyncload.local.ground_truth import (
     RejectedTruth,
     ReplayTruth,
     StuckTruth,
-    read_truth,
+    read_ground_truth,
 )
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Note
 from tests.cli.command_line import ROOT
+
+pytestmark = pytest.mark.slow
 
 CONFIG = {
     "name": "lost",
@@ -67,7 +69,7 @@ def ended(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def truth(ended):
-    return read_truth(ended[1] / "truth.jsonl")
+    return read_ground_truth(ended[1] / "truth.jsonl")
 
 
 @pytest.fixture(scope="module")

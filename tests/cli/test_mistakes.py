@@ -8,6 +8,8 @@ import pytest
 
 from tests.cli.command_line import CONFIG, ROOT
 
+pytestmark = pytest.mark.slow
+
 # -- mistakes in a config: what `check` says of an override -------------------------
 
 IN_CONFIG = {

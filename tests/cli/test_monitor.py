@@ -13,6 +13,8 @@ from asyncload.records.log import LogReader
 from asyncload.records.record import Note, RunHeader, SummaryRecord, System
 from tests.monitor.served import Served, edge
 
+pytestmark = pytest.mark.slow
+
 NODE = (
     "node_memory_MemTotal_bytes 4e9\nnode_memory_MemAvailable_bytes 1e9\n"
     'node_network_receive_bytes_total{{device="eth0"}} {0}\n'

@@ -18,6 +18,8 @@ from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Request, RunHeader, SummaryRecord
 from tests.cli.command_line import CONFIG, ROOT
 
+pytestmark = pytest.mark.slow
+
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",

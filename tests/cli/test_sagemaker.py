@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 name: endpoint
 aws: {endpoint_url: "${URL:-local}", region: us-west-2}

@@ -12,10 +12,12 @@ from datetime import datetime
 
 import pytest
 
-from asyncload.local.ground_truth import ExtraTruth, InferenceTruth, read_truth
+from asyncload.local.ground_truth import ExtraTruth, InferenceTruth, read_ground_truth
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Note, Request
 from tests.cli.command_line import ROOT
+
+pytestmark = pytest.mark.slow
 
 CONFIG = {
     "name": "asynchronous",
@@ -102,7 +104,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def truth(finished):
-    return read_truth(finished[1] / "truth.jsonl")
+    return read_ground_truth(finished[1] / "truth.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +129,7 @@ def test_the_ledger_counts_every_inference_as_the_truth_log_does(truth, records)
     assert {job.job_id: given_up.get(job.status, job.status) for job in jobs} == ended
 
 
-def test_messages_beside_the_account_are_counted_as_the_truth_says(truth, records):
+def test_messages_beside_the_counters_are_counted_as_the_truth_says(truth, records):
     ledger = of(records, Ledger)[-1]
     extras = Counter(one.kind for one in of(truth, ExtraTruth))
     twice = sum(max(one.notifications - 1, 0) for one in of(truth, InferenceTruth))
@@ -157,7 +159,7 @@ def test_the_log_has_the_times_of_the_service_and_the_reason_of_a_failure(truth,
     assert names == {"inferences": "centerpoint", "others": "aircraft"}
 
 
-def test_both_lanes_record_their_requests_under_one_name_and_users_wait_when_told_to(records):
+def test_both_backends_record_their_requests_under_one_name_and_users_wait_when_told_to(records):
     requests = of(records, Request)
     assert {one.name for one in requests} == {"sagemaker-runtime.InvokeEndpointAsync"}
     assert {one.status for one in requests} == {202}

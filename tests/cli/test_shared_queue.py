@@ -1,4 +1,4 @@
-"""Two runs at once on one stack and one status queue: each has its own account, to the job."""
+"""Two runs at once on one stack and one status queue: each has its own counters, right to the job."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections import Counter
 
 import pytest
 
-from asyncload.local.ground_truth import JobTruth, read_truth
+from asyncload.local.ground_truth import JobTruth, read_ground_truth
 from asyncload.local.settings import LocalSettings, ServiceTime
 from asyncload.local.stack.stack import LocalStack
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, RunHeader
 from tests.cli.command_line import Shell
+
+pytestmark = pytest.mark.slow
 
 RATE = 50
 CONFIG = f"""
@@ -40,7 +42,7 @@ async def test_two_runs_on_one_status_queue_each_account_for_exactly_their_own(
         for process in processes.values():
             _, complaint = process.communicate(timeout=60)
             assert process.returncode == 0, complaint
-        truth = [one for one in read_truth(stack.truth_log) if isinstance(one, JobTruth)]
+        truth = [one for one in read_ground_truth(stack.truth_log) if isinstance(one, JobTruth)]
 
     seen = 0
     for name in processes:

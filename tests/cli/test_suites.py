@@ -15,6 +15,8 @@ from asyncload.records.record import RunHeader
 from tests.cli.command_line import CONFIG, ROOT
 from tests.cli.services import BROKEN, OK, write_test
 
+pytestmark = pytest.mark.slow
+
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",

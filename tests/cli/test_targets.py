@@ -12,6 +12,8 @@ import pytest
 
 from tests.cli.command_line import CONFIG
 
+pytestmark = pytest.mark.slow
+
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -145,7 +147,7 @@ def test_a_permission_that_is_missing_is_told_as_that(asyncload, fake_aws, code)
 
 # -- services that are something else ------------------------------------------------
 
-STRANGERS = {
+NOT_AWS = {
     "a web page": (200, "<html><body>Welcome to nginx!</body></html>", "text/html"),
     "a web page that is not there": (404, "<html>404 Not Found</html>", "text/html"),
     "JSON of something else": (200, '{"hello": "world"}', "application/json"),
@@ -155,9 +157,9 @@ STRANGERS = {
 }
 
 
-@pytest.mark.parametrize("stranger", STRANGERS)
-def test_a_service_that_is_not_aws_is_told_as_that(asyncload, fake_aws, stranger):
-    service = fake_aws(*STRANGERS[stranger])
+@pytest.mark.parametrize("answer", NOT_AWS)
+def test_a_service_that_is_not_aws_is_told_as_that(asyncload, fake_aws, answer):
+    service = fake_aws(*NOT_AWS[answer])
     ended = asyncload.run(f"aws.endpoint_url={service.url}", **KEYS)
     assert ended.sentence.startswith("test.yaml: ")
     assert service.url in ended.sentence

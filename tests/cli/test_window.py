@@ -14,6 +14,8 @@ import pytest
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Level, Request, RunHeader
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("stats", "stats_history", "failures")
 WORKING = """
 import random

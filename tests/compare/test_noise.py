@@ -23,6 +23,8 @@ from tests.compare.two_runs import (
     steady,
 )
 
+pytestmark = pytest.mark.slow
+
 TIMES = ("average", "median", "p95", "p99")
 
 

@@ -29,6 +29,8 @@ from tests.compare.two_runs import (
     write_log,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def rng(seed=1):
     return np.random.default_rng(seed)

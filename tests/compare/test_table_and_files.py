@@ -25,6 +25,8 @@ from asyncload.compare.table import (
 )
 from tests.compare.two_runs import csv_file, csv_row, jobs, requests, steady, write_log
 
+pytestmark = pytest.mark.slow
+
 LONG = "POST /v1/models/revertrisk-language-agnostic:predict"
 
 

@@ -22,6 +22,8 @@ from tests.compare.two_runs import (
     verdicts,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def rng(seed=1):
     return np.random.default_rng(seed)

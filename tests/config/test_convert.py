@@ -10,6 +10,8 @@ from asyncload.config.convert import convert
 from asyncload.errors import ConfigError
 from asyncload.plan.duration import Duration
 
+pytestmark = pytest.mark.quick
+
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
     name: str

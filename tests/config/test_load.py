@@ -13,6 +13,8 @@ from asyncload.config.load import config_from, load_config
 from asyncload.errors import ConfigError
 from asyncload.plan.plan import UserSpec
 
+pytestmark = pytest.mark.slow
+
 BASE = """
 scenarios:
   - name: jobs

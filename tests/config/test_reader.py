@@ -8,6 +8,8 @@ from asyncload.config.load import load_config
 from asyncload.config.reader import parse_yaml, read_yaml
 from asyncload.errors import ConfigError
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize(
     ("text", "value"),

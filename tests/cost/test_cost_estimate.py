@@ -25,6 +25,8 @@ from asyncload.testing import VirtualTimeLoop
 from asyncload.users.call_estimate import Between, ExpectedCalls, ExpectedLoad, calls_of_jobs
 from asyncload.users.wait import NO_WAIT
 
+pytestmark = pytest.mark.slow
+
 
 def config_of(*, level=10, model="open", user=None, **top):
     return config_from(

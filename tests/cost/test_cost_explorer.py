@@ -16,6 +16,8 @@ from asyncload.errors import ConfigError, TargetError
 from asyncload.transport.aws.session import Aws
 from tests.cost.cost_answers import error, page, prime, result
 
+pytestmark = pytest.mark.slow
+
 UTC = dt.UTC
 DAYS = Span(dt.datetime(2026, 11, 17, tzinfo=UTC), dt.datetime(2026, 11, 19, tzinfo=UTC))
 HOURS = Span(dt.datetime(2026, 11, 17, 9, tzinfo=UTC), dt.datetime(2026, 11, 17, 11, tzinfo=UTC))

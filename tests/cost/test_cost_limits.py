@@ -20,9 +20,11 @@ from asyncload.records.record import Note, Request
 from asyncload.result import Result
 from asyncload.testing import FakeModelRunner, VirtualTimeLoop
 from asyncload.users.model_runner.images import Image
-from asyncload.users.model_runner.job_user import Rotation
-from asyncload.users.model_runner.orders import order_for
+from asyncload.users.model_runner.job_spec import job_spec_for
+from asyncload.users.model_runner.job_user import RoundRobin
 from asyncload.users.model_runner.submit import ModelRunnerUser
+
+pytestmark = pytest.mark.slow
 
 
 class Quick(User):
@@ -252,10 +254,10 @@ def test_polls_and_deletions_are_counted_and_cost():
             service = FakeModelRunner(service_time=lambda _: rng.uniform(0.1, 2))
             setup.consume(service.statuses, foreign="leave")
             image = Image("s3://images/one.tif", 1000, 100)
-            order = order_for(
+            spec = job_spec_for(
                 setup.scenario, options, image, model="m", model_type="SM_ENDPOINT", outputs=[]
             )
-            return Rotation(service.requests, itertools.cycle([order]))
+            return RoundRobin(service.requests, itertools.cycle([spec]))
 
         @task()
         async def submit(self):

@@ -183,7 +183,7 @@ def test_a_new_mistake_while_handling_a_failed_call_is_recorded_too():
     assert len(collected.requests) == 20
 
 
-def test_a_crash_does_not_hold_its_seat_in_the_open_model():
+def test_a_crash_does_not_hold_its_slot_in_the_open_model():
     class Crash(User):
         @task()
         async def call(self) -> None:

@@ -41,7 +41,7 @@ def sender(service: list[FakeModelRunner], *, timeout: float = 1e6, silent: bool
             job = self.jobs.open(self.shared, due=self.recorder.due_at(start), start=start)
             with self.measure("send"):
                 if silent:
-                    self.jobs.doubt(job)
+                    self.jobs.mark_unconfirmed(job)
                     return
                 message_id = await service[0].requests.send(f'{{"jobId": "{job.id}"}}')
             self.jobs.accept(job, message_id)
@@ -85,7 +85,7 @@ def test_users_come_at_the_spawn_rate_and_go_at_the_end_of_the_window():
 def test_a_drain_without_limit_waits_for_every_job_and_no_longer():
     # One worker, a job of 30 s: the 100 or so jobs of a minute take the better part of an hour.
     collected, ended, service = drained(
-        math.inf, workers=1, service_time=lambda _: 30.0, keep_truth=True
+        math.inf, workers=1, service_time=lambda _: 30.0, keep_ground_truth=True
     )
     ledger = collected.ledger
     assert ledger.submitted > 80
@@ -179,9 +179,9 @@ def test_sends_without_an_answer_are_told_while_they_are_waited_for():
 
     async def look(engine: Engine) -> None:
         await anyio.sleep(30)
-        seen.append(engine.in_doubt)
+        seen.append(engine.unconfirmed)
         await anyio.sleep(60)
-        seen.append((engine.phase, engine.ledger.backlog, engine.in_doubt))
+        seen.append((engine.phase, engine.ledger.backlog, engine.unconfirmed))
 
     collected, ended, _ = drained(math.inf, timeout=100.0, silent=True, meanwhile=look)
     sent = len(collected.requests)

@@ -27,14 +27,14 @@ class Service:
         self.taken = 0
 
     def take(self, _message_id: str, body: str) -> None:
-        fate = self.taken % 4
+        turn = self.taken % 4
         self.taken += 1
         job_id = body.split('"')[3]
-        if fate == 0:
+        if turn == 0:
             asyncio.get_running_loop().call_later(self.reject_after, self.letters.put, body)
             return
         self.statuses.put(status_body(job_id, "STARTED"))
-        if fate > 1:
+        if turn > 1:
             self.statuses.put(status_body(job_id, "SUCCESS"))
 
 

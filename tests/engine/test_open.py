@@ -19,6 +19,8 @@ from asyncload.records.log import LogReader
 from asyncload.records.record import Request
 from tests.engine.harness import one, run_plan
 
+pytestmark = pytest.mark.slow
+
 
 class Quick(User):
     @task()

@@ -8,13 +8,13 @@ import signal
 import anyio
 import pytest
 
-from asyncload.local.ground_truth import TruthLog, read_truth
+from asyncload.local.ground_truth import GroundTruthLog, read_ground_truth
 from asyncload.local.model_runner.service import ModelRunner
 from asyncload.local.stack.resources import open_clients
 from asyncload.local.stack.stack import LocalStack
 from tests.engine.trouble_bench import REGION, reach, run, steady
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ async def test_requests_that_are_purged_from_the_queue_end_as_never_started(tmp_
             moments.append(test.progress().t)
 
         ran = await run(tmp_path, stack, rate=150, duration=1.6, drain=5, meanwhile=purge)
-        done = {truth.job_id for truth in read_truth(stack.truth_log)}
+        done = {truth.job_id for truth in read_ground_truth(stack.truth_log)}
     ran.assert_exact()
     ledger = ran.ledger
     assert ledger.submitted == 240
@@ -69,11 +69,11 @@ async def test_a_service_that_is_restarted_loses_what_it_had_in_hand_and_takes_t
             os.kill(stack.pids[1], signal.SIGTERM)
             await reach(test, 1.8)
             moments.append(test.progress().t)
-            with TruthLog(again) as truth:
+            with GroundTruthLog(again) as truth:
                 await ModelRunner(settings, clients, stack.resources, truth).run(stop)
 
         ran = await run(tmp_path, stack, rate=110, duration=2.5, drain=5, meanwhile=restart)
-        first, second = read_truth(stack.truth_log), read_truth(again)
+        first, second = read_ground_truth(stack.truth_log), read_ground_truth(again)
     ran.assert_exact()
     ledger = ran.ledger
     before = {truth.job_id for truth in first}

@@ -12,7 +12,7 @@ from asyncload.stats.units import clock, clocks
 from tests.engine.trouble_bench import REGION, run, steady
 from tests.engine.troubled_sqs import LOST, TroubledSqs
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

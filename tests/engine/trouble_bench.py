@@ -48,7 +48,7 @@ class Run:
         self.table = [" ".join(line.split()) for line in out.getvalue().splitlines()]
 
     def assert_exact(self):
-        """The account is that of the records, and balances."""
+        """The job counters are those of the records, and add up."""
         t = self.ledger
         assert self.result.exit_code == 0
         assert self.result.problems == ()

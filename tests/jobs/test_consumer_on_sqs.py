@@ -12,12 +12,12 @@ import pytest
 from asyncload.errors import TargetError
 from asyncload.jobs.consumer import StatusConsumer
 from asyncload.jobs.dead_letters import DeadLetters
-from asyncload.local.ground_truth import ExtraTruth, JobTruth, read_truth
+from asyncload.local.ground_truth import ExtraTruth, JobTruth, read_ground_truth
 from asyncload.testing import status_body
 from asyncload.transport.aws.sqs import SqsQueue
 from tests.jobs.job_bench import About, balance, make_ledger, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 LIMIT = 30.0  # seconds; nothing here takes a tenth of it on an idle machine
 
@@ -126,9 +126,9 @@ async def test_a_look_finds_the_jobs_among_the_dead_letters_and_leaves_all_of_th
     jobs = [ledger.open(About(), due=0.0, start=0.0) for _ in range(40)]
     for job in jobs:
         ledger.accept(job, "m")
-    strangers = [f"{number:032x}" for number in range(30)]
+    foreign = [f"{number:032x}" for number in range(30)]
     found = [job.id for job in jobs[:25]]
-    await in_parallel(letters.send, [f'{{"jobId": "{one}"}}' for one in found + strangers])
+    await in_parallel(letters.send, [f'{{"jobId": "{one}"}}' for one in found + foreign])
     look = DeadLetters(
         [requests],
         ledger,
@@ -202,7 +202,7 @@ async def test_every_kind_of_disorder_gives_exact_counts_and_spares_the_others_m
         for job in jobs[:55]:
             ledger.accept(job, "m")
         for job in jobs[55:]:
-            ledger.doubt(job)
+            ledger.mark_unconfirmed(job)
         bodies = []
         expected = Counter()
         for number, job in enumerate(jobs):
@@ -213,16 +213,16 @@ async def test_every_kind_of_disorder_gives_exact_counts_and_spares_the_others_m
             expected[outcome] += 1
             expected["duplicates"] += copies - 1
         region = json.dumps({"status": "SUCCESS", "job_id": jobs[0].id, "region_id": "(0, 0)"})
-        strangers = [status_body(f"{n:032x}", "SUCCESS") for n in range(30)]
+        foreign = [status_body(f"{n:032x}", "SUCCESS") for n in range(30)]
         unreadable = ["not JSON", "{}", '{"Message": 1}', "[]"] * 3
-        bodies += [region] * 5 + strangers + unreadable
+        bodies += [region] * 5 + foreign + unreadable
         rng.shuffle(bodies)
         await in_parallel(queue.send, bodies)
         await until(
             lambda: (
                 not ledger.live
                 and ledger.duplicates == expected["duplicates"]
-                and ledger.orphans == len(strangers)
+                and ledger.orphans == len(foreign)
                 and ledger.unreadable == len(unreadable)
                 and ledger.regions == 5
             ),
@@ -238,12 +238,12 @@ async def test_every_kind_of_disorder_gives_exact_counts_and_spares_the_others_m
     )
     assert (totals.submitted, totals.unconfirmed, totals.late, balance(ledger)) == (60, 0, 0, 0)
     assert totals.duplicates == expected["duplicates"]
-    assert (totals.orphans, totals.unreadable) == (len(strangers), len(unreadable))
+    assert (totals.orphans, totals.unreadable) == (len(foreign), len(unreadable))
     assert len(records) == 60
-    assert sum(await messages_left(aws, queue)) == len(strangers) + len(unreadable)
+    assert sum(await messages_left(aws, queue)) == len(foreign) + len(unreadable)
 
 
-async def test_a_run_against_the_troubled_service_agrees_with_its_truth_log(aws, stack):
+async def test_a_run_against_the_troubled_service_agrees_with_its_ground_truth_log(aws, stack):
     requests = await SqsQueue.find(aws, "ImageRequestQueue", "k")
     statuses = await SqsQueue.find(aws, "ImageStatusQueue", "k")
     image = f"s3://{stack.resources.image_bucket}/harbour-01.tif"
@@ -261,12 +261,14 @@ async def test_a_run_against_the_troubled_service_agrees_with_its_truth_log(aws,
             await ledger.settle()
 
         def truth():
-            jobs = [t for t in read_truth(stack.truth_log) if isinstance(t, JobTruth)]
+            jobs = [t for t in read_ground_truth(stack.truth_log) if isinstance(t, JobTruth)]
             return {t.job_id: t for t in jobs}
 
         await until(lambda: len(truth()) == count, LIMIT)
         jobs = truth()
-        extras = Counter(t.kind for t in read_truth(stack.truth_log) if isinstance(t, ExtraTruth))
+        extras = Counter(
+            t.kind for t in read_ground_truth(stack.truth_log) if isinstance(t, ExtraTruth)
+        )
         await until(
             lambda: (
                 ledger.duplicates == sum(t.duplicates for t in jobs.values())

@@ -33,7 +33,7 @@ class Letters(FakeQueue):
             raise ConnectionError("refused")
         await super().release(delays)
 
-    def bury(self, job_id):
+    def add(self, job_id):
         self.put(msgspec.json.encode({"jobId": job_id, "imageUrls": []}).decode())
 
     @property
@@ -71,10 +71,10 @@ def test_jobs_found_are_rejected_and_the_letters_stay_for_everybody_to_see():
         bench = Bench(Letters())
         jobs = [submit(bench.ledger) for _ in range(3)]
         for job in jobs[:2]:
-            bench.letters.bury(job.id)
+            bench.letters.add(job.id)
         bench.letters.put("not JSON")
         bench.letters.put('{"jobId": 7}')
-        bench.letters.bury("f" * 32)
+        bench.letters.add("f" * 32)
         await anyio.sleep(12)
         await bench.look(last=True)
         bench.ledger.close()
@@ -97,7 +97,7 @@ def test_a_look_ends_when_every_missing_job_is_found():
     async def main():
         bench = Bench(Letters())
         job = submit(bench.ledger)
-        bench.letters.bury(job.id)
+        bench.letters.add(job.id)
         assert await bench.look() == pytest.approx(2 * bench.letters.latency)
         assert bench.letters.calls == 1
 
@@ -120,7 +120,7 @@ def test_nothing_is_asked_when_no_job_is_missing():
         bench = Bench(Letters())
         bench.ledger.reject(bench.ledger.open(submit(bench.ledger).about, due=0, start=0))
         for job in list(bench.ledger.live.values()):
-            bench.ledger.bury(job.id, "elsewhere", None)
+            bench.ledger.mark_dead_lettered(job.id, "elsewhere", None)
         assert await bench.look() == 0
         assert bench.letters.calls == 0
 
@@ -132,7 +132,7 @@ def test_a_look_into_many_letters_of_others_is_bounded_in_time_and_says_so():
         bench = Bench(Letters(latency=0.11))
         submit(bench.ledger)
         for number in range(5000):
-            bench.letters.bury(f"{number:032x}")
+            bench.letters.add(f"{number:032x}")
         assert await bench.look(last=True) < LOOK_LIMIT + dead_letters.GIVE_BACK_LIMIT + 0.2
         # Four readers of ten messages for five seconds, 0.11 s each, after the first one.
         read = 10 + 4 * 10 * 44
@@ -158,7 +158,7 @@ def test_a_look_is_bounded_in_messages(monkeypatch):
         bench = Bench(Letters())
         submit(bench.ledger)
         for number in range(500):
-            bench.letters.bury(f"{number:032x}")
+            bench.letters.add(f"{number:032x}")
         await bench.look(last=True)
         assert 100 <= bench.letters.received < 100 + 10 * dead_letters.READERS
         assert bench.letters.visible == 500
@@ -174,7 +174,7 @@ def test_before_the_last_look_it_is_no_loss_that_there_is_more_to_read():
 
         async def rejecting():
             while True:
-                bench.letters.bury("f" * 32)
+                bench.letters.add("f" * 32)
                 await anyio.sleep(0.1)
 
         async with anyio.create_task_group() as group:
@@ -192,7 +192,7 @@ def test_letters_that_cannot_be_given_back_come_back_by_themselves():
     async def main():
         bench = Bench(Letters())
         submit(bench.ledger)
-        bench.letters.bury("f" * 32)
+        bench.letters.add("f" * 32)
         bench.letters.refused = True
         await bench.look()
         assert bench.letters.visible == 0
@@ -207,7 +207,7 @@ def test_a_look_that_fails_is_told_once_and_what_was_found_before_counts():
         bench = Bench(Letters())
         found = submit(bench.ledger)
         submit(bench.ledger)
-        bench.letters.bury(found.id)
+        bench.letters.add(found.id)
 
         async def fail():
             await anyio.sleep(0.5)
@@ -277,10 +277,10 @@ def test_each_look_tells_its_news_and_the_last_one_tells_all_of_it():
     async def main():
         bench = Bench(Letters())
         early, late = submit(bench.ledger), submit(bench.ledger)
-        bench.letters.bury(early.id)
+        bench.letters.add(early.id)
         await anyio.sleep(60)
         await bench.look()
-        bench.letters.bury(late.id)
+        bench.letters.add(late.id)
         submit(bench.ledger)
         await anyio.sleep(60)
         await bench.look()
@@ -305,7 +305,7 @@ def test_jobs_whose_record_was_written_before_are_named():
         await anyio.sleep(3600)
         bench.ledger.expire()
         for job in jobs:
-            bench.letters.bury(job.id)
+            bench.letters.add(job.id)
         await bench.look(last=True)
         [(_, text)] = bench.notes
         assert text.startswith("the service rejected 7 jobs of this run: in requests-dlq")
@@ -321,7 +321,7 @@ def test_a_look_that_is_cancelled_gives_the_letters_back():
     async def main():
         bench = Bench(Letters())
         submit(bench.ledger)
-        bench.letters.bury("f" * 32)
+        bench.letters.add("f" * 32)
         with anyio.move_on_after(0.5) as scope:
             await bench.look()
         assert scope.cancelled_caught
@@ -339,7 +339,7 @@ def test_two_queues_are_looked_into_side_by_side():
             FakeQueue("a", letters=first), FakeQueue("b", letters=second)
         )
         for letters in (first, second):
-            letters.bury(submit(bench.ledger).id)
+            letters.add(submit(bench.ledger).id)
         submit(bench.ledger)
         assert await bench.look() < 2
         bench.ledger.close()

@@ -229,15 +229,15 @@ def test_every_notification_is_counted_where_it_belongs():
             ledger.close()
             queue.put(ended(jobs[29].id, received=0, end=now()))
             await until(lambda: ledger.late)
-        account = ledger.totals()
-        assert (account.submitted, account.succeeded, account.failed, account.lost) == (
+        counters = ledger.totals()
+        assert (counters.submitted, counters.succeeded, counters.failed, counters.lost) == (
             30,
             20,
             5,
             5,
         )
-        assert (account.duplicates, account.orphans, account.unreadable) == (3, 1, 1)
-        assert (account.late, account.never_started, account.stuck) == (1, 5, 0)
+        assert (counters.duplicates, counters.orphans, counters.unreadable) == (3, 1, 1)
+        assert (counters.late, counters.never_started, counters.stuck) == (1, 5, 0)
         assert balance(ledger) == 0
         assert len(queue) == 2, "what is not ours is left for its owner"
         assert {job.error for job in records if job.status == "FAILED"} == {
@@ -305,20 +305,20 @@ def test_a_notification_that_overtakes_the_answer_waits_for_it():
     run_virtual(main)
 
 
-def test_a_lost_answer_is_a_doubt_until_the_notification_proves_the_job():
+def test_a_send_without_an_answer_is_unconfirmed_until_the_notification_proves_the_job():
     async def main():
         queue = TroubledQueue("notifications")
         ledger, records = make_ledger(now)
         proven, unheard = (ledger.open(About(), due=0, start=0) for _ in range(2))
         async with inferences(queue, ledger):
             for job in (proven, unheard):
-                ledger.doubt(job)
+                ledger.mark_unconfirmed(job)
             assert ledger.totals().submitted == 0
             queue.put(ended(proven.id, "Failed", received=0, end=0.001))
             await until(lambda: records)
         ledger.close()
-        account = ledger.totals()
-        assert (account.submitted, account.failed, account.unconfirmed) == (1, 1, 1)
+        counters = ledger.totals()
+        assert (counters.submitted, counters.failed, counters.unconfirmed) == (1, 1, 1)
         assert balance(ledger) == 0
 
     run_virtual(main)

@@ -99,7 +99,7 @@ async def test_a_live_job_stands_there_with_how_far_it_has_got(bench):
     jobs = [bench.submit() for _ in range(3)]
     bench.finish(jobs[1], "STARTED")
     bench.finish(jobs[2], "IN_PROGRESS")
-    doubtful = bench.ledger.open(About(), due=0.0, start=0.0)
+    unconfirmed = bench.ledger.open(About(), due=0.0, start=0.0)
     statuses, summary = await bench.read()
     assert [(entry["job_id"], entry["status"]) for entry in statuses.values()] == [
         (jobs[0].id, "SUBMITTED"),
@@ -109,7 +109,7 @@ async def test_a_live_job_stands_there_with_how_far_it_has_got(bench):
     assert not any(entry["completed"] for entry in statuses.values())
     assert {entry["processing_duration"] for entry in statuses.values()} == {None}
     assert {entry["message_id"] for entry in statuses.values()} == {MESSAGE_ID}
-    assert doubtful.id not in str(statuses)
+    assert unconfirmed.id not in str(statuses)
     assert (summary["total_image_sent"], summary["total_image_in_progress"]) == (3, 3)
 
 

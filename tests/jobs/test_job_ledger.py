@@ -8,6 +8,8 @@ from asyncload.jobs import ledger as ledger_module
 from asyncload.jobs.status import Status
 from tests.jobs.job_bench import ABOUT, RUN, About, make_ledger
 
+pytestmark = pytest.mark.quick
+
 
 class Clock:
     t = 0.0
@@ -160,7 +162,7 @@ def test_regions_are_counted_and_end_nothing(bench, clock):
     assert (ledger.regions, ledger.duplicates, len(records)) == (3, 0, 1)
 
 
-@pytest.mark.parametrize("answer", ["accept", "reject", "doubt"])
+@pytest.mark.parametrize("answer", ["accept", "reject", "mark_unconfirmed"])
 def test_a_status_that_overtakes_the_answer_to_the_send_ends_the_job_at_the_answer(
     bench, clock, answer
 ):
@@ -180,7 +182,7 @@ def test_a_status_that_overtakes_the_answer_to_the_send_ends_the_job_at_the_answ
     assert (ledger.submitted, ledger.succeeded, ledger.backlog) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("answer", ["accept", "reject", "doubt"])
+@pytest.mark.parametrize("answer", ["accept", "reject", "mark_unconfirmed"])
 def test_an_answer_that_comes_after_the_ledger_was_closed_changes_nothing(bench, clock, answer):
     ledger, records = bench
     jobs = [opened(ledger, clock) for _ in range(3)]
@@ -195,10 +197,10 @@ def test_an_answer_that_comes_after_the_ledger_was_closed_changes_nothing(bench,
     assert [record.status for record in records] == ["LOST", "SUCCESS"]
 
 
-def test_a_doubted_send_is_proven_by_a_status(bench, clock):
+def test_an_unconfirmed_send_is_proven_by_a_status(bench, clock):
     ledger, records = bench
     job = opened(ledger, clock)
-    ledger.doubt(job)
+    ledger.mark_unconfirmed(job)
     assert (ledger.submitted, ledger.backlog) == (0, 0)
     ledger.apply(Status(job.id, "STARTED", sent_at=1.0), 1.0)
     assert (ledger.submitted, ledger.backlog) == (1, 1)
@@ -207,10 +209,10 @@ def test_a_doubted_send_is_proven_by_a_status(bench, clock):
     assert ledger.unconfirmed == 0
 
 
-def test_a_doubted_send_is_proven_by_a_message_about_a_region_too(bench, clock):
+def test_an_unconfirmed_send_is_proven_by_a_message_about_a_region_too(bench, clock):
     ledger, records = bench
     job = opened(ledger, clock)
-    ledger.doubt(job)
+    ledger.mark_unconfirmed(job)
     ledger.apply(Status(job.id, "SUCCESS", region=True), 1.0)
     ledger.close()
     assert (ledger.submitted, ledger.lost, ledger.unconfirmed) == (1, 1, 0)
@@ -218,10 +220,10 @@ def test_a_doubted_send_is_proven_by_a_message_about_a_region_too(bench, clock):
 
 
 @pytest.mark.parametrize("end", ["expire", "close"])
-def test_a_doubted_send_of_which_nothing_is_heard_is_unconfirmed(bench, clock, end):
+def test_an_unanswered_send_of_which_nothing_is_heard_stays_unconfirmed(bench, clock, end):
     ledger, records = bench
     job = opened(ledger, clock)
-    ledger.doubt(job)
+    ledger.mark_unconfirmed(job)
     clock.t = ABOUT.timeout
     getattr(ledger, end)()
     totals = ledger.totals()
@@ -286,7 +288,7 @@ def test_a_job_whose_request_is_a_dead_letter_is_given_up_as_rejected(bench, clo
     ledger, records = bench
     job = accepted(ledger, clock, About(timeout=60.0))
     clock.t = 30.0
-    letter = ledger.bury(job.id, "requests-dlq", 12.0)
+    letter = ledger.mark_dead_lettered(job.id, "requests-dlq", 12.0)
     assert (letter.age, letter.too_late) == (18.0, False)
     assert (ledger.rejected, ledger.backlog, ledger.missing) == (0, 1, 0)  # not given up yet
     clock.t = 60.0
@@ -308,17 +310,17 @@ def test_a_dead_letter_found_after_the_job_timed_out_corrects_the_counters(bench
     # A late STARTED does not change what the job was given up as.
     ledger.apply(Status(jobs[0].id, "STARTED"), 6.0)
     for job in jobs:
-        assert ledger.bury(job.id, "requests-dlq", None).too_late
+        assert ledger.mark_dead_lettered(job.id, "requests-dlq", None).too_late
     assert (ledger.rejected, ledger.stuck, ledger.never_started) == (2, 0, 0)
     assert ledger.timed_out == 2
     assert {record.dead_letter_age for record in records} == {None}  # records are final
 
 
-def test_a_dead_letter_proves_that_a_doubted_send_was_accepted(bench, clock):
+def test_a_dead_letter_proves_that_an_unconfirmed_send_was_accepted(bench, clock):
     ledger, records = bench
     job = opened(ledger, clock)
-    ledger.doubt(job)
-    ledger.bury(job.id, "requests-dlq", None)
+    ledger.mark_unconfirmed(job)
+    ledger.mark_dead_lettered(job.id, "requests-dlq", None)
     ledger.close()
     assert (ledger.submitted, ledger.lost, ledger.rejected) == (1, 1, 1)
     assert [record.status for record in records] == ["LOST"]
@@ -328,7 +330,7 @@ def test_a_dead_letter_of_a_job_that_ended_says_nothing(bench, clock):
     ledger, _ = bench
     job = accepted(ledger, clock)
     ledger.apply(Status(job.id, "SUCCESS"), 1.0)
-    assert ledger.bury(job.id, "requests-dlq", 0.0) is None
+    assert ledger.mark_dead_lettered(job.id, "requests-dlq", 0.0) is None
     assert ledger.rejected == 0
 
 
@@ -340,7 +342,7 @@ def test_a_dead_letter_of_a_job_too_long_ago_says_nothing(clock, monkeypatch):
     ledger.expire()
     for _ in range(8):
         ledger.apply(Status(accepted(ledger, clock).id, "SUCCESS"), 2.0)
-    assert ledger.bury(old.id, "requests-dlq", 0.0) is None
+    assert ledger.mark_dead_lettered(old.id, "requests-dlq", 0.0) is None
     assert (ledger.rejected, ledger.never_started) == (0, 1)
 
 

@@ -4,8 +4,12 @@ import itertools
 import tracemalloc
 import uuid
 
+import pytest
+
 from asyncload.jobs.status import Status
 from tests.jobs.job_bench import ABOUT, make_ledger
+
+pytestmark = pytest.mark.slow
 
 JOBS = 50_000
 LIMIT = 400

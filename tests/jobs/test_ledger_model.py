@@ -1,6 +1,6 @@
 """Any mixture of events leaves the ledger as an independent model says.
 
-The model keeps the history of each job and works the account out anew from
+The model keeps the history of each job and works the counters out anew from
 all histories after every step. It shares no code with the ledger.
 """
 
@@ -53,7 +53,7 @@ class Verdict:
                     terminal = what
             elif kind == "dead":
                 pass
-            elif kind in {"accept", "reject", "doubt"}:
+            elif kind in {"accept", "reject", "mark_unconfirmed"}:
                 answered = True
                 if kind == "reject" and not self.gone and not self.heard_before(history, moment):
                     self.gone = True
@@ -118,7 +118,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return [
             number
             for number, history in enumerate(self.histories)
-            if not {"accept", "reject", "doubt"} & set(history)
+            if not {"accept", "reject", "mark_unconfirmed"} & set(history)
         ]
 
     @rule(timeout=st.sampled_from([3.0, 7.0, 1e9]), scenario=st.sampled_from("ab"))
@@ -128,7 +128,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.histories.append([])
 
     @precondition(lambda self: self.unanswered())
-    @rule(data=st.data(), answer=st.sampled_from(["accept", "accept", "reject", "doubt"]))
+    @rule(
+        data=st.data(), answer=st.sampled_from(["accept", "accept", "reject", "mark_unconfirmed"])
+    )
     def answer(self, data, answer):
         job, history = self.pick(data, self.unanswered())
         if answer == "accept":
@@ -159,7 +161,7 @@ class LedgerMachine(RuleBasedStateMachine):
         job, history = self.pick(data)
         verdict = Verdict(history)
         news = "dead" not in history and (verdict.progress or not verdict.gone)
-        letter = self.ledger.bury(job.id, "dlq", job.start if sent else None)
+        letter = self.ledger.mark_dead_lettered(job.id, "dlq", job.start if sent else None)
         assert (letter is not None) == bool(news)
         if news:
             assert (letter.job_id, letter.queue, letter.too_late) == (job.id, "dlq", verdict.gone)
@@ -168,18 +170,18 @@ class LedgerMachine(RuleBasedStateMachine):
         history.append("dead")
 
     @rule(job_id=st.sampled_from(["f" * 32, "", f"{RUN}0000{10**9:016x}"]))
-    def find_a_stranger_among_the_dead_letters(self, job_id):
-        assert self.ledger.bury(job_id, "dlq", self.t) is None
+    def find_a_foreign_job_among_the_dead_letters(self, job_id):
+        assert self.ledger.mark_dead_lettered(job_id, "dlq", self.t) is None
 
     @rule(status=st.sampled_from(STATUSES), region=st.booleans())
-    def hear_of_a_stranger(self, status, region):
+    def hear_of_a_foreign_job(self, status, region):
         assert not self.ledger.apply(Status("f" * 32, status, region=region), self.t)
 
     @rule(seconds=st.sampled_from([0.5, 2.0, 4.0]))
     def time_passes(self, seconds):
         self.t += seconds
         for job, history in zip(self.jobs, self.histories, strict=True):
-            answered = {"accept", "reject", "doubt"} & set(history)
+            answered = {"accept", "reject", "mark_unconfirmed"} & set(history)
             if answered and job.start + job.about.timeout <= self.t:
                 history.append("give-up TIMED_OUT")
         self.ledger.expire()
@@ -193,7 +195,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert not self.ledger.live
 
     @invariant()
-    def the_account_balances(self):
+    def the_counters_add_up(self):
         assert balance(self.ledger) == 0
         t = self.ledger.totals()
         assert t.rejected + t.stuck + t.never_started == t.timed_out + t.lost
@@ -245,7 +247,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def teardown(self):
         self.close()
-        self.the_account_balances()
+        self.the_counters_add_up()
         self.the_totals_are_those_of_the_model()
         self.every_job_that_is_over_has_exactly_one_record()
         self.the_record_of_a_job_given_up_says_how_far_it_got_and_whether_it_was_rejected()

@@ -1,11 +1,14 @@
 """Who waits for a job is woken the moment it ends; on virtual time."""
 
 import anyio
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncload.jobs.status import Status
 from tests.jobs.job_bench import ABOUT, balance, make_ledger, now, run_virtual, submit
+
+pytestmark = pytest.mark.slow
 
 ends = st.lists(st.tuples(st.floats(0.1, 100), st.sampled_from(["SUCCESS", "FAILED", "reject"])))
 

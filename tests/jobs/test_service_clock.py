@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from asyncload.jobs.clock import RESOLUTION, ServiceClock
 
+pytestmark = pytest.mark.slow
+
 EPOCH = 1_705_314_600.0
 TINY = 2e-6  # epoch seconds are doubles with steps of a quarter of a microsecond
 

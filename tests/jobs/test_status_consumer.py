@@ -270,7 +270,9 @@ def test_finishing_takes_at_most_five_seconds():
 def test_no_job_waits_for_a_polling_interval():
     async def main():
         service = FakeModelRunner(
-            workers=3, service_time=lambda job_id: 0.1 + int(job_id[-2:], 16) / 97, keep_truth=True
+            workers=3,
+            service_time=lambda job_id: 0.1 + int(job_id[-2:], 16) / 97,
+            keep_ground_truth=True,
         )
         ledger, records = make_ledger(now)
         async with consuming(service.statuses, ledger):

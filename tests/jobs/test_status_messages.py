@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from asyncload.jobs.status import KNOWN, TERMINAL, Status, parse_status
 from asyncload.testing import status_body
 
+pytestmark = pytest.mark.slow
+
 JOB = "0123456789abcdef0123456789abcdef"
 SENT = {"SentTimestamp": "1705314600250", "ApproximateReceiveCount": "1"}
 

@@ -152,11 +152,11 @@ def test_the_drain_of_a_run_without_jobs_waits_for_requests():
 def test_a_send_without_an_answer_is_waited_for_too():
     stats = LiveStats()
     stats.write(ledger(t=60.0, succeeded=3))
-    doubtful = replace(DRAINING, in_doubt=1)
-    line = next(iter(plain_lines(stats.snapshot(63.0), doubtful)))
+    unconfirmed = replace(DRAINING, unconfirmed=1)
+    line = next(iter(plain_lines(stats.snapshot(63.0), unconfirmed)))
     assert "waiting since 1:00 for 1 send without an answer, at most" in line
     stats.write(ledger(t=61.0, succeeded=3, backlog=2))
-    line = next(iter(plain_lines(stats.snapshot(63.0), replace(doubtful, in_doubt=2))))
+    line = next(iter(plain_lines(stats.snapshot(63.0), replace(unconfirmed, unconfirmed=2))))
     assert "for 2 jobs and 2 sends without an answer, at most" in line
     stats.write(ledger(t=62.0, succeeded=5))
     line = next(iter(plain_lines(stats.snapshot(63.0), DRAINING)))

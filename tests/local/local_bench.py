@@ -7,7 +7,7 @@ import uuid
 import anyio
 import msgspec
 
-from asyncload.local.ground_truth import JobTruth, read_truth
+from asyncload.local.ground_truth import JobTruth, read_ground_truth
 
 SERVICE_TIME = 1.05  # seconds of every job at the `bench`: enough for a processing_duration
 TERMINAL = {"SUCCESS", "PARTIAL", "FAILED"}
@@ -90,7 +90,7 @@ class Bench:
             await anyio.sleep(0.01)
             truths = {
                 truth.job_id: truth
-                for truth in read_truth(self.stack.truth_log)
+                for truth in read_ground_truth(self.stack.truth_log)
                 if isinstance(truth, JobTruth) and truth.job_id in wanted
             }
         expected = sum(len(truth.statuses) for truth in truths.values())

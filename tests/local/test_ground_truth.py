@@ -1,17 +1,17 @@
-"""The truth log can be read while it is written and after a crash."""
+"""The ground-truth log can be read while it is written and after a crash."""
 
 import pytest
 
 from asyncload.errors import LogError
 from asyncload.local.ground_truth import (
     ExtraTruth,
+    GroundTruthLog,
     InferenceTruth,
     JobTruth,
     RejectedTruth,
     ReplayTruth,
     StuckTruth,
-    TruthLog,
-    read_truth,
+    read_ground_truth,
 )
 
 JOB = JobTruth(
@@ -57,36 +57,36 @@ INFERENCE = InferenceTruth(
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "truth.jsonl"
-    with TruthLog(path) as log:
+    with GroundTruthLog(path) as log:
         for record in (JOB, EXTRA, REPLAY, STUCK, INFERENCE, REJECTED):
             log.write(record)
     return path
 
 
 def test_what_is_written_can_be_read_at_once(tmp_path):
-    with TruthLog(tmp_path / "truth.jsonl") as log:
+    with GroundTruthLog(tmp_path / "truth.jsonl") as log:
         log.write(JOB)
-        assert read_truth(tmp_path / "truth.jsonl") == [JOB]
+        assert read_ground_truth(tmp_path / "truth.jsonl") == [JOB]
         log.write(EXTRA)
-        assert read_truth(tmp_path / "truth.jsonl") == [JOB, EXTRA]
+        assert read_ground_truth(tmp_path / "truth.jsonl") == [JOB, EXTRA]
 
 
 def test_a_torn_last_line_is_left_out(path):
     content = path.read_bytes()
     for cut in range(1, 30):
         path.write_bytes(content[:-cut])
-        assert read_truth(path) == [JOB, EXTRA, REPLAY, STUCK, INFERENCE]
+        assert read_ground_truth(path) == [JOB, EXTRA, REPLAY, STUCK, INFERENCE]
 
 
 def test_a_line_that_is_no_truth_is_an_error_that_names_it(path):
     path.write_bytes(b'{"type":"job"}\n' + path.read_bytes())
-    with pytest.raises(LogError, match="is no truth log: line 1 cannot be read"):
-        read_truth(path)
+    with pytest.raises(LogError, match="is no ground-truth log: line 1 cannot be read"):
+        read_ground_truth(path)
 
 
 def test_a_missing_truth_log_is_an_error_that_names_it(tmp_path):
     with pytest.raises(LogError, match=r"nowhere\.jsonl: No such file"):
-        read_truth(tmp_path / "nowhere.jsonl")
+        read_ground_truth(tmp_path / "nowhere.jsonl")
 
 
 def test_duplicates_are_the_statuses_said_before():

@@ -9,6 +9,8 @@ from rasterio.io import MemoryFile
 
 from asyncload.local.imagery import corrupt_image, make_images
 
+pytestmark = pytest.mark.quick
+
 
 def opened(name, content):
     with warnings.catch_warnings():

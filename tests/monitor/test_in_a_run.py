@@ -14,6 +14,8 @@ from asyncload.stats.hosts import MeanMax
 from tests.monitor.served import GIB, edge
 from tests.monitor.test_gpu import FakeNvml
 
+pytestmark = pytest.mark.slow
+
 TOKENS = "tokens_total {}\nnode_memory_MemTotal_bytes 5000\nnode_memory_MemAvailable_bytes 2000\n"
 
 

@@ -153,7 +153,8 @@ def test_a_shape_without_an_end_needs_a_duration():
         ({"duration": -5.0}, "duration must be"),
         ({"duration": math.inf}, "duration must be"),
         ({"duration": math.nan}, "duration must be"),
-        ({"duration": "20s"}, "duration must be .* not '20s'"),
+        ({"duration": "soon"}, "duration must be .* a text such as 20s, over 0, not 'soon'"),
+        ({"duration": "0s"}, "duration must be .* over 0, not 0.0"),
         ({"shape": 5}, "shape must be an object with the methods level and area, not 5"),
         ({"model": "opne"}, "model must be open or closed, not 'opne'"),
         ({"arrivals": "uniform"}, "arrivals must be even or poisson, not 'uniform'"),
@@ -190,7 +191,10 @@ def test_a_closed_scenario_has_no_due_times():
         ({"seed": 1.5}, "seed must be .* not 1.5"),
         ({"drain": -1.0}, "drain must be"),
         ({"drain": math.nan}, "drain must be"),
-        ({"drain": "unlimited"}, "drain must be"),
+        (
+            {"drain": "for ever"},
+            "drain must be .* a text such as 30s, or unlimited, not 'for ever'",
+        ),
         ({"name": ""}, "name of the plan is empty"),
         ({"scenarios": (scenario("a"), scenario("b"), scenario("a"))}, "2 scenarios .* 'a'"),
     ],
@@ -198,6 +202,13 @@ def test_a_closed_scenario_has_no_due_times():
 def test_a_wrong_plan_is_refused_with_its_key(fields, sentence):
     with pytest.raises(ConfigError, match=sentence):
         Plan(**{"scenarios": (scenario(),), **fields})
+
+
+def test_times_may_be_texts_as_in_a_config():
+    plan = Plan(scenarios=[scenario(duration="1m30s")], drain="250ms")
+    assert (plan.scenarios[0].duration, plan.end, plan.drain) == (90.0, 90.0, 0.25)
+    assert plan_of(drain="unlimited").drain == math.inf
+    assert plan_of(scenario(duration="20s"), drain="30s") == plan_of()
 
 
 def test_a_drain_may_be_without_limit():

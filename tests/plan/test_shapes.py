@@ -23,6 +23,8 @@ from asyncload.plan import (
     shape_from,
 )
 
+pytestmark = pytest.mark.quick
+
 
 def shape(kind, **fields):
     return shape_from({"kind": kind, **fields}, horizon=None)
@@ -243,6 +245,59 @@ WRONG = [
 def test_a_wrong_field_is_refused_with_its_name_and_its_value(spec, sentence):
     with pytest.raises(msgspec.ValidationError, match=sentence):
         shape_from(spec, horizon=10)
+
+
+IN_PYTHON = [
+    # called in Python, and the same in a config
+    (Constant(level=4), shape("constant", level=4)),
+    (Ramp(max=5, step=2, every="10s"), shape("ramp", max=5, step=2, every=10)),
+    (CustomRamp(levels=[1, 2], every="1m"), shape("custom_ramp", levels=[1, 2], every=60)),
+    (CustomRamp(levels=np.arange(3), every=2), shape("custom_ramp", levels=[0, 1, 2], every=2)),
+    (CustomRamp(stages=[(1, "1s"), (2, 3)]), shape("custom_ramp", stages=[[1, 1], [2, "3s"]])),
+    (Linear(start=0, end=np.float32(8), over="4s"), shape("linear", start=0, end=8, over="4s")),
+    (Spawn(users=np.int64(9), spawn_rate=3), shape("spawn", users=9, spawn_rate=3)),
+    (
+        PeriodicBurst(period="20s", min=2, peak=20, mean="5s"),
+        shape("periodic_burst", period="20s", min=2, peak=20, mean=5),
+    ),
+]
+
+
+@pytest.mark.parametrize(("made", "of_config"), IN_PYTHON, ids=repr)
+def test_in_python_a_shape_takes_the_names_and_texts_of_a_config(made, of_config):
+    assert made == of_config
+    assert eval(repr(made)) == made
+
+
+def test_every_shape_is_tried_in_python():
+    assert {type(made) for made, _ in IN_PYTHON} == set(SHAPES.values())
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Constant(level="x"), "Constant: level must be a number, not 'x'"),
+        (lambda: Constant(True), "Constant: level must be a number, not True"),
+        (lambda: Constant(-1), "Constant: level must be a finite number of 0 or more, not -1"),
+        (Constant, "Constant: level is missing; add it"),
+        (lambda: Constant(height=1), "Constant has no field 'height'; its fields are level"),
+        (lambda: Spawn(1, spawnrate=2), "Spawn has no field 'spawnrate'; did you mean 'spawn_rate'?"),
+        (lambda: Constant(1, 2), "Constant has 2 values and takes 1: level"),
+        (lambda: Constant(1, level=2), "Constant: level is given twice; leave one of them out"),
+        (lambda: Ramp(5, 1, "soon"), ("Ramp: every: 'soon' is not a duration; give seconds as a "
+         "number of 0 or more, or a text such as 250ms, 20s, 10m, 2h or 1m30s")),
+        (lambda: CustomRamp(stages=[(1, "1s"), (2,)]),
+         "CustomRamp: stages[1] must be a list of length 2, not [2]"),
+        (lambda: CustomRamp(levels=[1, None], every=1),
+         "CustomRamp: levels[1] must be a number, not None"),
+        (lambda: PeriodicBurst(9, 3, 2),
+         "PeriodicBurst: peak must not be less than min, and 2 < 3"),
+    ],
+)  # fmt: skip
+def test_in_python_a_wrong_field_is_refused_in_one_sentence(make, sentence):
+    with pytest.raises(ConfigError) as refused:
+        make()
+    assert str(refused.value) == sentence
 
 
 def test_every_kind_of_the_design_is_there_and_the_table_cannot_be_changed():

@@ -26,6 +26,8 @@ from asyncload.records.record import (
     System,
 )
 
+pytestmark = [pytest.mark.slow, pytest.mark.quick]
+
 ENCODER = msgspec.json.Encoder()
 HEADER = RunHeader(
     schema=1, run_id="r", name="été 🌞", started_at="2025-03-04T09:30:00Z", seed=7,

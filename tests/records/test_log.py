@@ -38,6 +38,8 @@ from asyncload.records.record import (
     System,
 )
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).parent.parent.parent
 STARTED = "2026-03-01T12:30:45.123+00:00"
 

@@ -108,7 +108,7 @@ def job(t=10.0, latency=4.0, status="SUCCESS", **fields):
 
 
 def ledger(t=60.0, **totals):
-    """Make a ledger whose account is right."""
+    """Make a ledger whose counters add up."""
     values = dict.fromkeys(Ledger.__struct_fields__, 0) | totals
     parts = ("succeeded", "partial", "failed", "timed_out", "lost", "backlog")
     values |= {"t": t, "submitted": sum(values[part] for part in parts)}

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from asyncload.errors import ConfigError
 from asyncload.stats.histogram import LatencyHistogram
 
+pytestmark = pytest.mark.quick
+
 times = st.lists(st.floats(0, 86_400), min_size=1, max_size=3000) | st.lists(
     st.floats(1e-6, 30), min_size=1, max_size=200
 )

@@ -10,6 +10,8 @@ from asyncload.records.record import Level, Note, System
 from asyncload.stats.live import HISTORY, LATEST, MAX_NOTES, WINDOW, LiveStats
 from tests.stats.feeds import header, job, ledger, records, request
 
+pytestmark = pytest.mark.slow
+
 
 def watched(*feed):
     stats = LiveStats()

@@ -15,6 +15,8 @@ from asyncload.stats.metrics import Summary
 from asyncload.stats.summary import MAX_NAMES, OTHER_NAMES, SummaryFold
 from tests.stats.feeds import header, job, ledger, records, request
 
+pytestmark = pytest.mark.slow
+
 
 def folded(*feed):
     fold = SummaryFold()
@@ -46,7 +48,7 @@ def test_a_replayed_log_and_a_watched_run_give_the_same_numbers(feed):
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(records, max_size=60))
-def test_totals_are_the_sum_of_the_rows_and_every_account_adds_up(feed):
+def test_totals_are_the_sum_of_the_rows_and_all_job_counters_add_up(feed):
     summary = folded(*feed).summary()
     rows = summary.requests_by_name
     assert summary.requests.count == sum(row.count for row in rows)

@@ -1,10 +1,10 @@
 """What the simulated service does with one job, drawn before it does it.
 
-A job's :class:`Script` is a list of steps that a worker carries out in order.
+A job's :class:`Script` is a list of actions that a worker carries out in order.
 It is drawn from the seed and the job's number in order of arrival, each
 choice from its own place in the sequence, so that a seeded run repeats and
 turning one rate up leaves every other choice as it was. A new misbehaviour is
-a new script, or a new kind of step.
+a new script, or a new kind of action.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ class Extra(msgspec.Struct, frozen=True):
     message: StatusMessage | str
 
 
-Step = Emit | Work | Extra
+Action = Emit | Work | Extra
 
 
 class Script(msgspec.Struct, frozen=True):
-    """The steps of one job, its service time in seconds and how it ends."""
+    """The actions of one job, its service time in seconds and how it ends."""
 
-    steps: tuple[Step, ...]
+    actions: tuple[Action, ...]
     service_time: float
     outcome: str
     """SUCCESS, PARTIAL, FAILED, :data:`STUCK` or :data:`REJECTED`."""
@@ -73,7 +73,7 @@ class Script(msgspec.Struct, frozen=True):
     @property
     def sequence(self) -> tuple[str, ...]:
         """The job's statuses, each once and in order."""
-        return tuple(step.status for step in self.steps if isinstance(step, Emit))
+        return tuple(action.status for action in self.actions if isinstance(action, Emit))
 
 
 def write_script(settings: LocalSettings, number: int, request: ImageRequest) -> Script:
@@ -99,13 +99,13 @@ def write_script(settings: LocalSettings, number: int, request: ImageRequest) ->
         # An error right after STARTED: no work is done, and both say so.
         failed = Emit(FAILED, copies=copies[2] + 1)
         return Script((started, *extras, failed), 0.0, FAILED, replayed)
-    steps: tuple[Step, ...] = (started, Emit(IN_PROGRESS, copies=copies[1], held=held[1]))
+    actions: tuple[Action, ...] = (started, Emit(IN_PROGRESS, copies=copies[1], held=held[1]))
     # The extras come before the end of the job, so that whoever waits for the
     # last job of a run has met them.
-    steps += (*extras, Work(service_time))
+    actions += (*extras, Work(service_time))
     if stuck:
-        return Script(steps, service_time, STUCK)
-    return Script((*steps, Emit(outcome, copies=copies[2])), service_time, outcome, replayed)
+        return Script(actions, service_time, STUCK)
+    return Script((*actions, Emit(outcome, copies=copies[2])), service_time, outcome, replayed)
 
 
 def _extras(settings: LocalSettings, request: ImageRequest, rng: random.Random) -> list[Extra]:

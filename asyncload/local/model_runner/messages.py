@@ -1,4 +1,4 @@
-"""The words spoken with ModelRunner's clients: requests read, status messages written."""
+"""Messages exchanged with ModelRunner's clients: requests read, status messages written."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ import msgspec
 from anyio.streams.memory import MemoryObjectSendStream
 from botocore.exceptions import ClientError
 
-from asyncload.local.ground_truth import RejectedTruth, TruthLog
+from asyncload.local.ground_truth import GroundTruthLog, RejectedTruth
 from asyncload.local.model_runner.behaviour import REJECTED, Script, write_script
 from asyncload.local.model_runner.messages import ImageRequest, InvalidRequestError, parse_request
 from asyncload.local.model_runner.publisher import BATCH, Batches
@@ -52,7 +52,7 @@ class Job(msgspec.Struct, frozen=True):
     script: Script
 
 
-class Intake:
+class Receiver:
     """Receives requests and hands them, as jobs, to ``jobs``."""
 
     def __init__(
@@ -61,13 +61,13 @@ class Intake:
         clients: Clients,
         resources: Resources,
         jobs: MemoryObjectSendStream[Job],
-        truth: TruthLog,
+        ground_truth: GroundTruthLog,
     ) -> None:
         self._settings = settings
         self._clients = clients
         self._resources = resources
         self._jobs = jobs
-        self._truth = truth
+        self._ground_truth = ground_truth
         self._deletes = Batches("delete request", self._delete)
         self._arrived = 0
         self._room = LOOKAHEAD
@@ -171,7 +171,7 @@ class Intake:
     async def _reject(
         self, message: dict[str, Any], received: float, reason: str, request: ImageRequest | None
     ) -> None:
-        self._truth.write(
+        self._ground_truth.write(
             RejectedTruth(
                 message_id=message["MessageId"],
                 received=received,

@@ -3,7 +3,7 @@
 Requests come from the request queue (:mod:`asyncload.local.model_runner.receiver`); a fixed
 number of workers carry out each job's script (:mod:`asyncload.local.model_runner.behaviour`)
 and publish its statuses to an SNS topic, whose subscriber is the status
-queue. What was really done goes to the truth log.
+queue. What was really done goes to the ground-truth log.
 """
 
 from __future__ import annotations
@@ -22,12 +22,18 @@ from typing import Any, Final
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from asyncload.local.ground_truth import ExtraTruth, JobTruth, ReplayTruth, StuckTruth, TruthLog
+from asyncload.local.ground_truth import (
+    ExtraTruth,
+    GroundTruthLog,
+    JobTruth,
+    ReplayTruth,
+    StuckTruth,
+)
 from asyncload.local.imagery import make_images
 from asyncload.local.model_runner.behaviour import STUCK, Emit, Extra, Work
 from asyncload.local.model_runner.messages import STARTED, StatusMessage, job_status
 from asyncload.local.model_runner.publisher import Batches, Outgoing
-from asyncload.local.model_runner.receiver import Intake, Job
+from asyncload.local.model_runner.receiver import Job, Receiver
 from asyncload.local.sagemaker.async_worker import AsyncEndpoints
 from asyncload.local.settings import LocalSettings
 from asyncload.local.stack.protocol import ACCOUNT_ID, ModelRunnerOrder, Ready, Resources, encode
@@ -43,18 +49,18 @@ async def serve(order: ModelRunnerOrder) -> None:
     stop = anyio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     images = make_images(None, order.settings.seed, order.settings.images)
-    with TruthLog(Path(order.truth_log)) as truth:
+    with GroundTruthLog(Path(order.truth_log)) as ground_truth:
         async with open_clients(order.endpoint_url, order.region) as clients:
             resources = await create_resources(clients, images, ACCOUNT_ID)
-            service = ModelRunner(order.settings, clients, resources, truth)
-            endpoints = AsyncEndpoints(order.settings, clients, resources, truth)
-            _say_ready(resources)
+            service = ModelRunner(order.settings, clients, resources, ground_truth)
+            endpoints = AsyncEndpoints(order.settings, clients, resources, ground_truth)
+            _report_ready(resources)
             async with anyio.create_task_group() as services:
                 services.start_soon(service.run, stop)
                 services.start_soon(endpoints.run, stop)
 
 
-def _say_ready(resources: Resources) -> None:
+def _report_ready(resources: Resources) -> None:
     """Answer the parent, once; whatever is printed later goes to the log."""
     sys.stdout.buffer.write(encode(Ready(resources)))
     sys.stdout.flush()
@@ -62,15 +68,19 @@ def _say_ready(resources: Resources) -> None:
 
 
 class ModelRunner:
-    """The service: an intake, workers, and two outlets for messages."""
+    """The service: a receiver, workers, and two outlets for messages."""
 
     def __init__(
-        self, settings: LocalSettings, clients: Clients, resources: Resources, truth: TruthLog
+        self,
+        settings: LocalSettings,
+        clients: Clients,
+        resources: Resources,
+        ground_truth: GroundTruthLog,
     ) -> None:
         self._settings = settings
         self._clients = clients
         self._resources = resources
-        self._truth = truth
+        self._ground_truth = ground_truth
         self._topic = Batches("publish status", self._publish)
         self._queue = Batches("send unreadable message", self._send)
         self._ended: OrderedDict[str, tuple[str, ...]] = OrderedDict()
@@ -79,22 +89,24 @@ class ModelRunner:
     async def run(self, stop: anyio.Event) -> None:
         """Work until ``stop``; what is being published then is finished and written down."""
         arrived, waiting = anyio.create_memory_object_stream[Job](math.inf)
-        intake = Intake(self._settings, self._clients, self._resources, arrived, self._truth)
+        receiver = Receiver(
+            self._settings, self._clients, self._resources, arrived, self._ground_truth
+        )
         async with anyio.create_task_group() as outlets:
             outlets.start_soon(self._topic.run)
             outlets.start_soon(self._queue.run)
             async with arrived, waiting, anyio.create_task_group() as work:
-                work.start_soon(intake.run)
+                work.start_soon(receiver.run)
                 for _ in range(self._settings.workers):
-                    work.start_soon(self._work, waiting, intake)
+                    work.start_soon(self._work, waiting, receiver)
                 await stop.wait()
                 work.cancel_scope.cancel()
             outlets.cancel_scope.cancel()
 
-    async def _work(self, waiting: MemoryObjectReceiveStream[Job], intake: Intake) -> None:
+    async def _work(self, waiting: MemoryObjectReceiveStream[Job], receiver: Receiver) -> None:
         """Be one worker."""
         async for job in waiting:
-            intake.taken()
+            receiver.taken()
             await self._process(job)
 
     async def _process(self, job: Job) -> None:
@@ -108,26 +120,26 @@ class ModelRunner:
         await self._replay(job, statuses)
 
     async def _carry_out(self, job: Job) -> None:
-        course = _Course(job, self._topic)
+        job_run = _JobRun(job, self._topic)
         extras: list[tuple[Extra, Outgoing]] = []
-        for step in job.script.steps:
-            match step:
+        for action in job.script.actions:
+            match action:
                 case Emit():
-                    course.emit(step)
+                    job_run.emit(action)
                 case Extra(message=str(body)):
-                    extras.append((step, self._queue.put({"MessageBody": body})))
+                    extras.append((action, self._queue.put({"MessageBody": body})))
                 case Extra(message=StatusMessage() as message):
-                    extras.append((step, self._topic.put(_notification(message))))
+                    extras.append((action, self._topic.put(_notification(message))))
                 case Work():
-                    await course.work(step.seconds)
-        course.release()
+                    await job_run.work(action.seconds)
+        job_run.release()
         with anyio.CancelScope(shield=True):
             for _, outgoing in extras:
                 await outgoing.done.wait()
-            await course.done()
+            await job_run.done()
             for extra, outgoing in extras:
-                self._truth.write(_extra_truth(job, extra, outgoing))
-            self._truth.write(course.truth())
+                self._ground_truth.write(_extra_truth(job, extra, outgoing))
+            self._ground_truth.write(job_run.ground_truth())
         if job.script.outcome != STUCK:
             self._ended[job.request.job_id] = job.script.sequence
             if len(self._ended) > _REMEMBERED_JOBS:
@@ -135,12 +147,12 @@ class ModelRunner:
 
     async def _replay(self, job: Job, statuses: Sequence[str]) -> None:
         """Publish all statuses of a job that has ended again; no work is done for that."""
-        course = _Course(job, self._topic)
+        job_run = _JobRun(job, self._topic)
         for status in statuses:
-            course.emit(Emit(status))
+            job_run.emit(Emit(status))
         with anyio.CancelScope(shield=True):
-            await course.done()
-            self._truth.write(course.replay())
+            await job_run.done()
+            self._ground_truth.write(job_run.replay())
 
     async def _publish(self, entries: list[dict[str, Any]]) -> list[str]:
         answer = await self._clients.sns.publish_batch(
@@ -155,7 +167,7 @@ class ModelRunner:
         return [entry["Id"] for entry in answer.get("Failed", ())]
 
 
-class _Course:
+class _JobRun:
     """One job on its way through a worker: what it has published and what is held back."""
 
     def __init__(self, job: Job, topic: Batches) -> None:
@@ -165,22 +177,22 @@ class _Course:
         self._held: list[Emit] = []
         self.published: list[tuple[str, Outgoing]] = []
 
-    def emit(self, step: Emit) -> None:
+    def emit(self, action: Emit) -> None:
         """Publish a status, and after it those held back, the last one first; or hold it back."""
-        self._held.append(step)
-        if not step.held:
+        self._held.append(action)
+        if not action.held:
             self.release()
 
     def release(self) -> None:
         """Publish what is held back, the last one first."""
         while self._held:
-            step = self._held.pop()
+            action = self._held.pop()
             seconds = time.time() - self._begun
             request = self._job.request
-            message = job_status(request.job_id, request.image_url, step.status, seconds)
-            for _ in range(step.copies):
+            message = job_status(request.job_id, request.image_url, action.status, seconds)
+            for _ in range(action.copies):
                 outgoing = self._topic.put(_notification(message))
-                self.published.append((step.status, outgoing))
+                self.published.append((action.status, outgoing))
 
     async def work(self, seconds: float) -> None:
         """Wait until ``seconds`` after STARTED was published, or was to be when it is held."""
@@ -202,7 +214,7 @@ class _Course:
         for _, outgoing in self.published:
             await outgoing.done.wait()
 
-    def truth(self) -> JobTruth | StuckTruth:
+    def ground_truth(self) -> JobTruth | StuckTruth:
         """Say what was done, once everything is published."""
         job = self._job
         first = dict(reversed(self.published))
@@ -248,11 +260,11 @@ def _notification(message: StatusMessage) -> dict[str, Any]:
 
 
 def _extra_truth(job: Job, extra: Extra, outgoing: Outgoing) -> ExtraTruth:
-    truth = ExtraTruth(
+    ground_truth = ExtraTruth(
         kind=extra.kind, number=job.number, sent=outgoing.sent, published=outgoing.published
     )
     if isinstance(extra.message, StatusMessage):
-        truth.job_id = extra.message.attributes["job_id"]
+        ground_truth.job_id = extra.message.attributes["job_id"]
     else:
-        truth.body = extra.message
-    return truth
+        ground_truth.body = extra.message
+    return ground_truth

@@ -61,8 +61,8 @@ class ModelServer(Processes):
         with anyio.move_on_after(START_LIMIT):
             line = await child.answer()
         if not line.endswith(b"\n"):
-            words = child.last_words() or "it left no message"
-            raise TargetError(f"the simulated model server did not start: {words}")
+            tail = child.stderr_tail() or "it left no message"
+            raise TargetError(f"the simulated model server did not start: {tail}")
         self.url = f"http://{HOST}:{decode(line, Listening).port}"
 
 

@@ -1,4 +1,4 @@
-"""Asynchronous inference of the embedded stack: requests, and the words of its notifications.
+"""Asynchronous inference of the embedded stack: requests and notifications.
 
 A request is accepted at once and goes to a queue of the service's own, where
 :mod:`asyncload.local.sagemaker.async_worker` takes it up.
@@ -105,10 +105,10 @@ def notification(
     invocation: Invocation, *, region: str, finished: float, reason: str | None
 ) -> dict[str, Any]:
     """What is published at the end of an inference; ``reason`` of one that failed."""
-    told: dict[str, Any] = {
+    body: dict[str, Any] = {
         "awsRegion": region,
-        "eventTime": _written(finished),
-        "receivedTime": _written(invocation.received),
+        "eventTime": _format_time(finished),
+        "receivedTime": _format_time(invocation.received),
         "invocationStatus": "Completed" if reason is None else "Failed",
         "requestParameters": {
             "contentType": invocation.content_type,
@@ -122,10 +122,10 @@ def notification(
     }
     if reason is None:
         output = location_of(output_key(invocation.inference_id))
-        told["responseParameters"] = {"contentType": JSON, "outputLocation": output}
+        body["responseParameters"] = {"contentType": JSON, "outputLocation": output}
     else:
-        told["failureReason"] = reason
-    return told
+        body["failureReason"] = reason
+    return body
 
 
 def foreign_invocation(rng: random.Random, now: float) -> Invocation:
@@ -141,7 +141,7 @@ def foreign_invocation(rng: random.Random, now: float) -> Invocation:
     )
 
 
-def _written(at: float) -> str:
+def _format_time(at: float) -> str:
     """``2022-01-25T22:46:00.608Z``: cut to milliseconds."""
     whole = dt.datetime.fromtimestamp(int(at * 1000) / 1000, dt.UTC)
     return whole.isoformat(timespec="milliseconds").replace("+00:00", "Z")

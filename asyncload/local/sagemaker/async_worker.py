@@ -3,7 +3,7 @@
 Requests come from the service's own queue. Each endpoint has workers of its own: one takes
 an inference up, reads its input from S3, works for its service time, writes the output to
 S3 and has its end published to one of two SNS topics, to which the queue of notifications
-is subscribed. What was really done goes to the truth log.
+is subscribed. What was really done goes to the ground-truth log.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import anyio
 import msgspec
 from botocore.exceptions import ClientError
 
-from asyncload.local.ground_truth import ExtraTruth, InferenceTruth, TruthLog
+from asyncload.local.ground_truth import ExtraTruth, GroundTruthLog, InferenceTruth
 from asyncload.local.model_runner.behaviour import draw_service_time
 from asyncload.local.model_runner.messages import FAILED, SUCCESS, unreadable_body
 from asyncload.local.model_runner.publisher import BATCH, Batches, Outgoing
@@ -88,13 +88,17 @@ class AsyncEndpoints:
     """All endpoints that are in service."""
 
     def __init__(
-        self, settings: LocalSettings, clients: Clients, resources: Resources, truth: TruthLog
+        self,
+        settings: LocalSettings,
+        clients: Clients,
+        resources: Resources,
+        ground_truth: GroundTruthLog,
     ) -> None:
         self._settings = settings.async_inference
         self._seed = settings.seed
         self._clients = clients
         self._resources = resources
-        self._truth = truth
+        self._ground_truth = ground_truth
         self._region = resources.inference_success_topic_arn.split(":")[3]
         self._arrived = 0
         success, error = resources.inference_success_topic_arn, resources.inference_error_topic_arn
@@ -178,8 +182,8 @@ class AsyncEndpoints:
             return f"ModelError: Invocation timed out after {invocation.timeout} seconds"
         if script.fails:
             return MODEL_FAILED
-        told = {"endpoint": invocation.endpoint, "input_bytes": len(content)}
-        await self._write(output_key(invocation.inference_id), msgspec.json.encode(told))
+        body = {"endpoint": invocation.endpoint, "input_bytes": len(content)}
+        await self._write(output_key(invocation.inference_id), msgspec.json.encode(body))
         return None
 
     async def _finish(self, task: _Task, begun: float, reason: str | None) -> None:
@@ -194,11 +198,11 @@ class AsyncEndpoints:
             await one.done.wait()
         if outgoing:
             published = outgoing[0].published
-        for extra, truth in extras:
-            truth.sent, truth.published = extra.sent, extra.published
-            self._truth.write(truth)
+        for extra, ground_truth in extras:
+            ground_truth.sent, ground_truth.published = extra.sent, extra.published
+            self._ground_truth.write(ground_truth)
         status = FAILED if reason is not None else SUCCESS
-        self._truth.write(
+        self._ground_truth.write(
             InferenceTruth(
                 number=task.number,
                 job_id=invocation.inference_id,
@@ -218,25 +222,25 @@ class AsyncEndpoints:
     def _extras(self, task: _Task) -> list[tuple[Outgoing, ExtraTruth]]:
         """Send the messages beside the notification: before it, so that they are met in time."""
         script, found = task.script, []
-        truth = ExtraTruth(kind="unreadable", number=task.number, sent=0.0, published=0.0)
+        ground_truth = ExtraTruth(kind="unreadable", number=task.number, sent=0.0, published=0.0)
         if script.unreadable is not None:
-            truth.body = script.unreadable
-            found.append((self._queue.put({"MessageBody": script.unreadable}), truth))
+            ground_truth.body = script.unreadable
+            found.append((self._queue.put({"MessageBody": script.unreadable}), ground_truth))
         if script.foreign is not None:
-            told = ExtraTruth(
+            extra = ExtraTruth(
                 kind="foreign",
                 number=task.number,
                 sent=0.0,
                 published=0.0,
                 job_id=script.foreign.inference_id,
             )
-            found.append((self._publish(script.foreign, time.time(), None), told))
+            found.append((self._publish(script.foreign, time.time(), None), extra))
         return found
 
     def _publish(self, invocation: Invocation, finished: float, reason: str | None) -> Outgoing:
-        told = notification(invocation, region=self._region, finished=finished, reason=reason)
+        body = notification(invocation, region=self._region, finished=finished, reason=reason)
         outlet = self._completed if reason is None else self._failed
-        return outlet.put({"Message": msgspec.json.encode(told).decode()})
+        return outlet.put({"Message": msgspec.json.encode(body).decode()})
 
     # -- AWS -------------------------------------------------------------------
 
@@ -248,11 +252,11 @@ class AsyncEndpoints:
             async with answer["Body"] as body:
                 content: bytes = await body.read()
         except Exception as problem:
-            said = str(problem)
+            message = str(problem)
             if isinstance(problem, ClientError):
                 error = problem.response["Error"]
-                said = f"{error.get('Code')}: {error.get('Message')}"
-            raise _NoInputError(f"ClientError: Failed to download {location}: {said}") from None
+                message = f"{error.get('Code')}: {error.get('Message')}"
+            raise _NoInputError(f"ClientError: Failed to download {location}: {message}") from None
         return content
 
     async def _write(self, key: str, content: bytes) -> None:

@@ -37,7 +37,7 @@ Status = Literal[
     "UpdateRollbackFailed",
 ]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=100)]
-Order = Literal["Ascending", "Descending"]
+SortOrder = Literal["Ascending", "Descending"]
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -77,7 +77,7 @@ class _Parameters(
 class _ListEndpointConfigs(_Parameters, frozen=True, kw_only=True):
     name_contains: str = ""
     sort_by: Literal["Name", "CreationTime"] = "CreationTime"
-    sort_order: Order = "Descending"
+    sort_order: SortOrder = "Descending"
     max_results: Limit = 10
     next_token: str = ""
 

@@ -107,9 +107,9 @@ class SageMakerRuntime:
         await _sleep_until(done)
         if fails:
             raise self._model_error(endpoint)
-        told = _told(request, endpoint) | {"service_time": round(done - start, 6)}
+        content = _echo(request, endpoint) | {"service_time": round(done - start, 6)}
         headers = _headers(request) | {"content-type": JSON}
-        return Answer(200, headers, msgspec.json.encode(told))
+        return Answer(200, headers, msgspec.json.encode(content))
 
     async def _stream(self, request: Request, endpoint: Endpoint) -> Answer:
         """InvokeEndpointWithResponseStream."""
@@ -169,10 +169,10 @@ def _lines(index: int, number: int) -> bytes:
 def _events(index: int, number: int) -> bytes:
     """A part of a chat completion: one token, and at the end what OpenAI's API ends with."""
     choice = {"index": 0, "delta": {"content": f"token{index} "}}
-    told = _event({"object": "chat.completion.chunk", "choices": [choice]})
+    content = _event({"object": "chat.completion.chunk", "choices": [choice]})
     if index == number:
-        told += _event({"choices": [], "usage": {"completion_tokens": number}}) + _DONE
-    return told
+        content += _event({"choices": [], "usage": {"completion_tokens": number}}) + _DONE
+    return content
 
 
 _DONE: Final = b"data: [DONE]\n\n"
@@ -193,7 +193,7 @@ def _check(request: Request) -> None:
         raise Refused(400, "ValidationError", f"Could not find variant {variant}.")
 
 
-def _told(request: Request, endpoint: Endpoint) -> dict[str, Any]:
+def _echo(request: Request, endpoint: Endpoint) -> dict[str, Any]:
     """What an answer tells of its request."""
     return {
         "endpoint": endpoint.name,

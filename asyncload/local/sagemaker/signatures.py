@@ -146,8 +146,8 @@ def _check_signed(request: Request, signed: list[str]) -> None:
         raise _wrong(f"'{gone[0]}' is a 'SignedHeader', and the request has no such header.")
     if signed != sorted(signed):
         raise _wrong("'SignedHeaders' are not in order.")
-    told = request.headers.get("x-amz-content-sha256")
-    if told is not None and told != hashlib.sha256(request.body).hexdigest():
+    digest = request.headers.get("x-amz-content-sha256")
+    if digest is not None and digest != hashlib.sha256(request.body).hexdigest():
         raise _wrong("'x-amz-content-sha256' is not the hash of the body.")
 
 
@@ -158,18 +158,18 @@ def _check_clock(stamp: str, date: str, now: float) -> None:
         raise _wrong(f"Date must be in ISO-8601 'basic format'. Got '{stamp}'.") from None
     if not stamp.startswith(date):
         raise _wrong(f"Date in Credential scope does not match YYYYMMDD from '{stamp}'.")
-    here = _written(now)
+    here = _format_time(now)
     if at < now - SKEW:
-        limit = _written(now - SKEW)
+        limit = _format_time(now - SKEW)
         raise _wrong(f"Signature expired: {stamp} is now earlier than {limit} ({here} - 5 min.)")
     if at > now + SKEW:
-        limit = _written(now + SKEW)
+        limit = _format_time(now + SKEW)
         raise _wrong(
             f"Signature not yet current: {stamp} is still later than {limit} ({here} + 5 min.)"
         )
 
 
-def _written(at: float) -> str:
+def _format_time(at: float) -> str:
     return time.strftime(_STAMP, time.gmtime(at))
 
 

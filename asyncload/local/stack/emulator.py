@@ -98,8 +98,8 @@ class _Emulator:
                 break
         target = _target(scope)
         if target.startswith(TARGET):
-            status, told = self._sagemaker.answer(target.removeprefix(TARGET), _content(body))
-            await _send(send, status, told)
+            status, content = self._sagemaker.answer(target.removeprefix(TARGET), _content(body))
+            await _send(send, status, content)
             return
         answer: asyncio.Future[None]
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):

@@ -34,18 +34,18 @@ _INHERITED: Final = (
     "PYTHONPYCACHEPREFIX",
     "TZ",
 )
-_LAST_LINES: Final = 3
+_TAIL_LINES: Final = 3
 
 
 class Child:
     """A running child. Its stdin is a pipe that ends with this process."""
 
     def __init__(
-        self, role: str, process: asyncio.subprocess.Process, lifeline: int, log: Path
+        self, role: str, process: asyncio.subprocess.Process, parent_pipe: int, log: Path
     ) -> None:
         self.role = role
         self._process = process
-        self._lifeline = lifeline
+        self._parent_pipe = parent_pipe
         self._log = log
 
     @classmethod
@@ -66,7 +66,7 @@ class Child:
         # The child imports what this process would import, wherever it came
         # from, and nothing that happens to lie in the current directory (-P).
         path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
-        reading, lifeline = os.pipe()
+        reading, parent_pipe = os.pipe()
         try:
             with log.open("wb") as stderr:
                 process = await asyncio.create_subprocess_exec(
@@ -80,13 +80,13 @@ class Child:
                     start_new_session=True,  # out of reach of the terminal's Ctrl-C
                 )
         except BaseException:
-            os.close(lifeline)
+            os.close(parent_pipe)
             raise
         finally:
             os.close(reading)
         with suppress(BrokenPipeError):  # a child that is dead already is found out by waiting
-            os.write(lifeline, encode(order))
-        return cls(role, process, lifeline, log)
+            os.write(parent_pipe, encode(order))
+        return cls(role, process, parent_pipe, log)
 
     @property
     def pid(self) -> int:
@@ -102,11 +102,11 @@ class Child:
         """Wait for the end of the child; returns its exit code."""
         return await self._process.wait()
 
-    def last_words(self) -> str:
-        """Return the last lines of its log, as one."""
+    def stderr_tail(self) -> str:
+        """Return the last lines of its stderr, as one."""
         with suppress(OSError):
             lines = self._log.read_text(errors="replace").strip().splitlines()
-            return " / ".join(line.strip() for line in lines[-_LAST_LINES:])
+            return " / ".join(line.strip() for line in lines[-_TAIL_LINES:])
         return ""
 
     async def end(self) -> None:
@@ -115,7 +115,7 @@ class Child:
             self._process.send_signal(signal.SIGTERM)
         with anyio.move_on_after(GRACE):
             await self._process.wait()
-        os.close(self._lifeline)
+        os.close(self._parent_pipe)
         with anyio.move_on_after(GRACE):
             await self._process.wait()
         if self._process.returncode is None:

@@ -45,7 +45,7 @@ _NAMES: Final = {EMULATOR: "the emulator", MODEL_RUNNER: "the simulated ModelRun
 class LocalStack(Processes):
     """An async context manager: the stack is up inside it.
 
-    ``directory`` takes the logs of the children and the truth log; without it
+    ``directory`` takes the logs of the children and the ground-truth log; without it
     they lie in a temporary directory that is removed at the end. ``port``
     defaults to a free one. Entering raises :class:`TargetError` when the
     stack cannot start, and :class:`ConfigError` for a file or port that
@@ -103,7 +103,7 @@ class LocalStack(Processes):
         finally:
             for task in waiting:
                 task.cancel()
-        raise _obituary(waiting[done.pop()])
+        raise _exit_error(waiting[done.pop()])
 
     async def _start(self, scratch: Path) -> None:
         if importlib.util.find_spec("ministack") is None:
@@ -145,7 +145,7 @@ class LocalStack(Processes):
         self._resources = await self._wait_until_ready(emulator, model_runner)
 
     def _prepare_files(self, scratch: Path) -> Path:
-        """Make way for the truth log; returns the directory for the children's logs."""
+        """Make way for the ground-truth log; returns the directory for the children's logs."""
         directory = _create(self._directory or scratch)
         self.truth_log = directory / "truth.jsonl"
         if self.settings.truth_log is not None:
@@ -156,7 +156,7 @@ class LocalStack(Processes):
             self.truth_log.touch()
         except OSError as problem:
             raise ConfigError(
-                f"the truth log cannot be written to {self.truth_log}: {problem.strerror}; "
+                f"the ground-truth log cannot be written to {self.truth_log}: {problem.strerror}; "
                 "choose another file"
             ) from None
         return directory
@@ -170,14 +170,14 @@ class LocalStack(Processes):
                 (answer, death), timeout=START_LIMIT, return_when=asyncio.FIRST_COMPLETED
             )
             if death.done():
-                raise _obituary(emulator)
+                raise _exit_error(emulator)
             if not answer.done():
                 raise TargetError(
                     f"the embedded stack was not ready within {START_LIMIT:g} s: "
-                    f"{emulator.last_words() or model_runner.last_words() or 'no word from it'}"
+                    f"{emulator.stderr_tail() or model_runner.stderr_tail() or 'it left no message'}"
                 )
             if not answer.result().endswith(b"\n"):
-                raise _obituary(model_runner)
+                raise _exit_error(model_runner)
             return decode(answer.result(), Ready).resources
         finally:
             answer.cancel()
@@ -257,6 +257,6 @@ def _model_runner_environment(scratch: Path) -> dict[str, str]:
     }
 
 
-def _obituary(child: Child) -> TargetError:
-    words = child.last_words() or "it left no message"
-    return TargetError(f"{_NAMES[child.role]} of the embedded stack ended unexpectedly: {words}")
+def _exit_error(child: Child) -> TargetError:
+    tail = child.stderr_tail() or "it left no message"
+    return TargetError(f"{_NAMES[child.role]} of the embedded stack ended unexpectedly: {tail}")

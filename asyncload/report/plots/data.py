@@ -140,15 +140,15 @@ def _part(
     requests, jobs, levels, streams = frames
     mine = tuple(known[name] for name in names if name in known)
     models = {load.model for load in mine}
-    told = len(mine) == len(names)
+    complete = len(mine) == len(names)
     return Part(
         scenario,
         requests,
         jobs,
         levels,
         streams,
-        loads=mine if told else (),
-        model=models.pop() if told and len(models) == 1 else None,
+        loads=mine if complete else (),
+        model=models.pop() if complete and len(models) == 1 else None,
     )
 
 

@@ -9,7 +9,7 @@ from :mod:`asyncload.report.plots.series` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +27,8 @@ from asyncload.report.plots.bins import Array, Bins
 from asyncload.report.plots.data import Part, Run, run_of
 from asyncload.report.plots.hosts import MONITORING, monitoring, system
 from asyncload.report.plots.latency import crosses, dots, request_latency
+from asyncload.report.plots.load_stages import step_latency, step_throughput
 from asyncload.report.plots.series import UNSPLIT, JobLatency, Percentiles, Points
-from asyncload.report.plots.steps import step_latency, step_throughput
 from asyncload.report.plots.streams import streams
 from asyncload.report.plots.style import Stroke
 
@@ -73,17 +73,31 @@ def plot_log(
     no job and no sample of a host, and :class:`ConfigError` for an unknown format or a folder
     that cannot be written.
     """
-    if format not in FORMATS:
-        raise ConfigError(f"the format {format!r} is unknown; choose {' or '.join(FORMATS)}")
+    check_format(format)
     run = run_of(read_columns(path, progress=progress))
-    out_dir = Path(out_dir)
-    written = []
+    return write_graphs(run, draw(run), Path(out_dir), format)
+
+
+def check_format(form: str) -> None:
+    """Refuse a format that graphs cannot be paths in. Raises :class:`ConfigError`."""
+    if form not in FORMATS:
+        raise ConfigError(f"the format {form!r} is unknown; choose {' or '.join(FORMATS)}")
+
+
+def write_graphs(
+    run: Run,
+    graphs: Iterable[tuple[str, Figure]],
+    out_dir: Path,
+    format: str,  # noqa: A002 -- as above
+) -> list[Path]:
+    """Write the graphs of ``run``, and delete those of another run, as :func:`plot_log` does."""
+    paths = []
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
-        for name, fig in _graphs(run):
-            written.append(out_dir / f"{name}.{format}")
-            fig.savefig(written[-1], format=format, dpi=style.DPI)
-        drawn = {path.stem for path in written}
+        for name, fig in graphs:
+            paths.append(out_dir / f"{name}.{format}")
+            fig.savefig(paths[-1], format=format, dpi=style.DPI)
+        drawn = {path.stem for path in paths}
         for older in _ours(out_dir, run):
             if older.stem not in drawn:
                 older.unlink(missing_ok=True)
@@ -91,10 +105,10 @@ def plot_log(
         raise ConfigError(
             f"cannot write graphs to {out_dir}: {problem.strerror}; choose another folder"
         ) from None
-    return written
+    return paths
 
 
-def _graphs(run: Run) -> Iterator[tuple[str, Figure]]:
+def draw(run: Run) -> Iterator[tuple[str, Figure]]:
     """Draw one graph after the other, so that only one is held at a time."""
     if not run.sent:
         yield from monitoring(run)

@@ -1,4 +1,4 @@
-"""The graph of streamed answers: the first token, the gaps between tokens, and tokens per second."""
+"""The graph of streamed answers: the first token, the gaps between chunks, and tokens per second."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _rate(frame: pl.DataFrame, part: Part, run: Run, what: str) -> tuple[Array, 
 
 
 def streams(run: Run) -> Figure | None:
-    """Time to the first token, gap between tokens, and tokens per second, over time."""
+    """Time to the first token, gap between chunks, and tokens per second, over time."""
     drawn = streams_of(run)
     if not drawn:
         return None
@@ -107,7 +107,7 @@ def streams(run: Run) -> Figure | None:
         handles = _times(first, one.first, unit, f"first {what}, from due", "highest")
         title = style.panel_name(part, run)
         style.legend(first, title, [*handles, *style.mark_notes(first, run, unit)])
-        handles = _times(gap, one.gap, unit, f"mean gap of {what}s", "longest single gap")
+        handles = _times(gap, one.gap, unit, "mean gap of chunks", "longest single gap")
         style.legend(gap, None, [*handles, *style.mark_notes(gap, run, unit)])
         line = style.draw(rate, one.times / unit, one.rate, Stroke(style.GREEN), f"{what}s")
         style.count_axis(rate, f"{what}s per second")

@@ -119,22 +119,22 @@ def _plain(ax: Axes) -> None:
 
 def _subtitle(run: Run) -> str:
     header = run.header
-    words = []
+    parts = []
     if header is not None:
         try:
             start = dt.datetime.fromisoformat(header.started_at).astimezone(dt.UTC)
-            words.append(f"{start:%Y-%m-%d %H:%M:%S} UTC")
+            parts.append(f"{start:%Y-%m-%d %H:%M:%S} UTC")
         except ValueError:
-            words.append(printable(header.started_at, 30))
-    words.append(duration(run.span))
+            parts.append(printable(header.started_at, 30))
+    parts.append(duration(run.span))
     if header is not None and run.sent:
-        words.append(f"seed {header.seed}")
+        parts.append(f"seed {header.seed}")
     if not run.finished:
-        words.append("run not finished")
+        parts.append("run not finished")
     if run.skipped:
         lines = "line" if run.skipped == 1 else "lines"
-        words.append(f"{run.skipped:,} {lines} of the log skipped")
-    return "  ·  ".join(words)
+        parts.append(f"{run.skipped:,} {lines} of the log skipped")
+    return "  ·  ".join(parts)
 
 
 def duration(seconds: float) -> str:

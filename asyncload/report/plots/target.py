@@ -128,17 +128,17 @@ def _end(load: Load, samples: pl.DataFrame) -> float | None:
     if load.shape is None or load.duration is None:
         return None
     samples = samples.filter(pl.col("t") < load.duration).drop_nulls()
-    times, told = samples["t"].to_numpy(), samples["target"].to_numpy()
+    times, recorded = samples["t"].to_numpy(), samples["target"].to_numpy()
     if not times.size:
         return load.duration
     near = np.stack([times - _SAMPLE_ERROR, times, times + _SAMPLE_ERROR])
     levels = load.level(np.maximum(near, 0.0))
     slack = 1e-6 * float(levels.max())
-    wrong = (told < levels.min(axis=0) - slack) | (told > levels.max(axis=0) + slack)
+    wrong = (recorded < levels.min(axis=0) - slack) | (recorded > levels.max(axis=0) + slack)
     if not wrong.any():
         return load.duration
     first = int(np.argmax(wrong))
-    return float(times[first]) if times[first] > 0 and not told[first:].any() else None
+    return float(times[first]) if times[first] > 0 and not recorded[first:].any() else None
 
 
 def from_samples(times: Array, levels: Array) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""The account of a run's jobs in words, for the final table."""
+"""The job counters of a run as text, for the final table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from asyncload.stats.metrics import JobMetrics, JobTotals
 
 
 def equation(jobs: JobMetrics) -> Text:
-    """Write the account of the jobs: submitted = succeeded + … ."""
+    """Write the equation of the job counters: submitted = succeeded + … ."""
     parts = [
         (getattr(jobs, counter), label(counter), outcome.style)
         for counter, outcome in OUTCOMES.items()
@@ -22,7 +22,7 @@ def equation(jobs: JobMetrics) -> Text:
     return _sum(jobs.submitted, "submitted", parts)
 
 
-def fates(jobs: JobTotals) -> Text:
+def give_up_reasons(jobs: JobTotals) -> Text:
     """Write what is known of the jobs that were given up."""
     parts = [(getattr(jobs, counter), reason.text, "red") for counter, reason in REASONS.items()]
     return _sum(jobs.given_up, "given up", parts)

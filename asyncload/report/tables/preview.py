@@ -19,7 +19,7 @@ from asyncload.stats import units
 from asyncload.transport.aws.session import environment_endpoint
 from asyncload.transport.error_text import hide_secrets
 from asyncload.users.base_url import LOCAL
-from asyncload.users.setting_lookup import Setting
+from asyncload.users.settings_source import Setting
 
 HEIGHT: Final = 5
 """Lines of a shape's graph."""

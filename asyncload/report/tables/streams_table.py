@@ -39,7 +39,7 @@ def print_streams(
     if len(streams) > 1:
         rows.append(_row(Text("all", "bold"), total, counts_tokens=counts_tokens))
     what = "token" if counts_tokens else "chunk"
-    aside = f"first {what} from when each was due; gap from one {what} to the next"
+    aside = f"first {what} from when each was due; gap from one chunk to the next"
     console.print()
     console.print(Text("Streams", "bold").append(f"  {aside}", "not bold dim"))
     left = ["chunks", *(["tokens", "rate"] if counts_tokens else []), *_FIRST]

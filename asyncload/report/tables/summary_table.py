@@ -15,9 +15,9 @@ from rich.text import Text
 from asyncload.records.outcomes import REASONS, add_up
 from asyncload.report.tables.conclusion import conclusion
 from asyncload.report.tables.hosts_table import print_hosts
-from asyncload.report.tables.jobs_table import beside, equation, fates
+from asyncload.report.tables.jobs_table import beside, equation, give_up_reasons
 from asyncload.report.tables.layout import Row, fitted, indented, plain_table, print_rows, shortened
-from asyncload.report.tables.steps_table import print_steps
+from asyncload.report.tables.load_stages_table import print_load_stages
 from asyncload.report.tables.streams_table import print_streams
 from asyncload.stats import units
 from asyncload.stats.metrics import (
@@ -64,7 +64,7 @@ def print_summary(
         print_streams(summary, console, label=_label, most=MAX_ROWS)
     else:
         console.print(Text("No request was sent.", "bold"))
-    print_steps(summary.steps, console)
+    print_load_stages(summary.steps, console)
     if summary.jobs.submitted:
         _print_jobs(summary, console)
     if any(host.gpus or not host.generator for host in summary.hosts):
@@ -131,7 +131,7 @@ def _print_jobs(summary: Summary, console: Console) -> None:
         indented(more, console)
     indented(equation(jobs), console)
     if add_up(jobs, REASONS):
-        indented(fates(jobs), console)
+        indented(give_up_reasons(jobs), console)
     if jobs.latency.count:
         _print_stages(jobs, console)
     given_up = jobs.latency.beyond
@@ -258,8 +258,8 @@ def _print_thresholds(thresholds: Sequence[ThresholdResult], console: Console) -
     for result in thresholds:
         style = "green" if result.passed else "bold red"
         mark = Text("✓" if result.passed else "✗", style)
-        told = {"", result.measured, f"it is {result.measured}"}
-        reason = Text("" if result.reason in told else result.reason, "red")
+        repeated = {"", result.measured, f"it is {result.measured}"}
+        reason = Text("" if result.reason in repeated else result.reason, "red")
         table.add_row(mark, Text(result.text), Text(result.measured, style), reason)
     console.print(table)
 

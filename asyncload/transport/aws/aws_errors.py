@@ -1,4 +1,4 @@
-"""Errors of AWS services, the same as the SDK lane raises.
+"""Errors of AWS services, the same as the SDK backend raises.
 
 botocore's own parser and its exception classes made from the service model do
 the work: errors are rare, and so nothing can differ. Import late: botocore.
@@ -25,7 +25,7 @@ class ErrorDecoder:
 
         ``exceptions`` are the exception classes of an SDK client
         (``client.exceptions``), so that one ``except`` clause serves both
-        lanes; left out, classes of the same names are made.
+        backends; left out, classes of the same names are made.
         """
         loaded = botocore.loaders.create_loader().load_service_model(service, "service-2")
         self._model = botocore.model.ServiceModel(loaded, service)

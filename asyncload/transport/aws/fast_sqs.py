@@ -1,4 +1,4 @@
-"""SQS queues through the fast lane."""
+"""SQS queues through the fast backend."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from asyncload.transport.queue import LONG_POLL
 
 
 class FastSqsQueue:
-    """A :class:`~asyncload.transport.queue.MessageQueue` on the fast lane.
+    """A :class:`~asyncload.transport.queue.MessageQueue` with the fast backend.
 
     With ``batch_linger`` (seconds) messages are sent in batches of up to ten:
     one that is full goes at once, one that is not after at most that time.

@@ -1,4 +1,4 @@
-"""Calls to AWS services through the fast lane: signed with our own SigV4, measured, never retried."""
+"""Calls to AWS services through the fast backend: signed with our own SigV4, measured, never retried."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from asyncload.transport.aws.aws_errors import ErrorDecoder
 
 TIMEOUTS: Final = Timeouts(connect=10, first_byte=70, total=300)
-"""Those of the SDK lane: the first byte of a long poll takes 20 s."""
+"""Those of the SDK backend: the first byte of a long poll takes 20 s."""
 
 
 class FastService:
@@ -81,7 +81,7 @@ class FastService:
         return Operation(self, self._http, name, prepared, template, fill=fill)
 
     def error(self, response: Response, operation: str) -> Exception:
-        """The exception the SDK lane would raise for ``response``; learns of a wrong clock."""
+        """The exception the SDK backend would raise for ``response``; learns of a wrong clock."""
         problem: Any = self._errors.decode(response, operation)
         code = str(problem.response.get("Error", {}).get("Code", ""))
         self._signer.correct_clock(code, response.headers.get("date"))
@@ -121,7 +121,7 @@ class Operation:
     ) -> Response:
         """Call it and return the answer, recorded by ``recorder`` where there is one.
 
-        Raises what the SDK lane raises for an answer that is an error, and
+        Raises what the SDK backend raises for an answer that is an error, and
         TransportError when there is none.
         """
         if recorder is None:

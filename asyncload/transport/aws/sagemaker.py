@@ -1,4 +1,4 @@
-"""SageMaker Runtime through the fast lane: InvokeEndpoint, its streamed form, and InvokeEndpointAsync."""
+"""SageMaker Runtime through the fast backend: InvokeEndpoint, its streamed form, and InvokeEndpointAsync."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def invocation(
 
 
 async def runtime(aws: Aws, http: HttpClient) -> FastService:
-    """SageMaker Runtime on the fast lane. Raises ConfigError where there are no credentials."""
+    """SageMaker Runtime with the fast backend. Raises ConfigError where there are no credentials."""
     return await FastService.of(aws, http, SERVICE)
 
 

@@ -1,4 +1,4 @@
-"""AWS sessions and clients of the SDK lane (aiobotocore).
+"""AWS sessions and clients of the SDK backend (aiobotocore).
 
 Clients are made once per service and shared by all users: a client costs a
 tenth of a second of CPU to build. Load goes through clients that never
@@ -209,7 +209,7 @@ class Aws:
             ) from None
 
     async def credentials(self) -> CredentialProvider:
-        """Credentials for the fast lane, kept fresh. Raises :class:`ConfigError` without any."""
+        """Credentials for the fast backend, kept fresh. Raises :class:`ConfigError` without any."""
         if self._provider is None:
             if self._credentials is not None:
                 self._provider = CredentialProvider.fixed(*self._credentials)

@@ -1,4 +1,4 @@
-"""SQS queues through the SDK lane."""
+"""SQS queues through the SDK backend."""
 
 from __future__ import annotations
 

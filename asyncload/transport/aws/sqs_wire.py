@@ -114,7 +114,7 @@ def decode_sent(body: bytes) -> str:
 def decode_sent_batch(body: bytes, count: int) -> list[str | BatchFailure]:
     """Return for each of ``count`` entries its message id, or why it failed.
 
-    An entry the answer does not mention has failed: its fate is unknown.
+    An entry the answer does not mention has failed: nothing is known of it.
     Raises ProtocolError.
     """
     answer = _decode(body, "SendMessageBatch")

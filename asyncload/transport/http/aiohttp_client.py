@@ -1,6 +1,6 @@
-"""HTTP through aiohttp, for what the fast lane does not do: redirects and compression.
+"""HTTP through aiohttp, for what the fast backend does not do: redirects and compression.
 
-Chosen by ``client: aiohttp``. Requests are prepared by the fast lane's client,
+Chosen by ``client: aiohttp``. Requests are prepared by the fast backend's client,
 so both take the same options, and records look the same.
 """
 
@@ -119,11 +119,11 @@ class AiohttpClient:
         from yarl import URL
 
         assert self._session is not None, "the client has not been entered"
-        assert not lines, "signed requests go through the fast lane"
+        assert not lines, "signed requests go through the fast backend"
         assert isinstance(prepared, AiohttpRequest)
         limits = timeouts or Timeouts()
         timing = Timing(self._clock())
-        url = URL(prepared.url, encoded=True)  # as the fast lane sends it: %2F is no slash
+        url = URL(prepared.url, encoded=True)  # as the fast backend sends it: %2F is no slash
         host = url.authority
         try:
             async with _within(limits.first_byte, host, "first byte"):
@@ -188,7 +188,7 @@ def _late(host: str, phase: Phase) -> RequestTimeout:
 
 
 def _translated(problem: Exception, host: str, timing: Timing) -> TransportError:
-    """The fast lane's error for aiohttp's."""
+    """The fast backend's error for aiohttp's."""
     import aiohttp
 
     error: TransportError

@@ -1,4 +1,4 @@
-"""The HTTP client of the fast lane.
+"""The HTTP client of the fast backend.
 
 :meth:`HttpClient.request` is the plain form. :meth:`HttpClient.prepare` and
 :meth:`HttpClient.send` are the fast one: the head is encoded once, and each

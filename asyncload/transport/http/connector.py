@@ -244,10 +244,10 @@ async def _open_through(
         head, end, rest = answer.partition(b"\r\n\r\n")
         status = head[9:12]
         if not end or rest or not head.startswith(b"HTTP/1.") or not status.startswith(b"2"):
-            said = head.partition(b"\r\n")[0][:100].decode("latin-1") or "nothing"
+            first_line = head.partition(b"\r\n")[0][:100].decode("latin-1") or "nothing"
             raise ConnectFailed(
                 f"The proxy {proxy.host}:{proxy.port} opened no tunnel to {target.where}; "
-                f"it answered {said!r}."
+                f"it answered {first_line!r}."
             )
         assert target.tls is not None
         protocol = factory()

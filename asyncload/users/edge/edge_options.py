@@ -9,7 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from asyncload.plan.duration import Duration
-from asyncload.stats.steps import DEFAULT_RATE
+from asyncload.stats.load_stages import DEFAULT_RATE
 from asyncload.users.base_url import LOCAL, check_base_url
 
 _SMALLEST, _LARGEST = 32, 4096

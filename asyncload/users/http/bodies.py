@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
-from asyncload.users.http.http_options import PartOptions, StepOptions
+from asyncload.users.http.http_options import ChainedRequestOptions, PartOptions
 from asyncload.users.templates.compiled import TemplateError, has_places
 from asyncload.users.templates.functions import as_json, text_of
 from asyncload.users.templates.tables import read_bytes
@@ -34,7 +34,11 @@ _OCTETS: Final = "application/octet-stream"
 
 
 def body_of(
-    request: StepOptions, compiler: Compiler | None, *, key: str, find: Callable[[str], Path]
+    request: ChainedRequestOptions,
+    compiler: Compiler | None,
+    *,
+    key: str,
+    find: Callable[[str], Path],
 ) -> tuple[Part, str | None]:
     """Compile the body of a request, and tell its content type where that is clear.
 
@@ -113,8 +117,8 @@ def _multipart(
 ) -> tuple[Part, str]:
     """Compile a body of ``multipart/form-data`` (RFC 7578)."""
     # The same config gives the same bytes: the boundary comes from what is sent.
-    told = repr(fields).encode()
-    boundary = f"asyncload-{hashlib.sha256(told).hexdigest()[:24]}"
+    content = repr(fields).encode()
+    boundary = f"asyncload-{hashlib.sha256(content).hexdigest()[:24]}"
     pieces: list[Part] = []
     for name, field in fields.items():
         pieces.append(

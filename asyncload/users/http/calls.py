@@ -1,23 +1,37 @@
-"""HTTP requests of a user, through the fast lane, recorded."""
+"""HTTP requests of a user, through the fast backend, recorded."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any, Final, TypedDict, Unpack
 
 import msgspec
 
+from asyncload.errors import ConfigError
 from asyncload.transport.http.client import HttpClient, PreparedRequest
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Response
 from asyncload.transport.measure import Recorder
+from asyncload.users.base_url import check_base_url
+from asyncload.users.http.paths import Parameters, joined, usual_name, with_parameters
 from asyncload.users.http.streaming import READERS, StreamKind, send_listening
 
 REMEMBERED: Final = 1024
 """Prepared heads each user keeps; a head costs more to make than to send."""
 _JSON: Final = {"Content-Type": "application/json"}
+
+
+class CallOptions(TypedDict, total=False):
+    """Options of :meth:`UserHttp.request`."""
+
+    params: Parameters | None
+    headers: Mapping[str, str] | None
+    json: Any
+    body: bytes | str
+    name: str | None
+    timeouts: Timeouts | None
+    stream: StreamKind | None
 
 
 class UserHttp:
@@ -28,18 +42,36 @@ class UserHttp:
     :class:`~asyncload.transport.http.http_errors.TransportError`, recorded too.
     """
 
-    __slots__ = ("_client", "_prepared", "_recorder")
+    __slots__ = ("_base_url", "_client", "_prepared", "_recorder")
 
-    def __init__(self, client: HttpClient, recorder: Recorder) -> None:
+    def __init__(self, client: HttpClient, recorder: Recorder, base_url: str = "") -> None:
         self._client = client
         self._recorder = recorder
+        self._base_url = base_url
         self._prepared: OrderedDict[Any, tuple[PreparedRequest, str]] = OrderedDict()
 
-    async def get(self, url: str, **options: Any) -> Response:
+    @property
+    def base_url(self) -> str:
+        """What stands before every path that is given in place of a URL; ``""`` if nothing does.
+
+        Set it to send to another place from then on. Raises :class:`ConfigError`.
+        """
+        return self._base_url
+
+    @base_url.setter
+    def base_url(self, url: str) -> None:
+        try:
+            check_base_url("base_url", url)
+        except ValueError as problem:
+            raise ConfigError(str(problem)) from None
+        self._base_url = url
+        self._prepared.clear()
+
+    async def get(self, url: str, **options: Unpack[CallOptions]) -> Response:
         """Send a GET; options as in :meth:`request`."""
         return await self.request("GET", url, **options)
 
-    async def post(self, url: str, **options: Any) -> Response:
+    async def post(self, url: str, **options: Unpack[CallOptions]) -> Response:
         """Send a POST; options as in :meth:`request`."""
         return await self.request("POST", url, **options)
 
@@ -48,6 +80,7 @@ class UserHttp:
         method: str,
         url: str,
         *,
+        params: Parameters | None = None,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
         body: bytes | str = b"",
@@ -57,11 +90,15 @@ class UserHttp:
     ) -> Response:
         """Send one request and return its answer.
 
-        ``json`` is encoded and wins over ``body``; ``name`` is what the
-        request is called in the report, method and path if left out.
+        ``url`` may be a path, which is appended to :attr:`base_url`; ``params``
+        come behind it, encoded. ``json`` is encoded and wins over ``body``;
+        ``name`` is what the request is called in the report, method and path
+        if left out, with ``{id}`` for each segment of the path that is an id.
         ``stream`` has the chunks of the answer timed while they come in; one
         that ends too early is recorded as failed.
         """
+        if params:
+            url = with_parameters(url, params)
         if json is not None:
             body = msgspec.json.encode(json)
         elif isinstance(body, str):
@@ -95,8 +132,8 @@ class UserHttp:
         if found is None:
             given = {**(_JSON if is_json else {}), **(headers or {})}
             found = (
-                self._client.prepare(method, url, given),
-                f"{method} {urlsplit(url).path or '/'}",
+                self._client.prepare(method, joined(self._base_url, url), given),
+                usual_name(method, url),
             )
             self._prepared[key] = found
             if len(self._prepared) > REMEMBERED:

@@ -116,19 +116,19 @@ def unexpected_status(response: Response, good: frozenset[int] | None) -> str:
 
     What was expected is said where the status alone does not tell what is wrong.
     """
-    said = f"HTTP {response.status} {response.reason}".rstrip()
+    status = f"HTTP {response.status} {response.reason}".rstrip()
     if good is None or (response.status >= 400 and max(good) < 400):
-        return said
-    return f"{said}, not {_written(good)}"
+        return status
+    return f"{status}, not {_format_statuses(good)}"
 
 
 @cache
-def _written(good: frozenset[int]) -> str:
-    """Write statuses in words: ``2xx``, ``200 or 404``."""
+def _format_statuses(good: frozenset[int]) -> str:
+    """Write statuses for a message: ``2xx``, ``200 or 404``."""
     whole = [first for first in range(100, 600, 100) if good >= set(range(first, first + 100))]
-    words = [f"{first // 100}xx" for first in whole]
-    words += [str(status) for status in sorted(good) if status // 100 * 100 not in whole]
-    *others, last = words
+    parts = [f"{first // 100}xx" for first in whole]
+    parts += [str(status) for status in sorted(good) if status // 100 * 100 not in whole]
+    *others, last = parts
     return f"{', '.join(others)} or {last}" if others else last
 
 
@@ -185,13 +185,13 @@ def judge(
                 document = response.json()
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 return _not_json(response)
-            for path, steps, condition in checks:
-                found = find(document, steps)
+            for path, segments, condition in checks:
+                found = find(document, segments)
                 wrong = "is missing" if found is MISSING else condition(found, scope)
                 if wrong is not None:
                     return f"{path} {wrong}"
-            for name, steps in places.items():
-                found = find(document, steps)
+            for name, segments in places.items():
+                found = find(document, segments)
                 if found is MISSING:
                     return f"the answer has no {capture[name]} to capture"
                 scope.captured[name] = found

@@ -16,7 +16,7 @@ from asyncload.transport.http.client import Body, HttpClient, PreparedRequest
 from asyncload.transport.http.tls import TlsSettings
 from asyncload.users.http.bodies import body_of
 from asyncload.users.http.checks import ExpectOptions, Judge, good_statuses, judge
-from asyncload.users.http.http_options import HttpOptions, RequestOptions, StepOptions
+from asyncload.users.http.http_options import ChainedRequestOptions, HttpOptions, RequestOptions
 from asyncload.users.http.streaming import READERS, StreamReader
 from asyncload.users.templates.compiled import Maker, TemplateError, has_places
 from asyncload.users.templates.functions import FUNCTIONS, text_of
@@ -43,7 +43,7 @@ Make = Callable[[Any], tuple[PreparedRequest, Body]]
 _RESERVED: Final = frozenset({"env", "row", *FUNCTIONS})
 
 
-class Step(msgspec.Struct, frozen=True):
+class CompiledRequest(msgspec.Struct, frozen=True):
     """One request of an iteration, ready to be made for a scope."""
 
     name: str
@@ -63,7 +63,7 @@ class Call(msgspec.Struct, frozen=True):
     body: Body
     good: frozenset[int] | None
     """Statuses that count as answered well; ``None`` for all below 400."""
-    steps: tuple[Step, ...]
+    requests: tuple[CompiledRequest, ...]
     """Where there is more to it."""
     uses_rows: bool
 
@@ -97,35 +97,35 @@ class CallMaker:
         Raises :class:`ConfigError` that names the key.
         """
         captured: frozenset[str] = frozenset()
-        steps = []
+        requests = []
         uses_rows = False
         for index, (wanted, name) in enumerate(zip([request, *request.then], names, strict=True)):
             where = f"{key}.then.{index - 1}" if index else key
             compiler = self._compiler(wanted, captured)
             self._check_names(wanted, key=where)
             try:
-                steps.append(self._step(wanted, name, compiler, key=where))
+                requests.append(self._compile(wanted, name, compiler, key=where))
             except TemplateError as problem:
                 raise ConfigError(f"{where}: {problem}") from None
             captured |= wanted.capture.keys()
             uses_rows = uses_rows or (compiler is not None and compiler.uses_rows)
-        fixed = steps[0].fixed if _looks_at_status_only(request) else None
+        fixed = requests[0].fixed if _looks_at_status_only(request) else None
         return Call(
-            name=steps[0].name,
+            name=requests[0].name,
             prepared=None if fixed is None else fixed[0],
             body=b"" if fixed is None else fixed[1],
             good=good_statuses(request.expect),
-            steps=() if fixed is not None else tuple(steps),
+            requests=() if fixed is not None else tuple(requests),
             uses_rows=uses_rows,
         )
 
-    def _step(
-        self, request: StepOptions, name: str, compiler: Compiler | None, *, key: str
-    ) -> Step:
+    def _compile(
+        self, request: ChainedRequestOptions, name: str, compiler: Compiler | None, *, key: str
+    ) -> CompiledRequest:
         body, content_type = body_of(request, compiler, key=key, find=self._find)
         headers = self._headers(request, content_type, key=key)
         make, fixed = self._make(request, headers, body, compiler, key=key)
-        return Step(
+        return CompiledRequest(
             name=name,
             make=make,
             fixed=fixed,
@@ -135,7 +135,7 @@ class CallMaker:
 
     def _make(
         self,
-        request: StepOptions,
+        request: ChainedRequestOptions,
         headers: Mapping[str, str],
         body: Part,
         compiler: Compiler | None,
@@ -169,7 +169,7 @@ class CallMaker:
         return (lambda scope: (fill([value(scope) for value in values]), body(scope))), None
 
     def _headers(
-        self, request: StepOptions, content_type: str | None, *, key: str
+        self, request: ChainedRequestOptions, content_type: str | None, *, key: str
     ) -> dict[str, str]:
         """Give the headers of a request; its own win over those of all requests."""
         own = {name.lower() for name in request.headers}
@@ -188,7 +188,9 @@ class CallMaker:
             headers["Content-Type"] = content_type
         return headers
 
-    def _compiler(self, request: StepOptions, captured: frozenset[str]) -> Compiler | None:
+    def _compiler(
+        self, request: ChainedRequestOptions, captured: frozenset[str]
+    ) -> Compiler | None:
         """Make a compiler where there is something to compile: it needs jinja2."""
         shared = self._options.headers.values()
         if not any(has_places(text) for text in (*shared, *(text for _, text in request.texts()))):
@@ -197,7 +199,7 @@ class CallMaker:
 
         return Compiler(self._table, find=self._find, captured=captured)
 
-    def _check_names(self, request: StepOptions, *, key: str) -> None:
+    def _check_names(self, request: ChainedRequestOptions, *, key: str) -> None:
         """Refuse captures whose names mean something else already."""
         columns = self._table.names if self._table is not None else ()
         for name in request.capture:

@@ -33,7 +33,7 @@ class PartOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise ValueError("file or value is needed, and not both; give one of them")
 
 
-class StepOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ChainedRequestOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One request. At most one of ``json``, ``body``, ``file`` and ``multipart``."""
 
     path: str = "/"
@@ -112,7 +112,7 @@ def check_path(path: str) -> None:
     """Refuse a path that would become a part of the host's name, which it is appended to.
 
     One that is a place alone is taken as a whole, and gets its slash; within more text a place is
-    one step of the path, and its slashes are encoded. Raises ValueError that names the key.
+    one segment of the path, and its slashes are encoded. Raises ValueError that names the key.
     """
     if path and path[0] not in "/?" and sole_place(read(path)) is None:
         shown = hide_secrets(path)
@@ -144,11 +144,11 @@ def texts_in(key: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from texts_in(key, inner)
 
 
-class RequestOptions(StepOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class RequestOptions(ChainedRequestOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One of ``requests``: what an iteration is, with the requests that follow in it."""
 
     weight: float = 1.0
-    then: list[StepOptions] = []
+    then: list[ChainedRequestOptions] = []
     """Requests sent after this one, each when the one before it was answered well."""
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""``kind: http``: weighted requests from the config, over the fast lane or aiohttp."""
+"""``kind: http``: weighted requests from the config, through the fast backend or aiohttp."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asyncload.transport.http.pool import Timeouts
 from asyncload.users.base_url import LOCAL
 from asyncload.users.edge.edge_options import SimulatedOptions
 from asyncload.users.http.checks import unexpected_status
-from asyncload.users.http.compile import Call, CallMaker, Step
+from asyncload.users.http.compile import Call, CallMaker, CompiledRequest
 from asyncload.users.http.http_options import HttpOptions
 from asyncload.users.http.names import names_of
 from asyncload.users.http.streaming import send_listening
@@ -100,24 +100,24 @@ class HttpUser(TemplateUser):
                 measurement.fail(unexpected_status(response, chosen.good))
 
     async def _carry_out(self, chosen: Call) -> None:
-        """Send the steps of a call until one fails."""
+        """Send the requests of a call until one fails."""
         if chosen.uses_rows:
             self.take_row()
         self.captured = {}
-        for step in chosen.steps:
-            if not await self._send(step):
+        for request in chosen.requests:
+            if not await self._send(request):
                 return
 
-    async def _send(self, step: Step) -> bool:
+    async def _send(self, request: CompiledRequest) -> bool:
         """Send one request; whether it was answered well."""
         shared = self._calls
         try:
-            prepared, body = step.make(self)
+            prepared, body = request.make(self)
         except Exception as problem:  # what a template does is its author's business
-            self.cannot_make(step.name, problem)
+            self.cannot_make(request.name, problem)
             return False
-        with self.recorder.measure(step.name) as measurement:
-            if step.reader is None:
+        with self.recorder.measure(request.name) as measurement:
+            if request.reader is None:
                 response = await shared.client.send(prepared, body, b"", shared.timeouts)
                 cut = None
             else:
@@ -126,11 +126,11 @@ class HttpUser(TemplateUser):
                     prepared,
                     body,
                     shared.timeouts,
-                    reader=step.reader(),
+                    reader=request.reader(),
                     measurement=measurement,
                 )
             measurement.answered(response)
-            wrong = step.judge(response, self) or cut
+            wrong = request.judge(response, self) or cut
             if wrong is not None:
                 measurement.fail(wrong)
         return wrong is None

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-Steps = tuple[str | int, ...]
+Segments = tuple[str | int, ...]
 
-_STEP: Final = re.compile(
+_SEGMENT: Final = re.compile(
     r"\.(?P<name>[^\W\d][\w-]*)"
     r"|\[\s*(?P<index>0|-?[1-9]\d{0,8})\s*\]"
     r"|\[\s*'(?P<single>(?:[^'\\]|\\.)*)'\s*\]"
@@ -31,41 +31,41 @@ class _Missing:
 MISSING: Final = _Missing()
 
 
-def parse_path(text: str) -> Steps:
-    """Read a path into its steps: names of members, and indexes (from the end when negative).
+def parse_path(text: str) -> Segments:
+    """Read a path into its segments: names of members, and indexes (from the end when negative).
 
     ``$`` alone is the whole document. Raises ValueError with a sentence.
     """
     if not text.startswith("$"):
         raise _malformed(text)
-    steps: list[str | int] = []
+    segments: list[str | int] = []
     at = 1
     while at < len(text):
-        step = _STEP.match(text, at)
-        if step is None:
+        segment = _SEGMENT.match(text, at)
+        if segment is None:
             raise _malformed(text)
-        at = step.end()
-        if step["index"] is not None:
-            steps.append(int(step["index"]))
-        elif step["name"] is not None:
-            steps.append(step["name"])
+        at = segment.end()
+        if segment["index"] is not None:
+            segments.append(int(segment["index"]))
+        elif segment["name"] is not None:
+            segments.append(segment["name"])
         else:
-            quoted = step["single"] if step["single"] is not None else step["double"]
-            steps.append(_ESCAPED.sub(r"\1", quoted))
-    return tuple(steps)
+            quoted = segment["single"] if segment["single"] is not None else segment["double"]
+            segments.append(_ESCAPED.sub(r"\1", quoted))
+    return tuple(segments)
 
 
-def find(document: Any, steps: Steps) -> Any:
-    """Find the value at ``steps``; :data:`MISSING` when there is none."""
-    for step in steps:
-        if isinstance(step, int):
-            if not isinstance(document, list) or not -len(document) <= step < len(document):
+def find(document: Any, segments: Segments) -> Any:
+    """Find the value at ``segments``; :data:`MISSING` when there is none."""
+    for segment in segments:
+        if isinstance(segment, int):
+            if not isinstance(document, list) or not -len(document) <= segment < len(document):
                 return MISSING
-            document = document[step]
+            document = document[segment]
         else:
-            if not isinstance(document, dict) or step not in document:
+            if not isinstance(document, dict) or segment not in document:
                 return MISSING
-            document = document[step]
+            document = document[segment]
     return document
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from asyncload.transport.error_text import hide_secrets
-from asyncload.users.http.http_options import RequestOptions, StepOptions
+from asyncload.users.http.http_options import ChainedRequestOptions, RequestOptions
 from asyncload.users.templates.functions import text_of
 
 _PLACE_OR_QUERY: Final = re.compile(r"\{\{.*?\}\}|(?P<query>\?)", re.DOTALL)
@@ -19,31 +19,31 @@ def names_of(requests: Sequence[RequestOptions]) -> list[list[str]]:
     One without a name is called by method and path. Where that does not tell two of them apart and
     their queries do, the queries belong to the names.
     """
-    steps = [[request, *request.then] for request in requests]
+    chains = [[request, *request.then] for request in requests]
     queries: dict[str, set[str]] = {}
-    for one in (step for row in steps for step in row if step.name is None):
+    for one in (request for row in chains for request in row if request.name is None):
         queries.setdefault(_short(one), set()).add(_query(one))
 
-    def name(step: StepOptions) -> str:
-        if step.name is not None:
-            return step.name
-        short = _short(step)
-        query = _query(step) if len(queries[short]) > 1 else ""
+    def name(request: ChainedRequestOptions) -> str:
+        if request.name is not None:
+            return request.name
+        short = _short(request)
+        query = _query(request) if len(queries[short]) > 1 else ""
         return f"{short}?{query}" if query else short
 
-    return [[name(step) for step in row] for row in steps]
+    return [[name(request) for request in row] for row in chains]
 
 
-def _short(step: StepOptions) -> str:
-    path, _ = _split(step.path)
-    return f"{step.method.upper()} {path or '/'}"
+def _short(request: ChainedRequestOptions) -> str:
+    path, _ = _split(request.path)
+    return f"{request.method.upper()} {path or '/'}"
 
 
-def _query(step: StepOptions) -> str:
+def _query(request: ChainedRequestOptions) -> str:
     """Give the query as the config has it, without its secrets."""
-    _, query = _split(step.path)
+    _, query = _split(request.path)
     given = [query] if query else []
-    for name, value in step.query.items():
+    for name, value in request.query.items():
         given += [
             f"{name}={text_of(one)}" for one in (value if isinstance(value, list) else [value])
         ]

@@ -46,7 +46,7 @@ class StreamReader:
         """Say, after the whole answer, why it is no complete stream; ``None`` when it is."""
         return self._problem
 
-    def told(self) -> Stream:
+    def snapshot(self) -> Stream:
         """Give what the record keeps, at any moment."""
         return Stream(self._chunks, self._first, self._tokens(), self._gaps or None)
 
@@ -247,7 +247,7 @@ async def listened(
             measurement.first_byte = problem.timing.first_byte
         raise
     finally:
-        measurement.stream = reader.told()
+        measurement.stream = reader.snapshot()
 
 
 READERS: Final[Mapping[str, Callable[[], StreamReader]]] = MappingProxyType(

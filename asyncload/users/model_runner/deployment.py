@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from asyncload.errors import ConfigError, TargetError
 from asyncload.users.model_runner.images import parse_s3_url
 from asyncload.users.model_runner.task_definition import TaskDefinition
-from asyncload.users.setting_lookup import Asking, Setting, Surroundings
+from asyncload.users.settings_source import AwsSource, Setting, SettingsSource
 from asyncload.users.user import Setup
 
 REQUEST_QUEUE: Final = "ImageRequestQueue"
@@ -67,20 +67,20 @@ class Deployment:
     def __init__(
         self,
         given: Given,
-        surroundings: Surroundings,
+        source: SettingsSource,
         *,
         key: Callable[[str], str],
         note: Callable[[Setting], None] | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._given = given
-        self._surroundings = surroundings
+        self._source = source
         self._key = key
         self._note = note
         self._environment = environment
         self._found: dict[str, Setting] = {}
         self._definition: TaskDefinition | None = None
-        self._pattern = self._said("task_definition", given.task_definition, PATTERN_IN)
+        self._pattern = self._explicit("task_definition", given.task_definition, PATTERN_IN)
 
     @classmethod
     def of(cls, setup: Setup, given: Given) -> Deployment:
@@ -89,7 +89,7 @@ class Deployment:
         def note(setting: Setting) -> None:
             setup.note("info", f"{setting.name}: {setting.value} ({setting.source})")
 
-        return cls(given, Asking(setup.aws, setup.progress), key=setup.key, note=note)
+        return cls(given, AwsSource(setup.aws, setup.progress), key=setup.key, note=note)
 
     async def request_queue(self) -> Setting:
         """Name or URL of the queue that takes the requests."""
@@ -109,15 +109,15 @@ class Deployment:
 
     def model(self, given: str | None) -> Setting:
         """The model; ``given`` is what the config says, for kinds that have such a key."""
-        said = self._said("model", given, MODEL_IN)
-        return self._keep(said or Setting("model", MODEL, "default", self._key("model")))
+        explicit = self._explicit("model", given, MODEL_IN)
+        return self._keep(explicit or Setting("model", MODEL, "default", self._key("model")))
 
     async def account(self) -> Setting:
         """The account, which the default buckets bear in their names."""
         if "account" in self._found:
             return self._found["account"]
         if not self._asks_ecs:
-            return self._keep(await self._surroundings.account())
+            return self._keep(await self._source.account())
         definition = await self._task_definition()
         if definition is None:
             return self._keep(
@@ -154,18 +154,18 @@ class Deployment:
     async def _place(
         self, name: str, given: str | None, variables: Sequence[str], default: str
     ) -> Setting:
-        said = self._said(name, given, variables)
-        if said is None:
+        explicit = self._explicit(name, given, variables)
+        if explicit is None:
             account = await self.account()
             source = "default" if account.known else f"default; {account.source}"
             url = f"{default}{account.value}"
             return self._keep(Setting(name, url, source, self._key(name), known=account.known))
-        if said.key in variables:
-            url = _bucket_url(said.value, variable=said.key)
-            said = Setting(name, url, said.source, said.key)
-        return self._keep(said)
+        if explicit.key in variables:
+            url = _bucket_url(explicit.value, variable=explicit.key)
+            explicit = Setting(name, url, explicit.source, explicit.key)
+        return self._keep(explicit)
 
-    def _said(self, name: str, given: str | None, variables: Sequence[str]) -> Setting | None:
+    def _explicit(self, name: str, given: str | None, variables: Sequence[str]) -> Setting | None:
         """What the config says, else the first of the variables that is set and not empty."""
         if given is not None:
             return Setting(name, given, "config", self._key(name))
@@ -184,9 +184,7 @@ class Deployment:
         pattern = self._pattern
         assert pattern is not None, "nobody has named a task definition"
         if self._definition is None:
-            self._definition = await self._surroundings.task_definition(
-                pattern.value, key=pattern.key
-            )
+            self._definition = await self._source.task_definition(pattern.value, key=pattern.key)
         return self._definition
 
     def _keep(self, setting: Setting) -> Setting:
@@ -203,7 +201,7 @@ class Deployment:
         if "account" in self._found or self._asks_ecs:
             return await self.account()
         try:
-            account = await self._surroundings.account()
+            account = await self._source.account()
         except TargetError as problem:
             return Setting("account", "", str(problem), known=False)
         return account if account.known else None

@@ -208,13 +208,13 @@ def _reason(problem: Exception) -> str:
             return f"rasterio cannot be used here, {problem}"
         case ConfigError():
             return "it is no image in S3"
-    code, said = error_code(problem) or "", describe(problem)
+    code, message = error_code(problem) or "", describe(problem)
     if code.startswith("AccessDenied") or code in {"403", "Forbidden"}:
-        permission = _PERMISSION.search(said)
+        permission = _PERMISSION.search(message)
         return f"access denied ({permission[0] if permission else code})"
     if code in {"404", "NoSuchKey"}:
         return f"it is not there ({code})"
-    return f"it cannot be fetched, {said}"
+    return f"it cannot be fetched, {message}"
 
 
 async def _list(

@@ -30,7 +30,7 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     task_definition: str | None = None
     """A part of the name of the ECS task definition that knows the queues."""
     client: Literal["fast", "sdk"] = "fast"
-    """The fast lane, or aiobotocore; the same on the wire."""
+    """The fast backend, or aiobotocore; the same on the wire."""
     batch_linger: Duration = Duration(0)
     """How long a job may wait for others to be sent with it, ten at most; 0 sends each alone."""
     job_timeout: Duration = Duration(3600)
@@ -39,7 +39,7 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     def __post_init__(self) -> None:
         if self.client == "sdk" and self.batch_linger:
-            raise ValueError("batch_linger works on the fast lane only; leave out client: sdk")
+            raise ValueError("batch_linger works with the fast backend only; leave out client: sdk")
         if self.job_timeout <= 0:
             raise ValueError("job_timeout is 0; give the time after which a job is given up")
         if self.task_definition == "":

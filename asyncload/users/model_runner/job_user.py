@@ -15,24 +15,24 @@ from asyncload.users.jobs import JobSender, read_statuses
 from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.images import check_bucket
 from asyncload.users.model_runner.job_options import JobOptions, RequestForm
-from asyncload.users.model_runner.orders import Order
-from asyncload.users.setting_lookup import Setting, Surroundings
+from asyncload.users.model_runner.job_spec import JobSpec
+from asyncload.users.settings_source import Setting, SettingsSource
 from asyncload.users.user import Context, Setup
 
 KINESIS_BATCH: Final = 1000
 """Features that ModelRunner puts into one record of a stream."""
 
 
-class Supply(msgspec.Struct):
+class SharedState(msgspec.Struct):
     """What was discovered before the clock started, shared by all users of a scenario."""
 
     requests: MessageQueue
 
 
-class Rotation(Supply):
-    """Orders that all users of a scenario take in turns."""
+class RoundRobin(SharedState):
+    """Jobs that all users of a scenario submit in turn."""
 
-    turns: Iterator[Order]
+    specs: Iterator[JobSpec]
 
 
 class JobUser(JobSender):
@@ -57,27 +57,27 @@ class JobUser(JobSender):
 
     @classmethod
     async def describe_settings(
-        cls, options: Any, surroundings: Surroundings, key: Callable[[str], str]
+        cls, options: Any, source: SettingsSource, key: Callable[[str], str]
     ) -> Sequence[Setting]:
         """Tell of queues, places and account."""
-        return await Deployment(options, surroundings, key=key).everything()
+        return await Deployment(options, source, key=key).everything()
 
-    async def deliver(self, order: Order, job_id: str) -> str | None:
+    async def deliver(self, spec: JobSpec, job_id: str) -> str | None:
         """Send the request to the queue; return the id of its message."""
-        return await self._requests.send(order.request(job_id))
+        return await self._requests.send(spec.request(job_id))
 
-    async def see_through(self, order: Order, attempts: int) -> None:
+    async def see_through(self, spec: JobSpec, attempts: int) -> None:
         """Send a job and wait for its end; one that ends in PARTIAL is sent again.
 
         ``attempts`` counts the first one, too. Each is a job of its own. A
         send that fails ends it all: nobody waits for a job that may not be.
         """
-        job = await self.send(order)
+        job = await self.send(spec)
         first = job.id
         for attempt in range(2, attempts + 1):
             if await self.jobs.wait(job) != "PARTIAL":
                 return
-            job = await self.send(order.again(attempt, first))
+            job = await self.send(spec.again(attempt, first))
         await self.jobs.wait(job)
 
 

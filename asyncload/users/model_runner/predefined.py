@@ -11,8 +11,8 @@ from asyncload.errors import ConfigError
 from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.images import Image, check_bucket, look_at_images, parse_s3_url
 from asyncload.users.model_runner.job_options import Attempts, JobOptions
-from asyncload.users.model_runner.job_user import JobUser, Rotation, open_queues
-from asyncload.users.model_runner.orders import Order, encoded
+from asyncload.users.model_runner.job_spec import JobSpec, encoded
+from asyncload.users.model_runner.job_user import JobUser, RoundRobin, open_queues
 from asyncload.users.user import Context, Setup, task
 from asyncload.users.wait import NO_WAIT
 
@@ -33,26 +33,26 @@ class PredefinedUser(JobUser):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        rotation: Rotation = context.shared
-        self._turns = rotation.turns
+        shared: RoundRobin = context.shared
+        self._specs = shared.specs
 
     @classmethod
-    async def prepare(cls, setup: Setup, options: PredefinedOptions) -> Rotation:
+    async def prepare(cls, setup: Setup, options: PredefinedOptions) -> RoundRobin:
         """Read the file, find the queues, read the headers of the images, once."""
         deployment = Deployment.of(setup, options)
         requests = await _requests(setup, options, deployment)
         queue = await open_queues(setup, options, deployment)
         images = await look_at_images(setup, dict.fromkeys(_image(request) for request in requests))
-        orders = [
-            _order(setup.scenario, options, request, images.get(_image(request)))
+        specs = [
+            _job_spec(setup.scenario, options, request, images.get(_image(request)))
             for request in requests
         ]
-        return Rotation(queue, itertools.cycle(orders))
+        return RoundRobin(queue, itertools.cycle(specs))
 
     @task()
     async def run_job(self) -> None:
         """Send one request and wait for its job."""
-        await self.see_through(next(self._turns), self.options.attempts)
+        await self.see_through(next(self._specs), self.options.attempts)
 
 
 async def _requests(
@@ -94,9 +94,9 @@ def _image(request: dict[str, Any]) -> str:
     return url
 
 
-def _order(
+def _job_spec(
     scenario: str, options: PredefinedOptions, request: dict[str, Any], image: Image | None
-) -> Order:
+) -> JobSpec:
     """What is sent for ``request``: as it stands in the file, but for the name and id of its job."""
     url = _image(request)
     file_name = url.rpartition("/")[2]
@@ -106,7 +106,7 @@ def _order(
         case _:
             name = file_name
     rest = {key: value for key, value in request.items() if key not in {"jobName", "jobId"}}
-    return Order(
+    return JobSpec(
         scenario=scenario,
         name=name,
         image=url,

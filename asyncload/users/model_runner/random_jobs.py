@@ -12,13 +12,13 @@ from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.endpoints import endpoints_in_service
 from asyncload.users.model_runner.images import TIFF_AND_NITF, Image, find_images
 from asyncload.users.model_runner.job_options import Attempts, RequestForm
-from asyncload.users.model_runner.job_user import JobUser, Supply, find_outputs, open_queues
-from asyncload.users.model_runner.orders import Order, order_for
+from asyncload.users.model_runner.job_spec import JobSpec, job_spec_for
+from asyncload.users.model_runner.job_user import JobUser, SharedState, find_outputs, open_queues
 from asyncload.users.user import Context, Setup, task
 from asyncload.users.wait import NO_WAIT
 
-ORDERS: Final = 10_000
-"""Pairs of image and model whose orders are kept, about 1.3 KB each."""
+KEPT_SPECS: Final = 10_000
+"""Pairs of image and model whose job specs are kept, about 1.3 KB each."""
 
 
 class RandomOptions(RequestForm, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -36,12 +36,12 @@ class RandomOptions(RequestForm, frozen=True, forbid_unknown_fields=True, kw_onl
             raise ValueError("models: a name in it is empty; write the endpoint's name")
 
 
-class Pairs(Supply):
-    """Images and models, and the order for any pair of them."""
+class Pairs(SharedState):
+    """Images and models, and the job spec of any pair of them."""
 
     images: Sequence[Image]
     models: Sequence[str]
-    order: Callable[[Image, str], Order]
+    spec: Callable[[Image, str], JobSpec]
 
 
 class RandomUser(JobUser):
@@ -66,9 +66,9 @@ class RandomUser(JobUser):
         place = await deployment.images()
         images = await find_images(setup, place.value, key=place.key, suffixes=TIFF_AND_NITF)
 
-        @functools.lru_cache(maxsize=ORDERS)
-        def order(image: Image, model: str) -> Order:
-            return order_for(
+        @functools.lru_cache(maxsize=KEPT_SPECS)
+        def spec(image: Image, model: str) -> JobSpec:
+            return job_spec_for(
                 setup.scenario,
                 options,
                 image,
@@ -77,11 +77,11 @@ class RandomUser(JobUser):
                 outputs=outputs,
             )
 
-        return Pairs(requests, images, models, order)
+        return Pairs(requests, images, models, spec)
 
     @task()
     async def run_job(self) -> None:
         """Send one random pair and wait for its job."""
         pairs, rng = self._pairs, self.rng
-        order = pairs.order(rng.choice(pairs.images), rng.choice(pairs.models))
-        await self.see_through(order, self.options.attempts)
+        spec = pairs.spec(rng.choice(pairs.images), rng.choice(pairs.models))
+        await self.see_through(spec, self.options.attempts)

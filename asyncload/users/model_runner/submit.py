@@ -12,9 +12,9 @@ from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.endpoints import note_instance_type
 from asyncload.users.model_runner.images import find_images
 from asyncload.users.model_runner.job_options import RequestForm
-from asyncload.users.model_runner.job_user import JobUser, Rotation, find_outputs, open_queues
-from asyncload.users.model_runner.orders import order_for
-from asyncload.users.setting_lookup import Setting, Surroundings
+from asyncload.users.model_runner.job_spec import job_spec_for
+from asyncload.users.model_runner.job_user import JobUser, RoundRobin, find_outputs, open_queues
+from asyncload.users.settings_source import Setting, SettingsSource
 from asyncload.users.user import Context, Setup, task
 from asyncload.users.wait import between
 
@@ -34,19 +34,19 @@ class ModelRunnerUser(JobUser):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        rotation: Rotation = context.shared
-        self._turns = rotation.turns
+        shared: RoundRobin = context.shared
+        self._specs = shared.specs
 
     @classmethod
     async def describe_settings(
-        cls, options: ModelRunnerOptions, surroundings: Surroundings, key: Callable[[str], str]
+        cls, options: ModelRunnerOptions, source: SettingsSource, key: Callable[[str], str]
     ) -> Sequence[Setting]:
         """Tell of queues, places, model and account."""
-        deployment = Deployment(options, surroundings, key=key)
+        deployment = Deployment(options, source, key=key)
         return await deployment.everything(deployment.model(options.model))
 
     @classmethod
-    async def prepare(cls, setup: Setup, options: ModelRunnerOptions) -> Rotation:
+    async def prepare(cls, setup: Setup, options: ModelRunnerOptions) -> RoundRobin:
         """Find the queues, check the bucket, list the images and read their headers, once."""
         deployment = Deployment.of(setup, options)
         model = deployment.model(options.model).value
@@ -54,8 +54,8 @@ class ModelRunnerUser(JobUser):
         outputs = await find_outputs(setup, options, deployment)
         place = await deployment.images()
         images = await find_images(setup, place.value, key=place.key)
-        orders = [
-            order_for(
+        specs = [
+            job_spec_for(
                 setup.scenario,
                 options,
                 image,
@@ -67,9 +67,9 @@ class ModelRunnerUser(JobUser):
         ]
         if options.model_type == "SM_ENDPOINT":
             await note_instance_type(setup, model)
-        return Rotation(requests, itertools.cycle(orders))
+        return RoundRobin(requests, itertools.cycle(specs))
 
     @task()
     async def submit(self) -> None:
         """Send one image request."""
-        await self.send(next(self._turns))
+        await self.send(next(self._specs))

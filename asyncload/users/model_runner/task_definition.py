@@ -61,7 +61,7 @@ class TaskDefinition(msgspec.Struct, frozen=True):
 
     @property
     def source(self) -> str:
-        """In words."""
+        """What messages and tables call it."""
         return f"task definition {self.name}"
 
     def _variables(self, key: str) -> Mapping[str, str]:

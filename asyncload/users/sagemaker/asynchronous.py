@@ -21,15 +21,15 @@ from asyncload.users.jobs import JobSender, read_statuses
 from asyncload.users.sagemaker.async_endpoint import check_subscriptions, topics_of_endpoint
 from asyncload.users.sagemaker.asynchronous_options import AsyncInferenceOptions
 from asyncload.users.sagemaker.inputs import Input, find_inputs
-from asyncload.users.setting_lookup import Setting, Surroundings
-from asyncload.users.templates.rows import Take, random_rows, rows_in_turn
+from asyncload.users.settings_source import Setting, SettingsSource
+from asyncload.users.templates.rows import RowSelector, random_rows, rows_in_turn
 from asyncload.users.user import Context, Setup, task
 
 Invoke = Callable[[str, str], Awaitable[Any]]
 """Submits one inference: its id, and where its input is."""
 
 
-class InferenceOrder(msgspec.Struct, gc=False):
+class InferenceSpec(msgspec.Struct, gc=False):
     """What is the same for every job with one input."""
 
     scenario: str
@@ -47,9 +47,9 @@ class Inferences(msgspec.Struct, frozen=True):
     """What all users of a scenario share."""
 
     invoke: Invoke
-    orders: Sequence[InferenceOrder]
-    take: Take
-    """Picks an order."""
+    specs: Sequence[InferenceSpec]
+    select: RowSelector
+    """Picks a spec."""
 
 
 class AsyncInferenceUser(JobSender):
@@ -87,7 +87,7 @@ class AsyncInferenceUser(JobSender):
     async def describe_settings(
         cls,
         options: AsyncInferenceOptions,
-        surroundings: Surroundings,  # noqa: ARG003 - all is in the config
+        source: SettingsSource,  # noqa: ARG003 - all is in the config
         key: Callable[[str], str],
     ) -> Sequence[Setting]:
         """Tell of endpoint, queue and inputs: all are in the config."""
@@ -106,33 +106,33 @@ class AsyncInferenceUser(JobSender):
             setup, queue, client=options.client, foreign=options.foreign, parse=parse_inference
         )
         count, load = len(inputs), setup.load
-        take = (
+        select = (
             random_rows(count)
             if options.order == "random"
             else rows_in_turn(count, part=load.part, parts=load.parts)
         )
-        orders = [_order(setup.scenario, options, one) for one in inputs]
-        return Inferences(await _invoke(setup, options), orders, take)
+        specs = [_spec(setup.scenario, options, one) for one in inputs]
+        return Inferences(await _invoke(setup, options), specs, select)
 
     @task()
     async def infer(self) -> None:
         """Submit one inference."""
         inferences = self._inferences
-        job = await self.send(inferences.orders[inferences.take(self)])
+        job = await self.send(inferences.specs[inferences.select(self)])
         if self.options.wait_for_result:
             await self.jobs.wait(job)
 
-    async def deliver(self, order: InferenceOrder, job_id: str) -> None:
+    async def deliver(self, spec: InferenceSpec, job_id: str) -> None:
         """Submit it under the id of its job."""
-        await self._inferences.invoke(job_id, order.image)
+        await self._inferences.invoke(job_id, spec.image)
 
 
 def _is_folder(url: str) -> bool:
     return url.endswith("/") or "/" not in url.removeprefix("s3://")
 
 
-def _order(scenario: str, options: AsyncInferenceOptions, one: Input) -> InferenceOrder:
-    return InferenceOrder(
+def _spec(scenario: str, options: AsyncInferenceOptions, one: Input) -> InferenceSpec:
+    return InferenceSpec(
         scenario=scenario,
         name=options.endpoint,
         image=one.url,
@@ -142,7 +142,7 @@ def _order(scenario: str, options: AsyncInferenceOptions, one: Input) -> Inferen
 
 
 async def _invoke(setup: Setup, options: AsyncInferenceOptions) -> Invoke:
-    """What submits an inference, on the lane that the config names."""
+    """What submits an inference, with the backend that the config names."""
     if options.client == "fast":
         return (
             await FastAsyncEndpoint.of(setup.aws, setup.http, options.endpoint, **options.headers)

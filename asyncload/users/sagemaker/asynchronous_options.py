@@ -8,7 +8,7 @@ import msgspec
 
 from asyncload.errors import ConfigError
 from asyncload.plan.duration import Duration
-from asyncload.users.http.http_options import StepOptions
+from asyncload.users.http.http_options import ChainedRequestOptions
 from asyncload.users.model_runner.images import parse_s3_url
 from asyncload.users.sagemaker.realtime_options import check_endpoint_name
 from asyncload.users.templates.rows import DataOptions
@@ -81,9 +81,9 @@ class AsyncInferenceOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
         return DataOptions(file=self.data) if isinstance(self.data, str) else self.data
 
     @property
-    def step(self) -> StepOptions:
+    def request(self) -> ChainedRequestOptions:
         """``json`` or ``body`` as ``kind: http`` knows them. Raises ValueError for a bad template."""
-        return StepOptions(json=self.json, body=self.body)
+        return ChainedRequestOptions(json=self.json, body=self.body)
 
     @property
     def headers(self) -> dict[str, Any]:
@@ -103,8 +103,8 @@ class AsyncInferenceOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     def _check_source(self) -> None:
         given = [key for key in ("input", *PAYLOADS) if self._is_given(key)]
         if len(given) != 1:
-            told = f"{' and '.join(given)} are both given" if given else "nothing is to be sent"
-            raise ValueError(f"{told}; give one of input, {', '.join(PAYLOADS)}")
+            problem = f"{' and '.join(given)} are both given" if given else "nothing is to be sent"
+            raise ValueError(f"{problem}; give one of input, {', '.join(PAYLOADS)}")
         if self.payload is None and self.upload_to is not None:
             raise ValueError(
                 "upload_to is given, and input is in S3 already; leave one of them out"
@@ -116,7 +116,7 @@ class AsyncInferenceOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
             )
         if self.data is not None and self.payload not in {"json", "body"}:
             raise ValueError("data fills the places of json or body; leave it out, or give one")
-        _ = self.step  # looks at its templates
+        _ = self.request  # looks at its templates
         try:
             for key in ("input", "upload_to"):
                 if self._is_given(key):

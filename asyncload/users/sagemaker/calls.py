@@ -19,7 +19,7 @@ from asyncload.users.http.compile import Head
 from asyncload.users.http.streaming import READERS, StreamReader
 from asyncload.users.sagemaker.realtime_options import HEADERS, InvocationOptions
 from asyncload.users.templates.compiled import Maker, TemplateError, has_places
-from asyncload.users.templates.rows import Take, random_rows, rows_in_turn
+from asyncload.users.templates.rows import RowSelector, random_rows, rows_in_turn
 from asyncload.users.templates.tables import Table, find_files, read_bytes
 from asyncload.users.templates.template import IN_HEADER, Form, Part
 from asyncload.users.user import Setup
@@ -133,12 +133,12 @@ class CallMaker:
             operation, values = heads[kind]
             files.append((Sending(operation, content, _hash(content)), values))
         load = self._setup.load
-        take: Take = random_rows(len(files))
+        select: RowSelector = random_rows(len(files))
         if folder.order == "sequential":
-            take = rows_in_turn(len(files), part=load.part, parts=load.parts)
+            select = rows_in_turn(len(files), part=load.part, parts=load.parts)
 
         def make(scope: Any) -> Sending:
-            sending, values = files[take(scope)]
+            sending, values = files[select(scope)]
             return sending._replace(values=_filled(values, scope)) if values else sending
 
         return make

@@ -189,17 +189,17 @@ def _filled(setup: Setup, options: AsyncInferenceOptions) -> Iterator[Payload]:
     """Fill ``json`` or ``body`` with each row, or once where there are none."""
     key = options.payload
     assert key is not None
-    step = options.step
+    request = options.request
     name = "payload.json" if key == "json" else "payload"
     rows = options.rows
     table = None if rows is None else read_data(rows, key=setup.key("data"), find=setup.find)
     try:
         compiler = None
-        if any(has_places(text) for _, text in step.texts()):
+        if any(has_places(text) for _, text in request.texts()):
             from asyncload.users.templates.expressions import Compiler
 
             compiler = Compiler(table, find=setup.find)
-        part, _ = body_of(step, compiler, key=setup.key(key), find=setup.find)
+        part, _ = body_of(request, compiler, key=setup.key(key), find=setup.find)
         if isinstance(part, bytes):
             yield Payload(name, part)
             return

@@ -21,7 +21,7 @@ from asyncload.users.http.streaming import listened
 from asyncload.users.sagemaker.calls import Call, CallMaker, Sending, call_name
 from asyncload.users.sagemaker.realtime_options import SageMakerOptions
 from asyncload.users.sagemaker.streaming import PartReader
-from asyncload.users.setting_lookup import Setting, Surroundings
+from asyncload.users.settings_source import Setting, SettingsSource
 from asyncload.users.templates.templated_user import Rows, TemplateUser, work_of
 from asyncload.users.user import Context, Setup, task
 
@@ -70,7 +70,7 @@ class SageMakerUser(TemplateUser):
     async def describe_settings(
         cls,
         options: SageMakerOptions,
-        surroundings: Surroundings,  # noqa: ARG003 - all is in the config
+        source: SettingsSource,  # noqa: ARG003 - all is in the config
         key: Callable[[str], str],
     ) -> Sequence[Setting]:
         """Tell the endpoint's name."""

@@ -40,7 +40,7 @@ class PartReader(StreamReader):
                 self._parts.append(message.payload)
                 self._inner.feed(message.payload, now)
             elif message.headers.get(":message-type") in {"exception", "error"}:
-                self._problem = _said(message)
+                self._problem = _format_error(message)
                 return
 
     def end(self) -> str | None:
@@ -50,9 +50,9 @@ class PartReader(StreamReader):
             self._problem = "the answer ended in the middle of a part"
         return self._problem or incomplete
 
-    def told(self) -> Stream:
+    def snapshot(self) -> Stream:
         """Give what the record keeps."""
-        return self._inner.told()
+        return self._inner.snapshot()
 
     @property
     def payload(self) -> bytes:
@@ -60,7 +60,7 @@ class PartReader(StreamReader):
         return b"".join(self._parts)
 
 
-def _said(message: Message) -> str:
+def _format_error(message: Message) -> str:
     """Write an exception (JSON) or an error (headers) of the service in one line."""
     headers = message.headers
     if headers[":message-type"] == "error":

@@ -101,9 +101,9 @@ def attempted(make: Maker, scope: Any) -> Any:
     except TemplateError:
         raise
     except Exception as problem:  # what an expression does is its author's business
-        raise TemplateError(said(problem)) from None
+        raise TemplateError(format_problem(problem)) from None
 
 
-def said(problem: Exception) -> str:
+def format_problem(problem: Exception) -> str:
     """Write what went wrong with an expression; a ValueError of ours is a sentence already."""
     return str(problem) if type(problem) is ValueError else describe(problem)

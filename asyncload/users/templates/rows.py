@@ -25,7 +25,7 @@ from asyncload.users.templates.tables import (
     read_text_table,
 )
 
-Order = Literal["random", "sequential", "split"]
+RowOrder = Literal["random", "sequential", "split"]
 _DELIMITERS: Final = {"csv": ",", "tsv": "\t"}
 
 
@@ -42,7 +42,7 @@ class DataOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     delimiter: str | None = None
     quotes: bool = True
     """CSV and TSV: a field may stand in quotes."""
-    order: Order = "random"
+    order: RowOrder = "random"
     where: dict[str, Any] = {}
     """Conditions by column; rows that do not meet all of them are left out."""
 
@@ -147,8 +147,8 @@ def near_names(name: str, names: list[str]) -> str:
     return f"there are: {listed}"
 
 
-class Picker(Protocol):
-    """A user that takes rows."""
+class RowUser(Protocol):
+    """A user whose iterations use rows."""
 
     @property
     def rng(self) -> random.Random:
@@ -159,16 +159,16 @@ class Picker(Protocol):
     """Of its share, for the order ``split``."""
 
 
-Take = Callable[[Picker], int]
+RowSelector = Callable[[RowUser], int]
 """Gives the row of a user's next iteration."""
 
 
-def random_rows(count: int) -> Take:
+def random_rows(count: int) -> RowSelector:
     """Pick any of ``count`` rows, by the user's own random numbers."""
     return lambda user: int(user.rng.random() * count)
 
 
-def rows_in_turn(count: int, *, part: int, parts: int) -> Take:
+def rows_in_turn(count: int, *, part: int, parts: int) -> RowSelector:
     """Pick one row after the other, all users together, over and over.
 
     Part ``part`` of ``parts`` takes every ``parts``-th row.
@@ -177,13 +177,13 @@ def rows_in_turn(count: int, *, part: int, parts: int) -> Take:
     return lambda _: next(turn) % count
 
 
-def own_rows(user: Picker) -> int:
+def own_rows(user: RowUser) -> int:
     """Pick the next row of the user's own share."""
     return next(user.own_rows)
 
 
-class Shares:
-    """Shares of the rows, one for each user at work; a share that is given back is free again.
+class RowPartition:
+    """The rows split into shares, one for each user at work; one that is given back is free again.
 
     Of N users the i-th has the rows i, i + N, i + 2N, …; where there are
     fewer rows than users, row i mod rows.

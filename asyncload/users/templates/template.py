@@ -20,8 +20,8 @@ from asyncload.users.templates.compiled import (
     TemplateError,
     Varies,
     attempted,
+    format_problem,
     has_places,
-    said,
 )
 from asyncload.users.templates.functions import (
     FILTERS,
@@ -197,7 +197,9 @@ def _by_row(code: Code, form: Form, table: Table) -> list[bytes]:
         try:
             encoded.append(fill(at))
         except Exception as problem:  # what an expression does is its author's business
-            raise TemplateError(f"{table.place(at)} of the data: {said(problem)}") from None
+            raise TemplateError(
+                f"{table.place(at)} of the data: {format_problem(problem)}"
+            ) from None
     return encoded
 
 

@@ -14,9 +14,9 @@ from asyncload.transport.error_text import describe
 from asyncload.transport.http.pool import Timeouts
 from asyncload.users.templates.rows import (
     DataOptions,
-    Order,
-    Shares,
-    Take,
+    RowOrder,
+    RowPartition,
+    RowSelector,
     own_rows,
     random_rows,
     read_data,
@@ -28,7 +28,7 @@ from asyncload.users.wait import NO_WAIT, check_wait, parse_wait
 
 MOST_SHOWN: Final = 12
 """Requests that are described one by one."""
-_ORDERS: Final[dict[Order, str]] = {
+_ROW_ORDERS: Final[dict[RowOrder, str]] = {
     "random": "picked at random",
     "sequential": "one after the other",
     "split": "a share for each user",
@@ -85,9 +85,9 @@ class Rows(msgspec.Struct, frozen=True):
     """The data rows of a scenario, and who gets which; nothing where there is no data."""
 
     table: Table | None = None
-    take: Take | None = None
+    select: RowSelector | None = None
     """Picks a row."""
-    shares: Shares | None = None
+    partition: RowPartition | None = None
     """For the order ``split``."""
 
     @classmethod
@@ -109,8 +109,8 @@ class Rows(msgspec.Struct, frozen=True):
                     f"max_in_flight ({load.max_in_flight:,}) requests under way, so with few of "
                     "them most rows are never sent; use sequential or random, or the closed model",
                 )
-            shares = Shares(count, _most_users(load), part=load.part, parts=load.parts)
-            return cls(table, own_rows, shares)
+            partition = RowPartition(count, _most_users(load), part=load.part, parts=load.parts)
+            return cls(table, own_rows, partition)
         return cls(table, random_rows(count))
 
 
@@ -129,21 +129,21 @@ class TemplateUser(User):
 
     async def on_start(self) -> None:
         """Take a share of the rows, where they are split."""
-        shares = self._rows.shares
-        if shares is not None:
-            self._share, self.own_rows = shares.take()
+        partition = self._rows.partition
+        if partition is not None:
+            self._share, self.own_rows = partition.take()
 
     async def on_stop(self) -> None:
         """Give the share back."""
-        shares = self._rows.shares
-        if shares is not None:
-            shares.give_back(self._share)
+        partition = self._rows.partition
+        if partition is not None:
+            partition.give_back(self._share)
 
     def take_row(self) -> None:
         """Take the row of an iteration."""
-        take = self._rows.take
-        assert take is not None  # without data there are no rows to use
-        self.row = take(self)
+        select = self._rows.select
+        assert select is not None  # without data there are no rows to use
+        self.row = select(self)
 
     def cannot_make(self, name: str, problem: Exception) -> None:
         """Record that a request called ``name`` failed before it was sent."""
@@ -164,7 +164,7 @@ def work_of(
     found = [("" if index else "requests", text) for index, text in enumerate(texts)]
     if (rows := options.rows) is not None:
         where = f", of them those with {', '.join(rows.where)} as given" if rows.where else ""
-        found.append(("data", f"rows of {rows.file}, {_ORDERS[rows.order]}{where}"))
+        found.append(("data", f"rows of {rows.file}, {_ROW_ORDERS[rows.order]}{where}"))
     return found
 
 

@@ -59,7 +59,7 @@ def envelope(message):
 
 def test_without_rates_a_job_starts_is_in_progress_works_and_succeeds():
     for script in scripts(LocalSettings()):
-        started, in_progress, work, terminal = script.steps
+        started, in_progress, work, terminal = script.actions
         assert [started, in_progress, terminal] == [
             Emit("STARTED"),
             Emit("IN_PROGRESS"),
@@ -91,9 +91,9 @@ def test_one_rate_does_not_change_what_another_one_draws(failure, partial, dupli
 
     def unconcerned(script):
         extras = [
-            step for step in script.steps if isinstance(step, Extra) and step.kind != "region"
+            step for step in script.actions if isinstance(step, Extra) and step.kind != "region"
         ]
-        held = [step.held for step in script.steps if isinstance(step, Emit)]
+        held = [step.held for step in script.actions if isinstance(step, Emit)]
         return script.service_time, extras, held
 
     assert [unconcerned(s) for s in scripts(TROUBLED, 50)] == [
@@ -139,18 +139,18 @@ def test_each_misbehaviour_picks_its_jobs_whatever_the_others_pick(rate):
 
 def test_a_double_failure_comes_right_after_started_and_says_so_twice():
     for script in scripts(LocalSettings(double_failed_rate=1)):
-        assert script.steps == (Emit("STARTED"), Emit("FAILED", copies=2))
+        assert script.actions == (Emit("STARTED"), Emit("FAILED", copies=2))
         assert (script.outcome, script.service_time) == ("FAILED", 0)
 
 
 def test_a_stuck_job_is_worked_on_and_never_ends():
     for script in scripts(LocalSettings(stuck_rate=1)):
-        assert script.steps == (Emit("STARTED"), Emit("IN_PROGRESS"), Work(script.service_time))
+        assert script.actions == (Emit("STARTED"), Emit("IN_PROGRESS"), Work(script.service_time))
         assert script.outcome == STUCK
 
 
 def test_a_rejected_request_has_no_steps():
-    assert {script.steps for script in scripts(LocalSettings(reject_rate=1))} == {()}
+    assert {script.actions for script in scripts(LocalSettings(reject_rate=1))} == {()}
 
 
 def test_each_rate_comes_true():
@@ -162,21 +162,23 @@ def test_each_rate_comes_true():
     def near(expected, of):  # within four standard deviations
         return pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / len(of)))
 
-    emits = [step for script in drawn for step in script.steps if isinstance(step, Emit)]
+    emits = [step for script in drawn for step in script.actions if isinstance(step, Emit)]
     early = [step for step in emits if step.status in {"STARTED", "IN_PROGRESS"}]
     assert share(lambda s: s.outcome == "FAILED", drawn) == near(0.2, drawn)
     assert share(lambda s: s.outcome == "PARTIAL", drawn) == near(0.1, drawn)
     assert share(lambda e: e.copies == 2, emits) == near(0.3, emits)
     assert share(lambda e: e.held, early) == near(0.3, early)
     for kind in ("unreadable", "foreign", "region"):
-        with_extra = [any(isinstance(s, Extra) and s.kind == kind for s in d.steps) for d in drawn]
+        with_extra = [
+            any(isinstance(s, Extra) and s.kind == kind for s in d.actions) for d in drawn
+        ]
         assert share(bool, with_extra) == near(0.3, with_extra)
 
 
 def test_a_terminal_status_is_never_held_back():
     everything = msgspec.structs.replace(TROUBLED, reorder_rate=1.0)
     for script in scripts(everything):
-        held = [step.held for step in script.steps if isinstance(step, Emit)]
+        held = [step.held for step in script.actions if isinstance(step, Emit)]
         assert held == [True, True, False]
 
 

@@ -15,7 +15,7 @@ from asyncload.local.ground_truth import (
     RejectedTruth,
     ReplayTruth,
     StuckTruth,
-    read_truth,
+    read_ground_truth,
 )
 from asyncload.local.imagery import make_images
 from asyncload.local.model_runner.behaviour import Extra, write_script
@@ -26,7 +26,7 @@ from asyncload.local.stack.stack import LocalStack
 from asyncload.plan.duration import Duration
 from tests.local.local_bench import SERVICE_TIME, Bench, attributes_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 JOBS = 120
 TROUBLED = LocalSettings(
@@ -121,7 +121,7 @@ async def test_requests_are_taken_from_the_queue_before_they_are_worked_on_but_o
                 visible = int(answer["Attributes"]["ApproximateNumberOfMessages"])
                 in_flight = int(answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"])
                 assert visible >= 70
-        assert read_truth(stack.truth_log) == []
+        assert read_ground_truth(stack.truth_log) == []
 
 
 async def test_an_invalid_request_lands_in_the_dead_letter_queue_without_a_status(bench):
@@ -141,7 +141,7 @@ async def test_an_invalid_request_lands_in_the_dead_letter_queue_without_a_statu
     assert set(by_job(messages)) == {job_id}
     rejected = Counter(
         truth.message_id
-        for truth in read_truth(bench.stack.truth_log)
+        for truth in read_ground_truth(bench.stack.truth_log)
         if isinstance(truth, RejectedTruth)
     )
     assert rejected == dict.fromkeys(message_ids, 2)
@@ -188,7 +188,7 @@ async def troubled(anyio_backend, tmp_path_factory):
         bench = Bench(stack, clients)
         job_ids = await bench.submit(JOBS)
         messages, _ = await bench.statuses(job_ids)
-        extras = [t for t in read_truth(stack.truth_log) if isinstance(t, ExtraTruth)]
+        extras = [t for t in read_ground_truth(stack.truth_log) if isinstance(t, ExtraTruth)]
         missing = statuses_published(stack) + len(extras) - len(messages)
         if missing:
             messages += await bench.receive(
@@ -199,11 +199,11 @@ async def troubled(anyio_backend, tmp_path_factory):
         assert "Messages" not in answer
         image = bench.image
     # The directory of our own outlives the stack.
-    return job_ids, image, messages, read_truth(directory / "truth.jsonl")
+    return job_ids, image, messages, read_ground_truth(directory / "truth.jsonl")
 
 
 def truths_of(stack, kind):
-    return [t for t in read_truth(stack.truth_log) if isinstance(t, kind)]
+    return [t for t in read_ground_truth(stack.truth_log) if isinstance(t, kind)]
 
 
 def statuses_published(stack):
@@ -267,7 +267,7 @@ async def test_the_extras_of_a_job_are_those_of_its_script(troubled):
     assert sent == {
         (number, step.kind)
         for number in range(JOBS)
-        for step in write_script(TROUBLED, number, request).steps
+        for step in write_script(TROUBLED, number, request).actions
         if isinstance(step, Extra)
     }
 
@@ -311,15 +311,15 @@ async def misbehaving(anyio_backend, tmp_path_factory):
         messages = await bench.receive(
             stack.resources.status_queue_url, lambda messages: len(messages) == expected
         )
-    truth = read_truth(directory / "truth.jsonl")
+    truth = read_ground_truth(directory / "truth.jsonl")
     return job_ids, scripts, messages, [json.loads(m["Body"])["jobId"] for m in dead], truth
 
 
 async def test_every_job_meets_the_fate_that_its_script_says(misbehaving):
     job_ids, scripts, messages, dead, truth = misbehaving
     seen = by_job(messages)
-    fates = Counter(script.outcome for script in scripts)
-    assert fates.keys() == {"SUCCESS", "FAILED", "STUCK", "REJECTED"}
+    give_up_reasons = Counter(script.outcome for script in scripts)
+    assert give_up_reasons.keys() == {"SUCCESS", "FAILED", "STUCK", "REJECTED"}
     ended = {t.number: t for t in truth if isinstance(t, JobTruth)}
     stuck = {t.number: t for t in truth if isinstance(t, StuckTruth)}
     replayed = {t.number: t for t in truth if isinstance(t, ReplayTruth)}

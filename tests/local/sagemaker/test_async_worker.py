@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncload.jobs.inference_status import parse_inference
-from asyncload.local.ground_truth import InferenceTruth, read_truth
+from asyncload.local.ground_truth import InferenceTruth, read_ground_truth
 from asyncload.local.model_runner.messages import unreadable_body
 from asyncload.local.sagemaker.async_worker import write_inference_script
 from asyncload.local.settings import AsyncInferenceSettings, ServiceTime
 from asyncload.plan.duration import Duration
+
+pytestmark = pytest.mark.slow
 
 BUCKET = "sagemaker-async-inference-000000000000"
 
@@ -49,7 +51,7 @@ async def truths(bench, ids):
     while True:
         found = {
             one.job_id: one
-            for one in read_truth(bench.stack.truth_log)
+            for one in read_ground_truth(bench.stack.truth_log)
             if isinstance(one, InferenceTruth) and one.job_id in ids
         }
         if len(found) == len(ids):

@@ -25,6 +25,8 @@ from asyncload.plan.duration import Duration
 from asyncload.testing import VirtualTimeLoop
 from asyncload.transport.aws.session import Aws
 
+pytestmark = pytest.mark.slow
+
 NOW = 1_800_000_000
 REGION = "us-west-2"
 KEYS = ("test", "test")

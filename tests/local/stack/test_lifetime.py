@@ -17,7 +17,7 @@ from asyncload.local.settings import LocalSettings
 from asyncload.local.stack import stack as stack_module
 from asyncload.local.stack.stack import LocalStack, serve
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PARENT = """
 import anyio, os, sys, time

@@ -25,6 +25,8 @@ from asyncload.report.csv.rows import type_and_name
 from asyncload.stats.summary import SummaryFold
 from tests.stats.feeds import header, job, records, request
 
+pytestmark = [pytest.mark.quick, pytest.mark.slow]
+
 PERCENTS = ["50%", "66%", "75%", "80%", "90%", "95%", "98%", "99%", "99.9%", "99.99%", "100%"]
 # 2026-01-01 00:00 UTC, when feeds.header() says that the run started.
 EPOCH = 1767225600

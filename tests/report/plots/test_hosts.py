@@ -19,6 +19,8 @@ from tests.report import believable_log as believable
 from tests.report.plots.test_run_plots import assert_is_a_picture
 from tests.report.records import request, run_of, words
 
+pytestmark = pytest.mark.slow
+
 SENT = [request(0, 1), request(1, 20)]
 
 

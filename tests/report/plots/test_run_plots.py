@@ -19,6 +19,8 @@ from asyncload.report.plots import style as plot_style
 from tests.report import believable_log as believable
 from tests.report.records import job, request, run_of, words
 
+pytestmark = pytest.mark.slow
+
 ALL = ["throughput", "request_latency", "job_latency", "backlog", "latency_distribution"]
 once_a_file = settings(
     deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]

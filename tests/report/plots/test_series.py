@@ -13,6 +13,8 @@ from asyncload.report.plots import series as plot_series
 from asyncload.report.plots.bins import MAX_BINS, Bins
 from tests.report.records import job, request, run_of, words
 
+pytestmark = pytest.mark.slow
+
 once_a_file = settings(
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

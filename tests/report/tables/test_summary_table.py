@@ -44,11 +44,11 @@ def printed(stats, width, *, thresholds=(), **options):
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
-def test_the_account_of_the_jobs_is_an_equation_at_every_width(stats, width):
+def test_the_job_counters_are_an_equation_at_every_width(stats, width):
     text = printed(stats, width)
     words = " ".join(text.split())
     assert "10 submitted = 7 succeeded + 1 partial + 1 failed + 0 timed out + 1 lost" in words
-    assert "800 MB, 8.00 Gpx processed · 2 duplicate statuses · 1 orphan status" in words
+    assert "800 MB, 8.00 Gpx processed · 2 duplicate statuses · 1 foreign status" in words
     assert all(cell_len(line) <= width for line in text.splitlines())
 
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from asyncload.local.sagemaker import event_stream as written
 from asyncload.transport.aws.event_stream import DamagedStream, EventStreamDecoder
 
+pytestmark = pytest.mark.slow
+
 # -- messages of every kind, encoded here and read by botocore --------------------------
 
 

@@ -1,4 +1,4 @@
-"""SQS on the fast lane: batches, errors per entry, and the same results as the SDK lane."""
+"""SQS with the fast backend: batches, errors per entry, and the same results as the SDK backend."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from asyncload.transport.aws.sqs import SqsQueue
 from asyncload.transport.http.client import HttpClient
 from asyncload.transport.measure import CURRENT, Recorder, is_recorded
 from tests.transport.servers import serve
+
+pytestmark = pytest.mark.slow
 
 URL = "http://sqs.us-west-2.amazonaws.com/123456789012/jobs"
 
@@ -179,14 +181,14 @@ def test_a_sender_that_gives_up_does_not_take_others_with_it(run):
 
 
 @pytest.mark.anyio
-async def test_both_lanes_do_the_same_to_a_real_queue(emulator):
+async def test_both_backends_do_the_same_to_a_real_queue(emulator):
     async with (
         Aws(endpoint_url=emulator, region="us-west-2", credentials=("test", "test")) as aws,
         HttpClient() as http,
     ):
         control = await aws.client("sqs", retries=True)
-        url = (await control.create_queue(QueueName="lanes"))["QueueUrl"]
-        sdk = await SqsQueue.find(aws, "lanes", "request_queue")
+        url = (await control.create_queue(QueueName="backends"))["QueueUrl"]
+        sdk = await SqsQueue.find(aws, "backends", "request_queue")
         fast = await FastSqsQueue.of(aws, http, url)
         batching = await FastSqsQueue.of(aws, http, url, batch_linger=0.001)
         bodies = [status_body("a" * 32, "STARTED"), 'ü\u2028 \\ " \n', "x" * 100_000]
@@ -205,8 +207,8 @@ async def test_both_lanes_do_the_same_to_a_real_queue(emulator):
                     await fast.release([(handle, 0) for handle in handles])
                 else:
                     assert await fast.delete(handles) == []
-        missing = await FastSqsQueue.of(aws, http, url.replace("lanes", "gone"))
-        missing_sdk = SqsQueue(await aws.client("sqs"), url.replace("lanes", "gone"))
+        missing = await FastSqsQueue.of(aws, http, url.replace("backends", "gone"))
+        missing_sdk = SqsQueue(await aws.client("sqs"), url.replace("backends", "gone"))
         problems = []
         for queue in (missing, missing_sdk):
             with pytest.raises(Exception, match="exist") as caught:

@@ -1,4 +1,4 @@
-"""InvokeEndpoint: what both lanes put on the wire, and how they read errors."""
+"""InvokeEndpoint: what both backends put on the wire, and how they read errors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from asyncload.transport.aws.sagemaker import invocation, runtime
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.http.client import HttpClient
 from tests.transport.servers import serve
+
+pytestmark = pytest.mark.slow
 
 HEADERS = {
     "content_type": "image/tiff",
@@ -30,7 +32,7 @@ IN_THE_SDK = {
     "SessionId": "s-1",
 }
 # Differ by design: who calls, when, and what follows from it.
-LANES_OWN = {
+BACKENDS_OWN = {
     "user-agent", "x-amz-date", "authorization", "amz-sdk-invocation-id", "amz-sdk-request",
     "accept-encoding", "x-amz-user-agent",
 }  # fmt: skip
@@ -57,10 +59,10 @@ def fields(head: bytes) -> tuple[bytes, dict[str, str]]:
     line, *rest = head.decode().strip().split("\r\n")
     pairs = (one.split(": ", 1) for one in rest)
     headers = {name.lower(): value for name, value in pairs}
-    return line.encode(), {k: v for k, v in headers.items() if k not in LANES_OWN}
+    return line.encode(), {k: v for k, v in headers.items() if k not in BACKENDS_OWN}
 
 
-def test_both_lanes_send_the_same_request(run):
+def test_both_backends_send_the_same_request(run):
     async def main():
         async with (
             serve(answering(200, b'{"ok": 1}')) as server,
@@ -85,7 +87,7 @@ def test_both_lanes_send_the_same_request(run):
     run(main())
 
 
-def test_both_lanes_ask_for_a_streamed_answer_in_the_same_way(run):
+def test_both_backends_ask_for_a_streamed_answer_in_the_same_way(run):
     ours = {name: value for name, value in HEADERS.items() if name != "target_model"}
     in_the_sdk = {name: value for name, value in IN_THE_SDK.items() if name != "TargetModel"}
 
@@ -110,7 +112,7 @@ def test_both_lanes_ask_for_a_streamed_answer_in_the_same_way(run):
     run(main())
 
 
-def test_both_lanes_raise_the_same_error(run):
+def test_both_backends_raise_the_same_error(run):
     body = json.dumps({"Message": "the model broke", "OriginalStatusCode": 500}).encode()
 
     async def main():

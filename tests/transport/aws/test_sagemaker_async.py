@@ -1,4 +1,4 @@
-"""InvokeEndpointAsync: what both lanes put on the wire, and how they read errors."""
+"""InvokeEndpointAsync: what both backends put on the wire, and how they read errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOCATIONS = ["s3://inputs/scene.tif", "s3://inputs/two  blanks & a+b=c?.tif"]
 
 
 @pytest.mark.parametrize(("headers", "in_the_sdk"), [(HEADERS, IN_THE_SDK), ({}, {})])
-def test_both_lanes_send_the_same_requests(run, headers, in_the_sdk):
+def test_both_backends_send_the_same_requests(run, headers, in_the_sdk):
     async def main():
         async with (
             serve(answering(202, ACCEPTED)) as server,

@@ -20,6 +20,8 @@ from asyncload.transport.aws.credentials import CredentialProvider, Credentials
 from asyncload.transport.aws.sigv4 import Signer
 from asyncload.transport.http.client import HttpClient
 
+pytestmark = pytest.mark.slow
+
 NOW = 1_800_000_000
 CLIENT = HttpClient()
 

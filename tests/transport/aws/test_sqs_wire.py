@@ -1,4 +1,4 @@
-"""SQS on the wire: both lanes send the same, and read the same errors."""
+"""SQS on the wire: both backends send the same, and read the same errors."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from asyncload.transport.http.response import Response
 from tests.transport.aws.test_sigv4 import by_botocore
 from tests.transport.servers import answering, serve
 
+pytestmark = pytest.mark.slow
+
 KEYS = {"aws_access_key_id": "AKID", "aws_secret_access_key": "secret"}
 
 
@@ -32,8 +34,8 @@ def sdk(url):
     )
 
 
-class Lane:
-    """The fast lane, put together as its users will."""
+class Backend:
+    """The fast backend, put together as its users will."""
 
     def __init__(self, client, url):
         self._client = client
@@ -59,7 +61,7 @@ RECEIVE = {
 }
 
 
-def test_both_lanes_send_the_same_requests(run):
+def test_both_backends_send_the_same_requests(run):
     async def main():
         empty = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
         entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(BODIES)]
@@ -77,11 +79,11 @@ def test_both_lanes_send_the_same_requests(run):
                     MessageSystemAttributeNames=["SentTimestamp"],
                 )
             async with HttpClient() as client:
-                lane, queue = Lane(client, server.url), sqs_wire.QueueEncoder(QUEUE)
-                await lane.call("SendMessage", queue.send(BODIES[0]))
-                await lane.call("SendMessageBatch", queue.send_batch(BODIES))
-                await lane.call("DeleteMessageBatch", queue.delete_batch(BODIES))
-                await lane.call("ReceiveMessage", queue.receive(**RECEIVE))
+                backend, queue = Backend(client, server.url), sqs_wire.QueueEncoder(QUEUE)
+                await backend.call("SendMessage", queue.send(BODIES[0]))
+                await backend.call("SendMessageBatch", queue.send_batch(BODIES))
+                await backend.call("DeleteMessageBatch", queue.delete_batch(BODIES))
+                await backend.call("ReceiveMessage", queue.receive(**RECEIVE))
             return server
 
     server = run(main())
@@ -107,7 +109,7 @@ def test_the_signature_on_the_wire_is_that_of_the_body_on_the_wire(run):
         empty = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
         async with serve(answering(empty)) as server, HttpClient() as client:
             queue = sqs_wire.QueueEncoder(QUEUE)
-            await Lane(client, server.url).call("SendMessage", queue.send("x"))
+            await Backend(client, server.url).call("SendMessage", queue.send("x"))
             return server
 
     server = run(main())
@@ -135,26 +137,26 @@ def test_messages_go_in_come_out_and_are_deleted(run, emulator):
         async with sdk(emulator) as slow, HttpClient() as client:
             name = f"q-{uuid.uuid4().hex}"
             url = (await slow.create_queue(QueueName=name))["QueueUrl"]
-            lane, queue = Lane(client, emulator), sqs_wire.QueueEncoder(url)
+            backend, queue = Backend(client, emulator), sqs_wire.QueueEncoder(url)
             bodies = [b for b in BODIES if b and "\x7f" not in b]
-            answer = await lane.call("SendMessage", queue.send(bodies[0]))
+            answer = await backend.call("SendMessage", queue.send(bodies[0]))
             ids = [sqs_wire.decode_sent(answer.body)]
             bodies += [f"job {n}" for n in range(8)]
-            answer = await lane.call("SendMessageBatch", queue.send_batch(bodies[1:]))
+            answer = await backend.call("SendMessageBatch", queue.send_batch(bodies[1:]))
             ids += sqs_wire.decode_sent_batch(answer.body, len(bodies) - 1)
             wanted = {"QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": 0}
             by_sdk = (await slow.receive_message(**wanted))["Messages"]
-            answer = await lane.call("ReceiveMessage", queue.receive(wait=1))
+            answer = await backend.call("ReceiveMessage", queue.receive(wait=1))
             messages = sqs_wire.decode_received(answer.body)
             assert [set(m) for m in messages] == [set(m) for m in by_sdk]
             assert sorted(m["Body"] for m in messages) == sorted(bodies)
             assert sorted(m["MessageId"] for m in messages) == sorted(ids)
             handles = [m["ReceiptHandle"] for m in messages]
-            answer = await lane.call("DeleteMessageBatch", queue.delete_batch([*handles, "bad"]))
+            answer = await backend.call("DeleteMessageBatch", queue.delete_batch([*handles, "bad"]))
             failures = sqs_wire.decode_deleted_batch(answer.body, len(handles) + 1)
             assert set(failures) == {len(handles)}
             assert failures[len(handles)].code == "ReceiptHandleIsInvalid"
-            empty = await lane.call("ReceiveMessage", queue.receive(wait=0))
+            empty = await backend.call("ReceiveMessage", queue.receive(wait=0))
             assert sqs_wire.decode_received(empty.body) == []
 
     run(main())
@@ -178,7 +180,7 @@ MISTAKES = [
 
 @pytest.mark.filterwarnings("ignore:Sending a large body")
 @pytest.mark.parametrize(("operation", "parameters"), MISTAKES)
-def test_both_lanes_raise_the_same_error(run, emulator, operation, parameters):
+def test_both_backends_raise_the_same_error(run, emulator, operation, parameters):
     async def main():
         async with sdk(emulator) as slow, HttpClient() as client:
             queue = (await slow.create_queue(QueueName="mistakes"))["QueueUrl"]
@@ -191,7 +193,7 @@ def test_both_lanes_raise_the_same_error(run, emulator, operation, parameters):
                 await getattr(slow, snake)(**given)
             expected = caught.value
             body = json.dumps(given).encode()
-            response = await Lane(client, emulator).call(operation, body)
+            response = await Backend(client, emulator).call(operation, body)
             same = ErrorDecoder("sqs", slow.exceptions).decode(response, operation)
             alone = ErrorDecoder("sqs").decode(response, operation)
             return expected, same, alone
@@ -230,7 +232,7 @@ def response(status, body, head="", reason="Bad"):
         (503, "ServiceUnavailable", b""),
     ],
 )
-def test_sagemaker_errors_are_the_same_in_both_lanes(run, status, kind, body):
+def test_sagemaker_errors_are_the_same_in_both_backends(run, status, kind, body):
     async def main():
         head = f"HTTP/1.1 {status} Bad\r\nx-amzn-ErrorType: {kind}\r\nContent-Length: {len(body)}"
         async with serve(answering(head.encode() + b"\r\n\r\n" + body)) as server:

@@ -17,6 +17,8 @@ from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import final_head, head_length, parse_headers
 from tests.transport.servers import OK, answering, nothing_left_open, reset, serve
 
+pytestmark = [pytest.mark.quick, pytest.mark.slow]
+
 SOON = Timeouts(connect=5, first_byte=0.2, total=0.5)
 
 

@@ -16,7 +16,7 @@ from asyncload.config.load import load_config
 from tests.users.edge.edge_app import PATH, edge, edge_endpoint
 from tests.users.http.http_app import NOWHERE, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 NO_TOKEN = (
     "HTTP 401 Unauthorized: no token was sent; set GROUNDLIGHT_API_TOKEN, or token in the config"
@@ -202,7 +202,7 @@ async def test_what_must_be_given_is_named(missing, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ramp", "custom_ramp"])
-def test_the_configs_climb_as_the_reference_does(name):
+def test_the_configs_ramp_as_the_reference_does(name):
     config = load_config(Path(__file__).parents[3] / "configs" / "edge" / f"{name}.yaml")
     (scenario,) = config.plan.scenarios
     users = [scenario.users_at(t) for t in range(15, int(scenario.end), 30)]

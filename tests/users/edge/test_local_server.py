@@ -17,12 +17,12 @@ import asyncload
 from asyncload import Plan, Scenario, shapes
 from asyncload.commands.summary import summary_command
 from asyncload.local.model_server.server import ModelServer, Workers
-from asyncload.stats.steps import largest_steady
+from asyncload.stats.load_stages import largest_steady
 from asyncload.transport.http.client import HttpClient
 from tests.users.edge.edge_app import PATH, edge
 from tests.users.http.http_app import NOWHERE
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PARENT = """
 import asyncio

@@ -8,7 +8,7 @@ import pytest
 
 from tests.users.http.http_app import http, model_server, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def outcome(tmp_path, *, client="fast", **request):

@@ -9,7 +9,7 @@ from asyncload.local.model_server.server import ModelServer
 from asyncload.transport.http.client import HttpClient
 from tests.users.http.http_app import http, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PREDICT = "/v1/models/readability:predict"
 REQUESTS = [

@@ -14,7 +14,7 @@ from asyncload.records.log import LogReader
 from asyncload.records.record import Note
 from tests.users.http.http_app import http, model_server, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.mark.parametrize(

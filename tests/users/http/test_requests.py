@@ -18,7 +18,7 @@ from asyncload.users.http.http_options import RequestOptions
 from asyncload.users.http.names import names_of
 from tests.users.http.http_app import http, model_server, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ROWS = "rev_id\tlang\tpage title\n123\ten\tAC/DC?\n456\tde\tÜber alles\n789\tfr\t100% & more\n"
 

@@ -19,7 +19,7 @@ def read(kind, *pieces):
     for second, piece in enumerate(pieces):
         reader.feed(piece, float(second))
     wrong = reader.end()
-    return reader.told(), wrong
+    return reader.snapshot(), wrong
 
 
 def event(text=None, *, kind="chat", **more):

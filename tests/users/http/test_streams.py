@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from asyncload import User, constant, task
 from tests.users.http.http_app import http, model_server, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 EITHER = pytest.mark.parametrize("client", ["fast", "aiohttp"])
 
 
@@ -52,7 +54,7 @@ async def test_a_stream_that_is_cut_in_the_middle_is_a_failed_request(kind, clie
     records = await streamed(tmp_path, f"kind={kind}&n=5&pause=10&cut=3", kind, client=client)
     for one in records:
         assert (one.outcome, one.stream.chunks) == ("failed", 3)
-        assert "ConnectionClosed" in one.error
+        assert " closed the connection" in one.error
         assert one.start < one.first_byte < one.stream.first_token < one.end
 
 
@@ -79,7 +81,7 @@ async def test_a_stream_that_stalls_is_a_timeout_of_its_own(client, tmp_path):
     for one in records:
         assert (one.outcome, one.stream.chunks) == ("timeout", 2)
         assert one.end - one.start < 3
-        assert "RequestTimeout" in one.error
+        assert re.search(r" in time$| within the limit ", one.error)
 
 
 @EITHER

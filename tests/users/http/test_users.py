@@ -10,7 +10,7 @@ import asyncload
 from asyncload import User, UserSpec, constant, task
 from tests.users.http.http_app import http, model_server, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("client", ["fast", "aiohttp"])
@@ -93,7 +93,7 @@ async def test_aiohttp_follows_redirects_and_unpacks(tmp_path):
     assert {one.bytes_in for one in records if one.name == "GET /packed"} == {1013}
 
 
-async def test_the_fast_lane_takes_a_redirect_for_an_answer(tmp_path):
+async def test_the_fast_backend_takes_a_redirect_for_an_answer(tmp_path):
     async with model_server() as server:
         records = await run(http(server.url, [{"path": "/moved"}]), tmp_path)
     assert {(one.outcome, one.status) for one in records} == {("ok", 302)}

@@ -8,7 +8,7 @@ from asyncload.errors import ConfigError, TargetError
 from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.submit import ModelRunnerOptions
 from asyncload.users.model_runner.task_definition import TaskDefinition
-from asyncload.users.setting_lookup import Embedded, NotAsking, Setting
+from asyncload.users.settings_source import LocalSource, OfflineSource, Setting
 
 pytestmark = pytest.mark.anyio
 
@@ -25,8 +25,8 @@ VARIABLES = {
 }
 
 
-class Teller:
-    """Surroundings that know everything, and keep count of the questions."""
+class KnowingSource:
+    """A source that knows every setting, and keeps count of the questions."""
 
     def __init__(self, **environment):
         self.asked = []
@@ -45,10 +45,10 @@ def key(option):
     return f"scenarios.0.user.{option}"
 
 
-def deployed(surroundings, environment=None, note=None, **options):
+def deployed(source, environment=None, note=None, **options):
     return Deployment(
         ModelRunnerOptions(**options),
-        surroundings,
+        source,
         key=key,
         note=note,
         environment=environment or {},
@@ -60,7 +60,7 @@ def told(settings):
 
 
 async def test_without_config_environment_and_pattern_the_defaults_hold():
-    teller = Teller(IMAGE_QUEUE=f"{QUEUES}/Other")
+    teller = KnowingSource(IMAGE_QUEUE=f"{QUEUES}/Other")
     deployment = deployed(teller)
     assert told(await deployment.everything(deployment.model(None))) == {
         "request_queue": ("ImageRequestQueue", "default"),
@@ -74,7 +74,7 @@ async def test_without_config_environment_and_pattern_the_defaults_hold():
 
 
 async def test_the_config_wins_over_environment_and_task_definition():
-    teller = Teller(IMAGE_QUEUE=f"{QUEUES}/ImageRequestQueue")
+    teller = KnowingSource(IMAGE_QUEUE=f"{QUEUES}/ImageRequestQueue")
     options = {
         "request_queue": "Mine",
         "status_queue": "MineToo",
@@ -98,7 +98,7 @@ async def test_the_config_wins_over_environment_and_task_definition():
 
 
 async def test_the_environment_wins_over_the_defaults_and_the_first_variable_over_the_second():
-    deployment = deployed(Teller(), VARIABLES)
+    deployment = deployed(KnowingSource(), VARIABLES)
     found = [await deployment.images(), await deployment.results(), deployment.model(None)]
     assert told(found) == {
         "images": (
@@ -120,7 +120,7 @@ async def test_an_empty_variable_is_one_that_is_not_set():
         "SM_LOAD_TEST_MODEL": "",
         "TASK_DEFINITION_PATTERN": "",
     }
-    teller = Teller()
+    teller = KnowingSource()
     deployment = deployed(teller, environment)
     assert (await deployment.images()).value == "s3://second"
     assert (await deployment.results()).source == "default"
@@ -137,13 +137,13 @@ async def test_an_empty_variable_is_one_that_is_not_set():
     ],
 )
 async def test_a_bucket_variable_holds_a_name_or_a_url(value, place):
-    deployment = deployed(Teller(), {"S3_SOURCE_IMAGE_BUCKET": value})
+    deployment = deployed(KnowingSource(), {"S3_SOURCE_IMAGE_BUCKET": value})
     assert (await deployment.images()).value == place
 
 
 @pytest.mark.parametrize("value", ["images/of/ships", "https://images", "my images", "s3://"])
 async def test_a_bucket_variable_with_anything_else_is_refused_by_its_name(value):
-    deployment = deployed(Teller(), {"S3_RESULT_BUCKET": value})
+    deployment = deployed(KnowingSource(), {"S3_RESULT_BUCKET": value})
     with pytest.raises(ConfigError) as refusal:
         await deployment.results()
     assert str(refusal.value) == (
@@ -153,12 +153,16 @@ async def test_a_bucket_variable_with_anything_else_is_refused_by_its_name(value
 
 
 async def test_a_wrong_variable_does_not_matter_where_the_config_tells():
-    deployment = deployed(Teller(), {"S3_RESULT_BUCKET": "my results"}, results="s3://results")
+    deployment = deployed(
+        KnowingSource(), {"S3_RESULT_BUCKET": "my results"}, results="s3://results"
+    )
     assert (await deployment.results()).value == "s3://results"
 
 
 async def test_the_task_definition_gives_queues_and_account_and_sts_is_not_asked():
-    teller = Teller(IMAGE_QUEUE=f"{QUEUES}/TheRequestQueue", IMAGE_STATUS_QUEUE="TheStatuses")
+    teller = KnowingSource(
+        IMAGE_QUEUE=f"{QUEUES}/TheRequestQueue", IMAGE_STATUS_QUEUE="TheStatuses"
+    )
     deployment = deployed(teller, {"TASK_DEFINITION_PATTERN": "Data"})
     source = "task definition Dataplane:7"
     assert told(await deployment.everything()) == {
@@ -176,7 +180,7 @@ async def test_the_task_definition_gives_queues_and_account_and_sts_is_not_asked
 
 
 async def test_one_queue_in_the_config_leaves_the_other_to_the_task_definition():
-    teller = Teller(IMAGE_QUEUE=f"{QUEUES}/TheRequestQueue")
+    teller = KnowingSource(IMAGE_QUEUE=f"{QUEUES}/TheRequestQueue")
     deployment = deployed(teller, request_queue="Mine", task_definition="Data")
     assert (await deployment.request_queue()).value == "Mine"
     assert teller.asked == []
@@ -191,7 +195,7 @@ async def test_one_queue_in_the_config_leaves_the_other_to_the_task_definition()
 
 
 async def test_with_both_queues_in_the_config_ecs_is_not_asked_for_the_account_either():
-    teller = Teller(IMAGE_QUEUE=f"{QUEUES}/TheRequestQueue")
+    teller = KnowingSource(IMAGE_QUEUE=f"{QUEUES}/TheRequestQueue")
     deployment = deployed(teller, request_queue="Q", status_queue="S", task_definition="Data")
     shown = told(await deployment.everything())
     assert shown["account"] == ("999999999999", "STS")
@@ -205,7 +209,7 @@ async def test_with_both_queues_in_the_config_ecs_is_not_asked_for_the_account_e
 async def test_what_is_found_elsewhere_is_noted_once():
     notes = []
     environment = {"S3_RESULT_BUCKET": "results", "TASK_DEFINITION_PATTERN": "Data"}
-    teller = Teller(IMAGE_QUEUE="TheQueue")
+    teller = KnowingSource(IMAGE_QUEUE="TheQueue")
     deployment = deployed(teller, environment, notes.append, images="s3://images")
     for _ in range(2):
         await deployment.request_queue()
@@ -225,12 +229,14 @@ async def test_what_is_found_elsewhere_is_noted_once():
 
 
 async def test_where_nobody_may_be_asked_it_says_who_will_be():
-    shown = told(await deployed(NotAsking()).everything())
+    shown = told(await deployed(OfflineSource()).everything())
     assert shown["images"] == (
         "s3://osml-test-images-<account>",
         "default; STS is asked at the start",
     )
-    deployment = deployed(NotAsking(), images="s3://a", results="s3://b", task_definition="Data")
+    deployment = deployed(
+        OfflineSource(), images="s3://a", results="s3://b", task_definition="Data"
+    )
     shown = await deployment.everything()
     assert told(shown) == {
         "task_definition": ("Data", "config; the newest with this in its name"),
@@ -248,7 +254,7 @@ async def test_where_nobody_may_be_asked_it_says_who_will_be():
 
 
 async def test_an_account_that_no_setting_needs_may_stay_unknown():
-    class NoSts(Teller):
+    class NoSts(KnowingSource):
         async def account(self):
             raise TargetError("STS is on holiday")
 
@@ -258,11 +264,11 @@ async def test_an_account_that_no_setting_needs_may_stay_unknown():
     places = {"images": "s3://a", "results": "s3://b"}
     shown = told(await deployed(NoSts(), **places).everything())
     assert shown["account"] == ("", "STS is on holiday")
-    assert "account" not in told(await deployed(NotAsking(), **places).everything())
+    assert "account" not in told(await deployed(OfflineSource(), **places).everything())
 
 
 async def test_the_embedded_stacks_definition_is_known_beforehand():
-    embedded = Embedded("000000000000", TaskDefinition("Plane:1", "000000000000", {}))
-    assert (await embedded.task_definition("lane", key="k")).name == "Plane:1"
+    source = LocalSource("000000000000", TaskDefinition("Plane:1", "000000000000", {}))
+    assert (await source.task_definition("lane", key="k")).name == "Plane:1"
     with pytest.raises(TargetError, match=r"^k: no active task definition .* 'train' in its name"):
-        await embedded.task_definition("train", key="k")
+        await source.task_definition("train", key="k")

@@ -20,6 +20,8 @@ from asyncload.users.model_runner import endpoints
 from asyncload.users.model_runner.endpoints import endpoints_in_service, note_instance_type
 from tests.users.desk import Desk
 
+pytestmark = pytest.mark.slow
+
 REGION = "us-west-2"
 KEYS = ("test", "test")
 ACCOUNT = "123456789012"  # moto's own

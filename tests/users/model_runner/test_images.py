@@ -27,6 +27,8 @@ from tests.users.desk import Desk
 from tests.users.model_runner.test_headers import tiff_with_its_directory_at_the_end
 from tests.users.model_runner.troubled_s3 import TroubledS3
 
+pytestmark = pytest.mark.slow
+
 REGION = "eu-central-1"
 
 

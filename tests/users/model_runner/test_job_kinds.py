@@ -25,6 +25,8 @@ from asyncload.users.model_runner.random_jobs import RandomUser
 from asyncload.users.model_runner.submit import ModelRunnerUser
 from tests.users.desk import Desk
 
+pytestmark = pytest.mark.slow
+
 REGION = "eu-central-1"
 SETTINGS = LocalSettings(
     workers=8,
@@ -100,8 +102,8 @@ async def prepared(kind, stack, **options):
         return await kind.prepare(desk, options), desk
 
 
-def body(order):
-    return msgspec.json.decode(order.request("the-id"))
+def body(spec):
+    return msgspec.json.decode(spec.request("the-id"))
 
 
 def warnings(notes):
@@ -116,7 +118,7 @@ async def test_requests_of_a_file_go_out_in_turns_as_they_stand_there(folder, st
     write(folder, ENTRY, {"imageUrls": ["file:///data/scene.tif"]})
     results = "s3://mr-bucket-sink-000000000000/load"
     found, _ = await prepared(PredefinedUser, stack, requests="requests.json", results=results)
-    first, second, third = itertools.islice(found.turns, 3)
+    first, second, third = itertools.islice(found.specs, 3)
     assert body(first) == {
         "jobId": "the-id",
         "jobName": "fixed-the-id",
@@ -139,7 +141,7 @@ async def test_only_a_file_that_asks_for_the_results_needs_their_bucket(folder, 
     write(folder, {"imageUrls": ["{{ test_imagery_location }}/harbour-01.tif"]})
     nowhere = {"requests": "requests.json", "results": "s3://nowhere"}
     found, _ = await prepared(PredefinedUser, stack, images="s3://elsewhere/", **nowhere)
-    assert next(found.turns).image == "s3://elsewhere/harbour-01.tif"
+    assert next(found.specs).image == "s3://elsewhere/harbour-01.tif"
     write(folder, ENTRY)
     with pytest.raises(TargetError, match=r"scenarios\.0\.user\.results: there is no bucket 'now"):
         await prepared(PredefinedUser, stack, **nowhere)
@@ -150,9 +152,9 @@ async def test_sizes_that_cannot_be_read_are_unknown_and_noted_once(folder, stac
     urls = ("s3://osml-test-images-000000000000/harbour-01.tif", "s3://nowhere/x.tif", "/y.tif")
     write(folder, *({"imageUrls": [url]} for url in (*urls, urls[0])))
     found, desk = await prepared(PredefinedUser, stack, requests="requests.json")
-    known, *unknown = itertools.islice(found.turns, 3)
+    known, *unknown = itertools.islice(found.specs, 3)
     assert known.size > known.pixels > 1000
-    assert {(order.size, order.pixels) for order in unknown} == {(None, None)}
+    assert {(spec.size, spec.pixels) for spec in unknown} == {(None, None)}
     assert sorted(warnings(desk.notes)) == [
         "size and pixels are not known of 1 of 3 images: it is no image in S3: /y.tif",
         "size and pixels are not known of 1 of 3 images: it is not there (404): s3://nowhere/x.tif",
@@ -168,9 +170,9 @@ async def test_results_go_to_a_stream_too_when_that_is_asked_for(folder, stack, 
     if stream is not None:
         outputs.append({"type": "Kinesis", "stream": stream, "batchSize": 1000})
     found, _ = await prepared(ModelRunnerUser, stack, kinesis=kinesis)
-    assert all(body(order)["outputs"] == outputs for order in itertools.islice(found.turns, 8))
+    assert all(body(spec)["outputs"] == outputs for spec in itertools.islice(found.specs, 8))
     pairs, _ = await prepared(RandomUser, stack, kinesis=kinesis)
-    assert body(pairs.order(pairs.images[0], "m"))["outputs"] == outputs
+    assert body(pairs.spec(pairs.images[0], "m"))["outputs"] == outputs
 
 
 @pytest.mark.anyio
@@ -179,9 +181,9 @@ async def test_random_pairs_are_of_endpoints_in_service_and_of_tiff_and_nitf(fol
     assert pairs.models == ["aircraft", "centerpoint"], "ships is not in service"
     assert {image.url.rpartition(".")[2] for image in pairs.images} == {"tif", "ntf"}
     assert len(pairs.images) == 5
-    order = pairs.order(pairs.images[0], "aircraft")
-    assert body(order)["imageProcessor"] == {"name": "aircraft", "type": "SM_ENDPOINT"}
-    assert pairs.order(pairs.images[0], "aircraft") is order, "made once"
+    spec = pairs.spec(pairs.images[0], "aircraft")
+    assert body(spec)["imageProcessor"] == {"name": "aircraft", "type": "SM_ENDPOINT"}
+    assert pairs.spec(pairs.images[0], "aircraft") is spec, "made once"
 
 
 @pytest.mark.anyio
@@ -252,8 +254,8 @@ async def test_a_run_of_predefined_requests_knows_sizes_and_links_attempts(folde
     )
     jobs = assert_attempts_are_linked(records, users=3, limit=2)
     names = ["harbour-01.tif:aircraft", "meadow-03.tif:aircraft"]
-    turns = [job.name for job in jobs if job.attempt == 1]
-    assert turns == [names[place % 2] for place in range(len(turns))]
+    specs = [job.name for job in jobs if job.attempt == 1]
+    assert specs == [names[place % 2] for place in range(len(specs))]
     assert all(job.size > 1000 and job.pixels > 1000 for job in jobs)
     assert [note for note in of(Note, records) if note.level != "info"] == []
 

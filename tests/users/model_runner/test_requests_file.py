@@ -9,6 +9,8 @@ import pytest
 from asyncload.errors import ConfigError
 from asyncload.users.model_runner.requests_file import PLACES, RequestsFile
 
+pytestmark = pytest.mark.quick
+
 KEY = "scenarios.0.user.requests"
 VALUES = {
     "test_imagery_location": "s3://images",

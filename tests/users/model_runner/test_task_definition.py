@@ -25,7 +25,7 @@ from asyncload.users.model_runner.task_definition import (
 )
 from tests.users.desk import Desk
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 QUEUES = "https://sqs.us-west-2.amazonaws.com/123456789012"
 

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from asyncload import Scenario, UserSpec, shapes
 from asyncload.testing import FakeModelRunner, FakeQueue
-from asyncload.users.model_runner.job_user import Rotation
-from asyncload.users.model_runner.orders import Order, encoded
+from asyncload.users.model_runner.job_spec import JobSpec, encoded
+from asyncload.users.model_runner.job_user import RoundRobin
 from asyncload.users.model_runner.predefined import PredefinedUser
 from asyncload.users.model_runner.random_jobs import Pairs, RandomUser
 from tests.engine.harness import one, run_plan
@@ -27,15 +27,15 @@ def waiting(service, *, requests=None, timeout=3600.0):
         @classmethod
         async def prepare(cls, setup, options):
             setup.consume(service.statuses, foreign="leave")
-            orders = [
-                Order(
+            specs = [
+                JobSpec(
                     setup.scenario, f"{name}.tif:m", f"s3://images/{name}.tif", 1000, 10, timeout,
                     encoded(name, {"imageUrls": [f"s3://images/{name}.tif"]}),
                 )
                 for name in "abc"
             ]  # fmt: skip
             queue = service.requests if requests is None else requests
-            return Rotation(queue, itertools.cycle(orders))
+            return RoundRobin(queue, itertools.cycle(specs))
 
     return Waiting
 
@@ -66,7 +66,7 @@ def attempts(jobs):
 
 
 def test_a_user_sends_its_next_job_at_the_very_moment_of_the_status():
-    service = FakeModelRunner(service_time=lambda _: 7.3, keep_truth=True)
+    service = FakeModelRunner(service_time=lambda _: 7.3, keep_ground_truth=True)
     jobs = run(waiting(service), duration=30).jobs
     assert [job.start for job in jobs] == pytest.approx([0, 7.3, 14.6, 21.9, 29.2], abs=1e-6)
     assert [job.observed for job in jobs] == pytest.approx(list(service.finished.values()))
@@ -163,11 +163,11 @@ class RandomPairs(RandomUser):
         service = FakeModelRunner(workers=100)
         setup.consume(service.statuses, foreign="leave")
 
-        def order(image, model):
+        def spec(image, model):
             body = encoded("r", {"imageUrls": [image]})
-            return Order(setup.scenario, f"{image}:{model}", image, 1, 1, 3600.0, body)
+            return JobSpec(setup.scenario, f"{image}:{model}", image, 1, 1, 3600.0, body)
 
-        return Pairs(service.requests, list("abcde"), ["m", "n"], order)
+        return Pairs(service.requests, list("abcde"), ["m", "n"], spec)
 
 
 def random_names(seed, level=3):
@@ -256,14 +256,14 @@ def test_a_refused_send_is_a_failed_request_and_nobody_waits_for_its_job():
 
 
 @pytest.mark.parametrize("taken", [True, False])
-def test_nobody_waits_for_a_job_in_doubt_but_the_ledger_accounts_for_it(taken):
+def test_nobody_waits_for_an_unconfirmed_job_but_the_ledger_accounts_for_it(taken):
     service = FakeModelRunner(service_time=lambda _: 2.0)
     queue = Refusing(service, TimeoutError("no answer"), taken=taken, which=1)
     collected = run(waiting(service, requests=queue, timeout=4), duration=6, wait=1)
     assert [request.outcome for request in collected.requests] == ["failed"]
-    account = collected.ledger
-    assert (account.submitted, account.unconfirmed) == ((3, 0) if taken else (2, 1))
-    assert account.succeeded == account.submitted
+    counters = collected.ledger
+    assert (counters.submitted, counters.unconfirmed) == ((3, 0) if taken else (2, 1))
+    assert counters.succeeded == counters.submitted
     assert sorted(job.start for job in collected.jobs)[-2:] == pytest.approx([1, 4], abs=0.11)
 
 

@@ -23,6 +23,8 @@ from asyncload.users.sagemaker.asynchronous import AsyncInferenceUser
 from asyncload.users.sagemaker.asynchronous_options import AsyncInferenceOptions
 from tests.users.desk import Desk
 
+pytestmark = pytest.mark.slow
+
 REGION = "eu-central-1"
 IMAGES = "s3://osml-test-images-000000000000"
 BUCKET = "s3://sagemaker-async-inference-000000000000"
@@ -76,15 +78,15 @@ async def content(stack, url):
 @pytest.mark.anyio
 async def test_an_object_is_looked_up_and_a_folder_is_listed(stack):
     found, desk = await prepared(stack, input=f"{IMAGES}/harbour-01.tif")
-    [order] = found.orders
-    assert (order.image, order.name) == (f"{IMAGES}/harbour-01.tif", "centerpoint")
-    assert order.size > 1000
+    [spec] = found.specs
+    assert (spec.image, spec.name) == (f"{IMAGES}/harbour-01.tif", "centerpoint")
+    assert spec.size > 1000
     listed, _ = await prepared(stack, input=IMAGES)
-    assert [one.image.rpartition("/")[2] for one in listed.orders] == sorted(
-        one.image.rpartition("/")[2] for one in listed.orders
+    assert [one.image.rpartition("/")[2] for one in listed.specs] == sorted(
+        one.image.rpartition("/")[2] for one in listed.specs
     )
-    assert len(listed.orders) == 3
-    assert order.size in {one.size for one in listed.orders}
+    assert len(listed.specs) == 3
+    assert spec.size in {one.size for one in listed.specs}
     assert desk.notes == [], "the queue is subscribed, and there is nothing to tell"
     [consumption] = desk.consumptions
     assert consumption.parse is parse_inference
@@ -98,13 +100,13 @@ async def test_payloads_are_named_by_their_content_so_that_a_second_run_adds_not
         (tmp_path / name).write_text(text)
     found, desk = await prepared(stack, folder=str(tmp_path), upload_to=f"{BUCKET}/mine/")
     again, _ = await prepared(stack, folder=str(tmp_path), upload_to=f"{BUCKET}/mine")
-    assert [one.image for one in found.orders] == [one.image for one in again.orders]
-    assert len({one.image for one in found.orders}) == len(found.orders) == 3
-    assert found.orders[2].image.startswith(f"{BUCKET}/mine/")
-    assert found.orders[2].image.endswith("-c.json")
-    assert (await content(stack, found.orders[2].image))[0] == b"[]"
+    assert [one.image for one in found.specs] == [one.image for one in again.specs]
+    assert len({one.image for one in found.specs}) == len(found.specs) == 3
+    assert found.specs[2].image.startswith(f"{BUCKET}/mine/")
+    assert found.specs[2].image.endswith("-c.json")
+    assert (await content(stack, found.specs[2].image))[0] == b"[]"
     listed, _ = await prepared(stack, input=f"{BUCKET}/mine/")
-    assert sorted(one.image for one in listed.orders) == sorted(one.image for one in found.orders)
+    assert sorted(one.image for one in listed.specs) == sorted(one.image for one in found.specs)
     assert desk.notes == [
         ("info", f"uploaded 3 payloads, 6 B, to {BUCKET}/mine/ before the start; they stay there")
     ]
@@ -120,7 +122,7 @@ async def test_a_template_is_filled_with_each_row(stack, tmp_path):
         data=str(rows),
         upload_to=BUCKET,
     )
-    bodies = [await content(stack, one.image) for one in found.orders]
+    bodies = [await content(stack, one.image) for one in found.specs]
     assert [json.loads(body) for body, _ in bodies] == [
         {"rev": 1, "page": "enwiki"},
         {"rev": 2, "page": "dewiki"},
@@ -128,7 +130,7 @@ async def test_a_template_is_filled_with_each_row(stack, tmp_path):
     assert {kind for _, kind in bodies} == {"application/json"}
     [plain] = (await prepared(stack, body="a,b", content_type="text/csv", upload_to=BUCKET))[
         0
-    ].orders
+    ].specs
     assert await content(stack, plain.image) == (b"a,b", "text/csv")
 
 
@@ -205,9 +207,11 @@ def control_api(status, answer):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:  # a thread that lives on would hold up the end of the suite
+            server.shutdown()
+            thread.join()
 
 
 def looked_up(status, answer):

@@ -17,8 +17,8 @@ from asyncload.jobs.inference_status import parse_inference
 from asyncload.testing import FakeModelRunner, FakeQueue
 from asyncload.users.sagemaker.asynchronous import (
     AsyncInferenceUser,
-    InferenceOrder,
     Inferences,
+    InferenceSpec,
 )
 from asyncload.users.templates.rows import rows_in_turn
 from tests.engine.harness import one, run_plan
@@ -69,11 +69,11 @@ def run(service, *, duration=10.0, drain=10.0, timeout=3600.0, model="closed", *
         @classmethod
         async def prepare(cls, setup, options):
             setup.consume(service.notifications, foreign="leave", parse=parse_inference)
-            orders = [
-                InferenceOrder(setup.scenario, "mine", f"s3://in/{name}", 10, timeout)
+            specs = [
+                InferenceSpec(setup.scenario, "mine", f"s3://in/{name}", 10, timeout)
                 for name in "abc"
             ]
-            return Inferences(service.invoke, orders, rows_in_turn(3, part=0, parts=1))
+            return Inferences(service.invoke, specs, rows_in_turn(3, part=0, parts=1))
 
     scenario = Scenario(
         name="s",
@@ -116,20 +116,20 @@ def test_an_inference_that_nobody_hears_of_holds_its_user_no_longer_than_its_tim
 
 
 @pytest.mark.parametrize(
-    ("problem", "taken", "account"),
+    ("problem", "taken", "counters"),
     [
         (error(400), False, (2, 0)),  # refused: never submitted
-        (error(500), True, (3, 0)),  # in doubt, until its notification proves it
+        (error(500), True, (3, 0)),  # unconfirmed, until its notification proves it
         (error(500), False, (2, 1)),
         (TimeoutError("no answer"), True, (3, 0)),
         (TimeoutError("no answer"), False, (2, 1)),
     ],
 )
-def test_a_submit_that_fails_is_a_job_only_when_the_service_has_taken_it(problem, taken, account):
+def test_a_submit_that_fails_is_a_job_only_when_the_service_has_taken_it(problem, taken, counters):
     service = Service(seconds=2.0, problems={2: problem}, taken=taken)
     collected = run(service, duration=3, wait={"pacing": 1})
     ledger = collected.ledger
-    assert (ledger.submitted, ledger.unconfirmed) == account
+    assert (ledger.submitted, ledger.unconfirmed) == counters
     assert ledger.succeeded == ledger.submitted
     assert [request.outcome for request in collected.requests] == ["failed"]
 

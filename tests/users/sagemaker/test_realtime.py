@@ -14,7 +14,7 @@ from asyncload.users.sagemaker.realtime import SageMakerUser
 from asyncload.users.sagemaker.realtime_options import InvocationOptions, SageMakerOptions
 from tests.users.sagemaker.sagemaker_app import endpoints, outcomes, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 OK = {("ok", None)}
 
 

@@ -12,7 +12,7 @@ from asyncload.users.http.streaming import LineReader
 from asyncload.users.sagemaker.streaming import PartReader
 from tests.users.sagemaker.sagemaker_app import endpoints, outcomes, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 PARTS = 8
 PACE = 0.01
 EVENT_STREAM = {"Content-Type": "application/vnd.amazon.eventstream"}
@@ -162,5 +162,5 @@ def test_what_comes_after_an_error_of_the_stream_is_not_read():
     reader.feed(part + event_stream.exception("ModelStreamError", b"{}") + part, 1.0)
     reader.feed(part, 2.0)
     assert reader.end() == "ModelStreamError:"
-    assert reader.told().chunks == 1
+    assert reader.snapshot().chunks == 1
     assert reader.payload == b"one\n"

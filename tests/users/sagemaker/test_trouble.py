@@ -11,7 +11,7 @@ from aiohttp import web
 import asyncload
 from tests.users.sagemaker.sagemaker_app import endpoints, outcomes, run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.fixture(autouse=True)
@@ -182,7 +182,7 @@ async def test_a_refused_connection_and_a_slow_endpoint_are_failed_requests(tmp_
         taken.bind(("127.0.0.1", 0))
         records = await run(f"http://127.0.0.1:{taken.getsockname()[1]}", tmp_path, body="x")
     assert {one.outcome for one in records} == {"failed"}
-    assert {one.error.partition(":")[0] for one in records} == {"ConnectFailed"}
+    assert all(one.error.startswith("No connection to 127.0.0.1:") for one in records)
 
 
 async def test_a_payload_that_is_too_large_is_warned_of_and_refused(service, tmp_path):

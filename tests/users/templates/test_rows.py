@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.users.templates.rows import Shares, own_rows, random_rows, rows_in_turn
+from asyncload.users.templates.rows import RowPartition, own_rows, random_rows, rows_in_turn
 
 
 class Somebody:
@@ -47,11 +47,11 @@ def test_parts_of_a_split_plan_take_rows_in_turn_between_them():
 
 @given(st.integers(1, 40), st.integers(1, 20))
 def test_shares_of_all_users_are_all_rows_each_once(rows, users):
-    shares = Shares(rows, users, part=0, parts=1)
+    partition = RowPartition(rows, users, part=0, parts=1)
     taken = []
     for _ in range(users):
         user = Somebody()
-        _, user.own_rows = shares.take()
+        _, user.own_rows = partition.take()
         first = picked(own_rows, user, 1)[0]
         taken.append({first, *picked(own_rows, user, rows)})
     assert set().union(*taken) == set(range(rows))
@@ -62,26 +62,26 @@ def test_shares_of_all_users_are_all_rows_each_once(rows, users):
 
 
 def test_a_share_begins_again_when_it_is_used_up():
-    shares = Shares(5, 2, part=0, parts=1)
-    assert [list(islice(shares.take()[1], 5)) for _ in range(2)] == [
+    partition = RowPartition(5, 2, part=0, parts=1)
+    assert [list(islice(partition.take()[1], 5)) for _ in range(2)] == [
         [0, 2, 4, 0, 2],
         [1, 3, 1, 3, 1],
     ]
 
 
 def test_who_comes_later_gets_a_share_that_was_given_back():
-    shares = Shares(10, 3, part=0, parts=1)
-    assert [shares.take()[0] for _ in range(3)] == [0, 1, 2]
-    shares.give_back(2)
-    shares.give_back(0)
-    assert [shares.take()[0] for _ in range(2)] == [0, 2]
+    partition = RowPartition(10, 3, part=0, parts=1)
+    assert [partition.take()[0] for _ in range(3)] == [0, 1, 2]
+    partition.give_back(2)
+    partition.give_back(0)
+    assert [partition.take()[0] for _ in range(2)] == [0, 2]
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3])
 def test_users_of_all_parts_of_a_plan_have_different_rows(parts):
     rows = []
     for part in range(parts):
-        shares = Shares(12, 6, part=part, parts=parts)
+        partition = RowPartition(12, 6, part=part, parts=parts)
         for _ in range(6 // parts):
-            rows += islice(shares.take()[1], 2)
+            rows += islice(partition.take()[1], 2)
     assert sorted(rows) == list(range(12))

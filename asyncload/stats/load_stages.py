@@ -1,7 +1,7 @@
-"""How a service keeps up with clients that become more, step by step.
+"""How a service keeps up with clients that become more, stage by stage.
 
 For closed loads in stairs (``ramp``, ``custom_ramp``) whose users send at a fixed rate:
-of each step how much was asked for, and how much came of it. A step is *steady* when at
+of each stage how much was asked for, and how much came of it. A stage is *steady* when at
 least 95 % of the expected requests were answered and at least 99 % of the answers were good.
 """
 
@@ -35,18 +35,18 @@ STEADY_RATE: Final = 0.95
 STEADY_SUCCESS: Final = 0.99
 """Share of the answers that must be good."""
 SETTLING: Final = 1.0
-"""Seconds at the start of a step that are left out: new clients join, old queues go."""
-MAX_STEPS: Final = 1000
-"""A load of more steps has no table: it is a slope."""
+"""Seconds at the start of a stage that are left out: new clients join, old queues go."""
+MAX_STAGES: Final = 1000
+"""A load of more stages has no table: it is a slope."""
 _SLACK: Final = 1.5  # seconds; levels are recorded once a second
 
 
-class StepMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a scenario. Times in seconds, rates per second, shares of 1."""
+class StageMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage of a scenario. Times in seconds, rates per second, shares of 1."""
 
     scenario: str
     start: float
-    """Of the step."""
+    """Of the stage."""
     end: float
     clients: int
     expected: float
@@ -59,17 +59,17 @@ class StepMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """Latency of the good ones, from due to end."""
     p95: float | None
     steady: bool | None
-    """``None``: the run ended within the step."""
+    """``None``: the run ended within the stage."""
 
 
-def largest_steady(steps: Sequence[StepMetrics]) -> StepMetrics | None:
-    """Find the steady step with the highest expected rate."""
-    steady = [step for step in steps if step.steady]
-    return max(steady, key=lambda step: step.expected, default=None)
+def largest_steady(stages: Sequence[StageMetrics]) -> StageMetrics | None:
+    """Find the steady stage with the highest expected rate."""
+    steady = [stage for stage in stages if stage.steady]
+    return max(steady, key=lambda stage: stage.expected, default=None)
 
 
 class Stairs(msgspec.Struct, frozen=True):
-    """The load of a scenario: when each step begins, how many clients it has."""
+    """The load of a scenario: when each stage begins, how many clients it has."""
 
     starts: list[float]
     clients: list[int]
@@ -78,19 +78,19 @@ class Stairs(msgspec.Struct, frozen=True):
     """Requests per second of each client."""
 
 
-class Steps:
-    """Folds the requests of a run into its steps; the header tells which there are.
+class LoadStages:
+    """Folds the requests of a run into its stages; the header tells which there are.
 
-    Memory is bounded by the number of steps.
+    Memory is bounded by the number of stages.
     """
 
     def __init__(self) -> None:
         self._scenarios: dict[str, _Scenario] = {}
         self.known = False
-        """Whether there are steps: if not, there is no need to come with every request."""
+        """Whether there are stages: if not, there is no need to come with every request."""
 
     def header(self, header: RunHeader) -> None:
-        """Learn the steps; it comes before everything else."""
+        """Learn the stages; it comes before everything else."""
         for name, stairs in stairs_of(header).items():
             self._scenarios.setdefault(name, _Scenario(stairs))
         self.known = bool(self._scenarios)
@@ -118,13 +118,15 @@ class Steps:
             found.add_columns(due, end, good)
             found.reached = max(found.reached, float(load.max(initial=0.0)))
 
-    def read(self) -> list[StepMetrics]:
-        """Give the steps that have begun, scenario by scenario, as they stand."""
-        return [step for name, scenario in self._scenarios.items() for step in scenario.read(name)]
+    def read(self) -> list[StageMetrics]:
+        """Give the stages that have begun, scenario by scenario, as they stand."""
+        return [
+            stage for name, scenario in self._scenarios.items() for stage in scenario.read(name)
+        ]
 
 
-class _Step:
-    """Collects the answers of one step."""
+class _Stage:
+    """Collects the answers of one stage."""
 
     __slots__ = ("count", "good", "last_end", "latency")
 
@@ -135,7 +137,7 @@ class _Step:
 
 
 class _Scenario:
-    """Collects those of all steps of a scenario."""
+    """Collects those of all stages of a scenario."""
 
     def __init__(self, stairs: Stairs) -> None:
         self.stairs = stairs
@@ -146,7 +148,7 @@ class _Scenario:
             start + settling(end - start)
             for start, end in zip(stairs.starts, self._ends, strict=True)
         ]
-        self._steps = [_Step() for _ in stairs.starts]
+        self._stages = [_Stage() for _ in stairs.starts]
 
     def add(self, request: Request) -> None:
         end = request.end
@@ -156,51 +158,51 @@ class _Scenario:
         index = bisect.bisect_right(self.stairs.starts, end) - 1
         if index < 0 or end < self._settled[index]:
             return
-        step = self._steps[index]
-        step.count += 1
-        step.last_end = max(step.last_end, end)
+        stage = self._stages[index]
+        stage.count += 1
+        stage.last_end = max(stage.last_end, end)
         if request.outcome == OK:
-            step.good += 1
-            step.latency.record(end - request.due)
+            stage.good += 1
+            stage.latency.record(end - request.due)
 
     def add_columns(self, due: Array, end: Array, good: Bools) -> None:
         self.reached = max(self.reached, float(due.max(initial=0.0)))
         index = np.searchsorted(self.stairs.starts, end, side="right") - 1
         counted = (index >= 0) & (end < self.stairs.end) & (end >= np.take(self._settled, index))
-        for number, step in enumerate(self._steps):
+        for number, stage in enumerate(self._stages):
             chosen = counted & (index == number)
-            step.count += int(np.count_nonzero(chosen))
-            step.last_end = max(step.last_end, float(end[chosen].max(initial=0.0)))
+            stage.count += int(np.count_nonzero(chosen))
+            stage.last_end = max(stage.last_end, float(end[chosen].max(initial=0.0)))
             well = chosen & good
-            step.good += int(np.count_nonzero(well))
+            stage.good += int(np.count_nonzero(well))
             for latency in (end[well] - due[well]).tolist():
-                step.latency.record(latency)
+                stage.latency.record(latency)
 
-    def read(self, name: str) -> list[StepMetrics]:
+    def read(self, name: str) -> list[StageMetrics]:
         rows = []
-        for index, step in enumerate(self._steps):
+        for index, stage in enumerate(self._stages):
             start, end = self.stairs.starts[index], self._ends[index]
-            if start > self.reached or (start == self.reached and not step.count):
+            if start > self.reached or (start == self.reached and not stage.count):
                 break
             if not self.stairs.clients[index]:
-                continue  # a pause between two steps
+                continue  # a pause between two stages
             complete = self.reached >= end - _SLACK
-            until = end if complete else max(step.last_end, self.reached)
+            until = end if complete else max(stage.last_end, self.reached)
             seconds = until - self._settled[index]
             expected = self.stairs.clients[index] * self.stairs.rate
-            success = step.good / step.count if step.count else None
+            success = stage.good / stage.count if stage.count else None
             # A client may miss one request of a window that is no multiple of its period:
             # so whole requests are asked for.
-            enough = step.count >= math.floor(STEADY_RATE * expected * seconds)
-            p50, p95 = step.latency.percentiles([50, 95])
+            enough = stage.count >= math.floor(STEADY_RATE * expected * seconds)
+            p50, p95 = stage.latency.percentiles([50, 95])
             rows.append(
-                StepMetrics(
+                StageMetrics(
                     scenario=name,
                     start=start,
                     end=end,
                     clients=self.stairs.clients[index],
                     expected=expected,
-                    achieved=step.count / seconds if seconds > 0 else 0.0,
+                    achieved=stage.count / seconds if seconds > 0 else 0.0,
                     success=success,
                     p50=p50,
                     p95=p95,
@@ -213,7 +215,7 @@ class _Scenario:
 
 
 def settling(length: float) -> float:
-    """Seconds at the start of a step of ``length`` seconds that are left out."""
+    """Seconds at the start of a stage of ``length`` seconds that are left out."""
     return min(SETTLING, length / 4)
 
 
@@ -241,7 +243,7 @@ def _stairs(scenario: Mapping[str, Any]) -> Stairs | None:
         shape = shape_from(spec, horizon=None)
         end = parse_duration(load.get("duration"))
         starts = [start for start in _starts(shape) if start < end]
-        if 0 < len(starts) <= MAX_STEPS:
+        if 0 < len(starts) <= MAX_STAGES:
             levels = shape.level(np.array(starts))
             return Stairs(starts, [math.floor(level + 0.5) for level in levels], end, rate)
     return None
@@ -251,9 +253,9 @@ _STAIRS: Final = ("ramp", "custom_ramp")
 
 
 def _starts(shape: object) -> list[float]:
-    """When each step begins, seconds."""
+    """When each stage begins, seconds."""
     if isinstance(shape, Ramp):
-        number = min(shape.stairs, MAX_STEPS + 1)
+        number = min(shape.stairs, MAX_STAGES + 1)
         return [float(index * shape.every) for index in range(number)]
     assert isinstance(shape, CustomRamp)
     if shape.stages is not None:

@@ -1,4 +1,4 @@
-"""How long a step lasts, what it runs, and when it passes."""
+"""How long a trial lasts, what it runs, and when it passes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from asyncload.api import LoadTest
-from asyncload.capacity.result import Step
-from asyncload.capacity.step import config_of, duration_of, judge, shares_of
+from asyncload.capacity.result import TrialResult
+from asyncload.capacity.trial import config_of, duration_of, judge, shares_of
 from asyncload.config.load import config_from
 from asyncload.errors import ConfigError
 from asyncload.records.record import FAILED, OK, Job, Ledger, Request, RunHeader, System
@@ -36,7 +36,7 @@ DURATION = 10.0
 
 
 def outcome(records, *texts, stopped=None, problems=()):
-    """Judge a step of 10 s at 100/s whose records are these."""
+    """Judge a trial of 10 s at 100/s whose records are these."""
     watch, fold = Watch(), SummaryFold()
     header = RunHeader(
         schema=1, run_id="", name="", started_at="", seed=0, host={}, versions={},
@@ -91,55 +91,55 @@ LIMIT = "request.latency.p95 < 100ms"
 
 
 def test_a_step_that_keeps_every_threshold_passes():
-    step = outcome(requests(), LIMIT, "request.error_rate < 1%")
-    assert (step.outcome, step.reasons) == ("passed", [])
-    assert step.ended == pytest.approx(100, rel=0.02)
-    assert step.latency.p95 == pytest.approx(0.05, rel=0.01)
-    assert [held.text for held in step.thresholds] == [LIMIT, "request.error_rate < 1%"]
+    trial = outcome(requests(), LIMIT, "request.error_rate < 1%")
+    assert (trial.outcome, trial.reasons) == ("passed", [])
+    assert trial.ended == pytest.approx(100, rel=0.02)
+    assert trial.latency.p95 == pytest.approx(0.05, rel=0.01)
+    assert [held.text for held in trial.thresholds] == [LIMIT, "request.error_rate < 1%"]
 
 
 def test_a_threshold_that_is_missed_by_far_fails_and_one_that_is_missed_by_little_is_close():
     assert outcome(requests(latency=0.2), LIMIT).outcome == "failed"
-    step = outcome(requests(latency=0.11), LIMIT)
-    assert (step.outcome, step.wants) == ("close", 2 * DURATION)
-    assert step.reasons == [f"{LIMIT}: it is 110 ms"]
+    trial = outcome(requests(latency=0.11), LIMIT)
+    assert (trial.outcome, trial.wants) == ("close", 2 * DURATION)
+    assert trial.reasons == [f"{LIMIT}: it is 110 ms"]
 
 
 def test_a_percentile_from_too_few_samples_is_close_and_wants_as_long_as_it_takes():
-    step = outcome(requests(rate=10), LIMIT)
-    assert step.outcome == "close"
-    assert step.reasons == [f"{LIMIT}: 100 samples of the 130 that it takes"]
-    assert step.wants > DURATION * 1.3
+    trial = outcome(requests(rate=10), LIMIT)
+    assert trial.outcome == "close"
+    assert trial.reasons == [f"{LIMIT}: 100 samples of the 130 that it takes"]
+    assert trial.wants > DURATION * 1.3
 
 
 def test_a_percentile_that_is_kept_but_not_surely_is_close():
     # 45 of 1000 are over the limit: p95 keeps it, but so would 34 % of services that do not.
-    step = outcome(requests(latency=lambda due: 0.2 if due * 100 % 1000 < 45 else 0.05), LIMIT)
-    assert step.outcome == "close"
-    assert "but not surely: more than 34 of 1,000 samples are over the limit" in step.reasons[0]
+    trial = outcome(requests(latency=lambda due: 0.2 if due * 100 % 1000 < 45 else 0.05), LIMIT)
+    assert trial.outcome == "close"
+    assert "but not surely: more than 34 of 1,000 samples are over the limit" in trial.reasons[0]
 
 
 def test_work_that_piles_up_fails_even_where_every_threshold_holds():
-    step = outcome(requests(latency=lambda due: 0.01 + due * 0.3), "request.latency.p95 < 10s")
-    assert step.outcome == "failed"
+    trial = outcome(requests(latency=lambda due: 0.01 + due * 0.3), "request.latency.p95 < 10s")
+    assert trial.outcome == "failed"
     # Due at d it ends at 1.3 d + 0.01, so 1/1.3 of what comes ends.
-    assert step.growth == pytest.approx(100 - 100 / 1.3, rel=0.02)
-    assert step.reasons == [f"what is open grows by {step.growth:.1f}/s"]
+    assert trial.growth == pytest.approx(100 - 100 / 1.3, rel=0.02)
+    assert trial.reasons == [f"what is open grows by {trial.growth:.1f}/s"]
 
 
 def test_without_thresholds_success_and_pace_decide():
     assert outcome(requests()).outcome == "passed"
-    step = outcome(requests(failed=0.1))
-    assert (step.outcome, step.reasons) == ("failed", ["90.0 % succeeded, under 99%"])
+    trial = outcome(requests(failed=0.1))
+    assert (trial.outcome, trial.reasons) == ("failed", ["90.0 % succeeded, under 99%"])
     assert outcome(requests(failed=0.015)).outcome == "close"
     slow = outcome(requests(latency=lambda due: 0.01 + due * 0.3))
     assert any("of what came ended, under 95%" in reason for reason in slow.reasons)
 
 
 def test_a_step_that_fails_while_the_generator_was_late_says_nothing_of_the_service():
-    step = outcome(requests(latency=0.2, lateness=0.15), LIMIT)
-    assert step.outcome == "generator"
-    assert step.reasons == ["the generator was late: p95 of lateness 150 ms"]
+    trial = outcome(requests(latency=0.2, lateness=0.15), LIMIT)
+    assert trial.outcome == "generator"
+    assert trial.reasons == ["the generator was late: p95 of lateness 150 ms"]
 
 
 def test_a_pause_of_the_generator_spoils_a_p99_but_no_p95():
@@ -157,48 +157,48 @@ def test_a_step_that_passes_although_the_generator_was_late_has_passed():
 
 def test_an_event_loop_that_is_late_most_of_the_time_is_the_generators_limit():
     lags = [System(float(t), "here", loop_lag=0.3) for t in range(10)]
-    step = outcome([*requests(latency=0.2), *lags], LIMIT)
-    assert step.outcome == "generator"
-    assert step.reasons == ["the generator's event loop was late by 300 ms"]
+    trial = outcome([*requests(latency=0.2), *lags], LIMIT)
+    assert trial.outcome == "generator"
+    assert trial.reasons == ["the generator's event loop was late by 300 ms"]
 
 
 def test_a_step_shorter_than_two_answers_proves_nothing_and_wants_six():
-    step = outcome(requests(latency=7.0), "request.latency.p95 < 60s")
-    assert step.outcome == "close"
-    assert step.reasons == ["10 s are too short: the fastest answer took 7.00 s"]
-    assert step.wants == pytest.approx(42)
+    trial = outcome(requests(latency=7.0), "request.latency.p95 < 60s")
+    assert trial.outcome == "close"
+    assert trial.reasons == ["10 s are too short: the fastest answer took 7.00 s"]
+    assert trial.wants == pytest.approx(42)
 
 
 def test_a_step_that_was_stopped_early_fails_and_says_the_most_frequent_error():
-    step = outcome(requests(failed=1.0), LIMIT, stopped="stopped early: too many errors")
-    assert (step.outcome, step.stopped_early) == ("failed", True)
-    assert step.reasons == ["stopped early: too many errors, most often 'failed'"]
+    trial = outcome(requests(failed=1.0), LIMIT, stopped="stopped early: too many errors")
+    assert (trial.outcome, trial.stopped_early) == ("failed", True)
+    assert trial.reasons == ["stopped early: too many errors, most often 'failed'"]
 
 
 def test_what_broke_a_run_is_no_verdict_on_the_service():
-    step = outcome(requests(), LIMIT, problems=("the disk is full",))
-    assert (step.outcome, step.reasons) == ("broken", ["the disk is full"])
+    trial = outcome(requests(), LIMIT, problems=("the disk is full",))
+    assert (trial.outcome, trial.reasons) == ("broken", ["the disk is full"])
 
 
 def test_of_jobs_the_latency_and_pace_of_jobs_count():
-    step = outcome(jobs(), "job.latency.p95 < 1s")
-    assert (step.outcome, step.jobs, step.count) == ("passed", True, 1000)
-    assert step.latency.p50 == pytest.approx(0.5, rel=0.01)
-    assert step.left_behind == 0
+    trial = outcome(jobs(), "job.latency.p95 < 1s")
+    assert (trial.outcome, trial.jobs, trial.count) == ("passed", True, 1000)
+    assert trial.latency.p50 == pytest.approx(0.5, rel=0.01)
+    assert trial.left_behind == 0
 
 
 def test_jobs_that_the_service_had_not_begun_are_left_behind():
-    step = outcome(jobs(given_up=300), "job.latency.p95 < 1s")
-    assert (step.outcome, step.left_behind) == ("failed", 300)
+    trial = outcome(jobs(given_up=300), "job.latency.p95 < 1s")
+    assert (trial.outcome, trial.left_behind) == ("failed", 300)
     assert outcome(jobs(given_up=5), "job.latency.p95 < 1s").left_behind == 0
 
 
 # -- how long, and what --------------------------------------------------------------
 
 
-def length(rate, *texts, steps=(), least=1.0, shares=None):
+def length(rate, *texts, trials=(), least=1.0, shares=None):
     thresholds = [Threshold.parse(text) for text in texts]
-    return duration_of(rate, least=least, thresholds=thresholds, shares=shares or {}, steps=steps)
+    return duration_of(rate, least=least, thresholds=thresholds, shares=shares or {}, trials=trials)
 
 
 def test_a_step_is_long_enough_for_the_percentile_asked_for():
@@ -215,26 +215,27 @@ def test_a_scenario_with_a_share_of_the_load_takes_longer():
 
 def test_a_step_lasts_six_of_the_shortest_answers_seen():
     seen = [
-        Step(rate=1, duration=1, outcome="passed", shortest=shortest) for shortest in (30.0, 20.0)
+        TrialResult(rate=1, duration=1, outcome="passed", shortest=shortest)
+        for shortest in (30.0, 20.0)
     ]
-    assert length(10, steps=seen) == 120
+    assert length(10, trials=seen) == 120
 
 
 def test_scenarios_keep_their_shares_of_the_load(tmp_path):
     config = config_from(RAW)
     shares = shares_of(config.plan)
     assert shares == pytest.approx({"fast": 0.75, "slow": 0.25})
-    step = config_of(
+    trial = config_of(
         config, rate=100, duration=20, shares=shares, number=3, log=tmp_path / "x.jsonl"
     )
-    assert [scenario.model for scenario in step.plan.scenarios] == ["open", "open"]
-    assert [len(scenario.due_times(1)) for scenario in step.plan.scenarios] == [1500, 500]
-    assert (step.plan.seed, step.plan.drain) == (10, 40)
-    told = step.resolved["scenarios"][0]
+    assert [scenario.model for scenario in trial.plan.scenarios] == ["open", "open"]
+    assert [len(scenario.due_times(1)) for scenario in trial.plan.scenarios] == [1500, 500]
+    assert (trial.plan.seed, trial.plan.drain) == (10, 40)
+    told = trial.resolved["scenarios"][0]
     assert told["load"]["duration"] == 20
     assert told["user"] == config.resolved["scenarios"][0]["user"]
-    assert Path(step.log) == tmp_path / "x.jsonl"
-    msgspec.json.encode(step.resolved)
+    assert Path(trial.log) == tmp_path / "x.jsonl"
+    msgspec.json.encode(trial.resolved)
 
 
 def test_a_closed_scenario_does_not_wait_where_it_is_made_open(tmp_path):
@@ -245,11 +246,11 @@ def test_a_closed_scenario_does_not_wait_where_it_is_made_open(tmp_path):
         "user": {**one["user"], "wait": "1s"},
     }
     config = config_from({**RAW, "scenarios": [closed]})
-    step = config_of(
+    trial = config_of(
         config, rate=9, duration=2, shares={"fast": 1.0}, number=1, log=tmp_path / "x.jsonl"
     )
-    assert "wait" not in step.plan.scenarios[0].user.options
-    LoadTest(step)
+    assert "wait" not in trial.plan.scenarios[0].user.options
+    LoadTest(trial)
     with pytest.raises(ConfigError, match=r"user.wait: is '1s', and in the open model nobody"):
         LoadTest(config_from({**RAW, "scenarios": [{**closed, "load": one["load"]}]}))
 
@@ -272,6 +273,6 @@ def test_a_load_of_nothing_has_no_shares():
 
 
 def test_numbers_of_a_step_are_plain_json():
-    step = outcome(requests(), LIMIT)
-    assert msgspec.json.decode(msgspec.json.encode(step), type=Step) == step
-    assert np.isfinite(step.drain)
+    trial = outcome(requests(), LIMIT)
+    assert msgspec.json.decode(msgspec.json.encode(trial), type=TrialResult) == trial
+    assert np.isfinite(trial.drain)

@@ -1,4 +1,4 @@
-"""Graphs of clients that become more, step by step: what they got, and how long it took."""
+"""Graphs of clients that become more, stage by stage: what they got, and how long it took."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from asyncload.report.plots.bins import Array
 from asyncload.report.plots.data import Part, Run
 from asyncload.report.plots.series import Percentiles
 from asyncload.report.plots.style import Stroke
-from asyncload.stats.steps import Stairs, StepMetrics, Steps, stairs_of
+from asyncload.stats.load_stages import LoadStages, StageMetrics, Stairs, stairs_of
 
 _CLIENTS: Final = Stroke(style.PURPLE, (0, (1, 1.2)), width=1.4)
 _EXPECTED: Final = Stroke(style.GREY, (0, (6, 2)), width=1.6, above=True)
@@ -40,15 +40,15 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
-class Climb:
-    """One scenario: its clients over time, as corners of a line, and how its steps came out."""
+class StagedLoad:
+    """One scenario: its clients over time, as corners of a line, and how its stages came out."""
 
     times: Array
     """Seconds."""
     clients: Array
     expected: Array
     """Requests per second."""
-    steps: tuple[StepMetrics, ...]
+    stages: tuple[StageMetrics, ...]
 
     def rates(self, part: Part, run: Run) -> Rates:
         """Count the answers of the scenario, per second."""
@@ -60,24 +60,24 @@ class Climb:
         return Rates(pieces.centres, answered, well, answered - well)
 
 
-def climbs(run: Run) -> list[tuple[Part, Climb]]:
+def staged_loads(run: Run) -> list[tuple[Part, StagedLoad]]:
     """Find the scenarios of a run whose loads are stairs of clients at a fixed rate."""
     if run.header is None:
         return []
     known = stairs_of(run.header)
     return [
-        (part, _climb(run.header, part, known[part.scenario]))
+        (part, _staged_load(run.header, part, known[part.scenario]))
         for part in run.parts
         if part.scenario in known
     ]
 
 
-def _climb(header: RunHeader, part: Part, stairs: Stairs) -> Climb:
+def _staged_load(header: RunHeader, part: Part, stairs: Stairs) -> StagedLoad:
     sent = part.requests.filter(pl.col("outcome") != DROPPED)
-    steps = Steps()
-    steps.header(header)
+    stages = LoadStages()
+    stages.header(header)
     assert part.scenario is not None  # it is one of those of the header
-    steps.columns(
+    stages.columns(
         part.scenario,
         due=sent["due"].to_numpy(),
         end=sent["end"].to_numpy(),
@@ -88,20 +88,20 @@ def _climb(header: RunHeader, part: Part, stairs: Stairs) -> Climb:
     # Two corners at each edge: the line goes up at it, and not towards it.
     times = np.repeat(edges, 2)
     clients = np.concatenate([[0.0], np.repeat(np.array(stairs.clients, np.float64), 2), [0.0]])
-    return Climb(times, clients, clients * stairs.rate, tuple(steps.read()))
+    return StagedLoad(times, clients, clients * stairs.rate, tuple(stages.read()))
 
 
 def step_throughput(run: Run) -> Figure | None:
     """Answers, good ones, errors and the expected rate per second, with the clients."""
-    drawn = climbs(run)
+    drawn = staged_loads(run)
     if not drawn:
         return None
     fig, axes = style.figure(run, "clients and throughput", len(drawn))
     unit = style.time_axis(axes, run, [run.bins.width])
-    for ax, (part, climb) in zip(axes, drawn, strict=True):
-        rates = climb.rates(part, run)
+    for ax, (part, load) in zip(axes, drawn, strict=True):
+        rates = load.rates(part, run)
         handles: list[Artist] = [
-            _stairs(ax, climb.times / unit, climb.expected, _EXPECTED, "expected"),
+            _stairs(ax, load.times / unit, load.expected, _EXPECTED, "expected"),
             *(
                 style.draw(ax, rates.times / unit, values, stroke, label)
                 for label, values, stroke in (
@@ -112,15 +112,15 @@ def step_throughput(run: Run) -> Figure | None:
             ),
         ]
         style.count_axis(ax, "requests per second")
-        _finish(ax, run, part, climb, handles, unit=unit)
+        _finish(ax, run, part, load, handles, unit=unit)
     return fig
 
 
 def step_latency(run: Run) -> Figure | None:
     """Percentiles of latency over time, with the clients."""
     drawn = [
-        (part, climb, found.answered)
-        for part, climb in climbs(run)
+        (part, load, found.answered)
+        for part, load in staged_loads(run)
         if (found := series.request_latency(part, run.span)) is not None
         and isinstance(found.answered, Percentiles)
     ]
@@ -128,7 +128,7 @@ def step_latency(run: Run) -> Figure | None:
         return None
     fig, axes = style.figure(run, "clients and latency", len(drawn))
     unit = style.time_axis(axes, run, [latency.bins.width for _, _, latency in drawn])
-    for ax, (part, climb, latency) in zip(axes, drawn, strict=True):
+    for ax, (part, load, latency) in zip(axes, drawn, strict=True):
         lines: Sequence[tuple[str, Array, Stroke]] = (
             ("p99", latency.p99, Stroke(style.SKY, (0, (1, 1)), "^", 1.1)),
             ("p95", latency.p95, Stroke(style.ORANGE, (0, (5, 1.5)), "s")),
@@ -141,23 +141,23 @@ def step_latency(run: Run) -> Figure | None:
         style.latency_axis(
             ax, [values for _, values, _ in lines], "latency of successes, due to end"
         )
-        _finish(ax, run, part, climb, handles, unit=unit)
+        _finish(ax, run, part, load, handles, unit=unit)
     return fig
 
 
 def _finish(
-    ax: Axes, run: Run, part: Part, climb: Climb, handles: Sequence[Artist], *, unit: float
+    ax: Axes, run: Run, part: Part, load: StagedLoad, handles: Sequence[Artist], *, unit: float
 ) -> None:
-    """Draw what both graphs have: the clients, the steps that were not steady, the legend."""
+    """Draw what both graphs have: the clients, the stages that were not steady, the legend."""
     right = style.second_axis(ax)
-    clients = _stairs(right, climb.times / unit, climb.clients, _CLIENTS, "clients (right)")
+    clients = _stairs(right, load.times / unit, load.clients, _CLIENTS, "clients (right)")
     style.count_axis(right, "clients")
-    right.set_ylim(0, float(np.max(climb.clients)) * _HEADROOM)
+    right.set_ylim(0, float(np.max(load.clients)) * _HEADROOM)
     more: list[Artist] = [clients]
-    for step in climb.steps:
-        if step.steady is False:
-            right.axvspan(step.start / unit, step.end / unit, color=style.RED, alpha=0.07, lw=0)
-    if any(step.steady is False for step in climb.steps):
+    for stage in load.stages:
+        if stage.steady is False:
+            right.axvspan(stage.start / unit, stage.end / unit, color=style.RED, alpha=0.07, lw=0)
+    if any(stage.steady is False for stage in load.stages):
         more.append(Patch(color=style.RED, alpha=0.12, label="not steady"))
     title = part.scenario if len(run.parts) > 1 else None
     style.legend(ax, title, [*handles, *more, *style.mark_notes(ax, run, unit)])

@@ -1,4 +1,4 @@
-"""Steps of a run whose clients become more: the numbers, and the table they stand in."""
+"""Load stages of a run whose clients become more: the numbers, and the table they stand in."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rich.console import Console
 
 from asyncload.records.record import Request
 from asyncload.report.tables.summary_table import print_summary
-from asyncload.stats.steps import Steps, largest_steady, settling, stairs_of
+from asyncload.stats.load_stages import LoadStages, largest_steady, settling, stairs_of
 from asyncload.stats.summary import SummaryFold
-from tests.report.climbing import Step, answers, climb, header
+from tests.report.load_stages import Step, answers, header, staged_records
 
 THREE = [Step(1, 10), Step(5, 50), Step(10, 60, latency=0.16)]
 
@@ -33,7 +33,7 @@ def shown(summary, width=120):
 
 
 def test_each_step_has_what_was_asked_for_and_what_came_of_it():
-    steps = summary_of(climb(THREE)).steps
+    steps = summary_of(staged_records(THREE)).steps
     assert [step.clients for step in steps] == [1, 5, 10]
     assert [step.expected for step in steps] == [10, 50, 100]
     assert [(step.start, step.end) for step in steps] == [(0, 10), (10, 20), (20, 30)]
@@ -57,7 +57,7 @@ def test_each_step_has_what_was_asked_for_and_what_came_of_it():
     ],
 )
 def test_steady_is_95_percent_of_the_rate_and_99_percent_of_success(step, steady):
-    (found,) = summary_of(climb([step], every=30)).steps
+    (found,) = summary_of(staged_records([step], every=30)).steps
     assert found.steady is steady
     assert (largest_steady([found]) is not None) is steady
 
@@ -117,9 +117,9 @@ def test_a_duration_may_end_the_load_within_a_step():
 
 
 def test_a_step_without_an_answer_is_not_steady():
-    steps = summary_of(climb([Step(5, 50), Step(10, 0.0001)])).steps
+    steps = summary_of(staged_records([Step(5, 50), Step(10, 0.0001)])).steps
     assert (steps[1].success, steps[1].p50, steps[1].steady) == (None, None, False)
-    assert "–" in shown(summary_of(climb([Step(5, 50), Step(10, 0.0001)])))
+    assert "–" in shown(summary_of(staged_records([Step(5, 50), Step(10, 0.0001)])))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_other_loads_have_no_steps(change):
     assert stairs_of(made) == {}
     summary = summary_of([made, *answers([Step(1, 10)], 10)])
     assert summary.steps == []
-    assert "Steps" not in shown(summary)
+    assert "Load stages" not in shown(summary)
 
 
 def test_the_rate_is_found_in_a_plan_made_in_python_and_by_its_default():
@@ -163,7 +163,7 @@ def test_stages_may_be_of_any_length_and_pauses_are_no_steps():
     shape = {"kind": "custom_ramp", "stages": [[2, "5s"], [0, "2s"], [4, 10]]}
     stairs = stairs_of(header(shape, duration=17))["edge"]
     assert stairs.starts == [0, 5, 7]
-    steps = Steps()
+    steps = LoadStages()
     steps.header(header(shape, duration=17))
     steps.columns(
         "edge", due=np.array([1.0, 16.5]), end=np.array([1.1, 16.6]), good=np.array([True, True]),
@@ -173,9 +173,9 @@ def test_stages_may_be_of_any_length_and_pauses_are_no_steps():
 
 
 def test_columns_give_what_records_give():
-    records = climb([Step(1, 10), Step(5, 50, bad=1 / 10), Step(10, 60, latency=0.3)])
+    records = staged_records([Step(1, 10), Step(5, 50, bad=1 / 10), Step(10, 60, latency=0.3)])
     sent = [one for one in records if isinstance(one, Request)]
-    steps = Steps()
+    steps = LoadStages()
     steps.header(records[0])
     steps.columns(
         "edge",
@@ -189,7 +189,7 @@ def test_columns_give_what_records_give():
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_table_has_a_row_for_each_step_and_the_largest_steady_rate(width):
-    text = shown(summary_of(climb(THREE)), width)
+    text = shown(summary_of(staged_records(THREE)), width)
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert all(cell_len(line) <= width for line in text.splitlines())
     assert any(line.startswith("from 0:10 5 50.0/s 50.0/s 100 %") for line in lines)
@@ -198,13 +198,13 @@ def test_the_table_has_a_row_for_each_step_and_the_largest_steady_rate(width):
     assert answers_of == {"0:00": "yes", "0:10": "yes", "0:20": "no"}
 
 
-def test_the_table_says_when_no_step_was_steady():
-    text = shown(summary_of(climb([Step(10, 50)])))
-    assert "no step was steady" in text
+def test_the_table_says_when_no_stage_was_steady():
+    text = shown(summary_of(staged_records([Step(10, 50)])))
+    assert "no stage was steady" in text
 
 
 def test_the_summary_as_json_has_the_steps():
-    content = msgspec.json.decode(msgspec.json.encode(summary_of(climb(THREE)).to_dict()))
+    content = msgspec.json.decode(msgspec.json.encode(summary_of(staged_records(THREE)).to_dict()))
     assert content["steps"][1] | {"achieved": 0, "p50": 0, "p95": 0} == {
         "scenario": "edge", "start": 10.0, "end": 20.0, "clients": 5, "expected": 50.0,
         "achieved": 0, "success": 1.0, "p50": 0, "p95": 0, "steady": True,

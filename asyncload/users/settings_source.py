@@ -1,4 +1,4 @@
-"""Settings, where they come from, and who may be asked for them."""
+"""Settings of a scenario, and the sources of those that the config leaves open."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Setting(msgspec.Struct, frozen=True):
     """``False``: somebody has to be asked first, whom :attr:`source` names."""
 
 
-class Surroundings(Protocol):
-    """Whom to ask for what no config says."""
+class SettingsSource(Protocol):
+    """Where settings come from that the config leaves open."""
 
     async def account(self) -> Setting:
         """The account whose credentials are used; not known where nobody may be asked."""
@@ -45,8 +45,8 @@ class Surroundings(Protocol):
         ...
 
 
-class Asking:
-    """Surroundings that are asked: STS for the account, ECS for task definitions."""
+class AwsSource:
+    """Asks AWS: STS for the account, ECS for task definitions."""
 
     def __init__(self, aws: Aws, progress: Callable[[str], None] | None = None) -> None:
         self._aws = aws
@@ -63,8 +63,8 @@ class Asking:
         return await newest_task_definition(self._aws, pattern, key=key)
 
 
-class NotAsking:
-    """Surroundings of AWS, of whom nothing is asked."""
+class OfflineSource:
+    """Settings of AWS without a call to it: what only AWS can tell stays unknown."""
 
     async def account(self) -> Setting:
         """Not known."""
@@ -75,8 +75,8 @@ class NotAsking:
         return
 
 
-class Embedded:
-    """Surroundings of the embedded stack, which are known before it is started."""
+class LocalSource:
+    """Settings of the embedded stack, which are known before it is started."""
 
     def __init__(self, account: str, definition: TaskDefinition) -> None:
         self._account = account

@@ -1,4 +1,4 @@
-"""Messages of other people on the status queue, on virtual time."""
+"""Foreign messages on the status queue, on virtual time."""
 
 import anyio
 import pytest
@@ -15,43 +15,45 @@ from tests.jobs.job_bench import (
     until,
 )
 
-STRANGERS = ("not JSON", "", "{}", "[]", '{"a":' * 5000, status_body("f" * 32, "SUCCESS"))
+pytestmark = pytest.mark.slow
+
+FOREIGN = ("not JSON", "", "{}", "[]", '{"a":' * 5000, status_body("f" * 32, "SUCCESS"))
 
 
-def test_messages_of_others_are_left_and_counted_once_however_often_they_come():
+def test_foreign_messages_are_left_and_counted_once_however_often_they_come():
     async def main():
         queue = TroubledQueue()
         ledger, _ = make_ledger(now)
         async with consuming(queue, ledger):
-            for body in STRANGERS:
+            for body in FOREIGN:
                 queue.put(body)
             await anyio.sleep(3600)
-            assert queue.received > 5 * len(STRANGERS)
-        assert (ledger.unreadable, ledger.orphans) == (len(STRANGERS) - 1, 1)
+            assert queue.received > 5 * len(FOREIGN)
+        assert (ledger.unreadable, ledger.orphans) == (len(FOREIGN) - 1, 1)
         assert queue.deleted == 0
-        assert len(queue) == len(STRANGERS)
+        assert len(queue) == len(FOREIGN)
 
     run_virtual(main)
 
 
-def test_messages_of_others_are_deleted_when_that_was_chosen():
+def test_foreign_messages_are_deleted_when_that_was_chosen():
     async def main():
         queue = TroubledQueue()
         ledger, _ = make_ledger(now)
         async with consuming(queue, ledger, foreign="delete"):
-            for body in STRANGERS:
+            for body in FOREIGN:
                 queue.put(body)
             job = submit(ledger)
             queue.say(job.id, "SUCCESS")
             await anyio.sleep(1)
             assert len(queue) == 0
-        assert (ledger.unreadable, ledger.orphans, ledger.succeeded) == (len(STRANGERS) - 1, 1, 1)
-        assert queue.received == len(STRANGERS) + 1
+        assert (ledger.unreadable, ledger.orphans, ledger.succeeded) == (len(FOREIGN) - 1, 1, 1)
+        assert queue.received == len(FOREIGN) + 1
 
     run_virtual(main)
 
 
-def test_a_fresh_message_of_somebody_else_is_given_back_at_once():
+def test_a_fresh_foreign_message_is_given_back_at_once():
     async def main():
         queue = TroubledQueue()
         ledger, _ = make_ledger(now)

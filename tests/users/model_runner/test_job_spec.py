@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from asyncload.config.convert import convert
 from asyncload.errors import ConfigError
 from asyncload.users.model_runner.images import Image
-from asyncload.users.model_runner.orders import Order, encoded, order_for
+from asyncload.users.model_runner.job_spec import JobSpec, encoded, job_spec_for
 from asyncload.users.model_runner.predefined import PredefinedOptions
 from asyncload.users.model_runner.random_jobs import RandomOptions
 from asyncload.users.model_runner.submit import ModelRunnerOptions
@@ -29,8 +29,8 @@ values = st.recursive(
 requests = st.dictionaries(texts.filter(lambda key: key not in {"jobName", "jobId"}), values)
 
 
-def order(**options):
-    return order_for(
+def spec(**options):
+    return job_spec_for(
         "jobs",
         ModelRunnerOptions(**options),
         IMAGE,
@@ -41,7 +41,7 @@ def order(**options):
 
 
 def test_a_request_is_what_model_runner_reads():
-    made = order(
+    made = spec(
         model_parameters={"threshold": 0.5},
         tile_size=1024,
         tile_overlap=64,
@@ -75,13 +75,13 @@ def test_a_request_is_what_model_runner_reads():
 
 @given(texts, requests)
 def test_whatever_a_request_holds_only_the_name_and_the_id_of_its_job_are_put_in(name, request):
-    order = Order("jobs", "n", "s3://a/b", None, None, 1.0, encoded(name, request))
-    body = msgspec.json.decode(order.request(ID))
+    spec = JobSpec("jobs", "n", "s3://a/b", None, None, 1.0, encoded(name, request))
+    body = msgspec.json.decode(spec.request(ID))
     assert body == {**request, "jobName": f"{name}-{ID}", "jobId": ID}
 
 
 def test_a_repetition_differs_in_its_attempt_alone():
-    first = order()
+    first = spec()
     again = first.again(2, ID)
     assert (again.attempt, again.first_job_id) == (2, ID)
     assert again.request("x") == first.request("x")
@@ -99,7 +99,7 @@ def test_a_repetition_differs_in_its_attempt_alone():
         ({"kinesis": [1]}, ".kinesis: expected true or false or a text, got [1]"),
         ({"job_timeout": 0}, ".job_timeout: is 0; give the time after which a job is given up"),
         ({"images": "images"}, ".images: 'images' is not a place in S3; write s3://bucket or "),
-        ({"client": "sdk", "batch_linger": 1}, ": batch_linger works on the fast lane only; "),
+        ({"client": "sdk", "batch_linger": 1}, ": batch_linger works with the fast backend only; "),
         ({"wait": "soon"}, ".wait: 'soon'"),
         ({"attempts": 3}, ".attempts: there is no such key; "),
     ],

@@ -15,7 +15,7 @@ Body = tuple[str, str, str]
 """A request without the two places that carry its job's id."""
 
 
-class Order(msgspec.Struct, gc=False):
+class JobSpec(msgspec.Struct, gc=False):
     """What is the same for every job of one kind: made once, shared by its jobs."""
 
     scenario: str
@@ -34,7 +34,7 @@ class Order(msgspec.Struct, gc=False):
         head, middle, tail = self.body
         return f"{head}{job_id}{middle}{job_id}{tail}"
 
-    def again(self, attempt: int, first_job_id: str) -> Order:
+    def again(self, attempt: int, first_job_id: str) -> JobSpec:
         """The same for a job that repeats the job ``first_job_id``; ``attempt`` is 2 or more."""
         return msgspec.structs.replace(self, attempt=attempt, first_job_id=first_job_id)
 
@@ -49,7 +49,7 @@ def encoded(job_name: str, request: Mapping[str, Any]) -> Body:
     return head, middle, tail
 
 
-def order_for(
+def job_spec_for(
     scenario: str,
     form: RequestForm,
     image: Image,
@@ -57,7 +57,7 @@ def order_for(
     model: str,
     model_type: str,
     outputs: Sequence[Mapping[str, Any]],
-) -> Order:
+) -> JobSpec:
     """What is sent for ``image`` to be processed by ``model``, but for the job's id."""
     request = {
         "imageUrls": [image.url],
@@ -77,7 +77,7 @@ def order_for(
         "regionOfInterest": form.region_of_interest,
         "featureProperties": [],
     }
-    return Order(
+    return JobSpec(
         scenario=scenario,
         name=f"{image.file_name}:{model}",
         image=image.url,

@@ -21,7 +21,7 @@ class Step:
 
 def header(shape: dict, *, duration: object, user: dict | None = None) -> RunHeader:
     """Of one scenario, ``edge``, with 10 requests a second of each client."""
-    made = believable.header("climb", loads={"edge": {}})
+    made = believable.header("load stages", loads={"edge": {}})
     made.config["scenarios"][0] = {
         "name": "edge",
         "load": {"model": "closed", "shape": shape, "duration": duration},
@@ -58,7 +58,7 @@ def answers(steps: list[Step], every: float, *, until: float = float("inf")) -> 
     return sorted((one for one in records if one.t <= until), key=lambda record: record.t)
 
 
-def climb(steps: list[Step], every: float = 10.0) -> list[Record]:
+def staged_records(steps: list[Step], every: float = 10.0) -> list[Record]:
     """A whole log of stairs."""
     shape = {"kind": "custom_ramp", "levels": [step.clients for step in steps], "every": every}
     body = believable.finish(answers(steps, every))

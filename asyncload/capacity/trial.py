@@ -1,4 +1,4 @@
-"""One step of a search: what is run, for how long, and whether it passed."""
+"""One trial of a search: what is run, for how long, and whether it passed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from asyncload.capacity.result import Outcome, Step, Times
+from asyncload.capacity.result import Outcome, Times, TrialResult
 from asyncload.config.model import Config
 from asyncload.engine.header import resolved_plan
 from asyncload.errors import ConfigError
@@ -34,15 +34,15 @@ CLOSE: Final = 0.25
 LATE: Final = 0.02
 """Seconds of lateness that never matter; beyond them a tenth of the latency does not."""
 _LAG: Final = 0.05  # seconds; a loop that is so late in most seconds is overloaded
-_LONGER: Final = 2.0  # times that a close step lasts when it is repeated
+_LONGER: Final = 2.0  # times that a close trial lasts when it is repeated
 _SURER: Final = 4.0  # the same, where there were too few samples to be sure
-_LATENCIES: Final = 6.0  # shortest latencies that a step lasts at least
+_LATENCIES: Final = 6.0  # shortest latencies that a trial lasts at least
 _FILLING: Final = 1.5  # shortest latencies until work begins to end as it comes
-_WARM_UP: Final = 1 / 6  # of a step, left out of what is looked at for growth
+_WARM_UP: Final = 1 / 6  # of a trial, left out of what is looked at for growth
 
 
 class Reason(NamedTuple):
-    """Why a step did not pass."""
+    """Why a trial did not pass."""
 
     text: str
     close: bool = False
@@ -77,13 +77,13 @@ def duration_of(
     least: float,
     thresholds: Sequence[Threshold],
     shares: Mapping[str, float],
-    steps: Sequence[Step],
+    trials: Sequence[TrialResult],
 ) -> float:
-    """How long a step at ``rate`` lasts, seconds: ``least``, or longer where it must be.
+    """How long a trial at ``rate`` lasts, seconds: ``least``, or longer where it must be.
 
     Percentiles need their samples (with one of them over the limit), and a
     service that takes long needs time to get from the first answer to a
-    steady state: six times the shortest latency of the ``steps`` so far.
+    steady state: six times the shortest latency of the ``trials`` so far.
     """
     needed = least
     for threshold in thresholds:
@@ -91,7 +91,7 @@ def duration_of(
         share = shares.get(threshold.metric.name or "", 1.0)
         if percent is not None and share > 0:
             needed = max(needed, least_samples(percent, 1) / (rate * share))
-    shortest = min((step.shortest for step in steps if step.shortest is not None), default=0.0)
+    shortest = min((trial.shortest for trial in trials if trial.shortest is not None), default=0.0)
     return float(math.ceil(max(needed, _LATENCIES * shortest) * 10 - 1e-6)) / 10
 
 
@@ -104,14 +104,14 @@ def config_of(
     number: int,
     log: Path,
 ) -> Config:
-    """Make the config of step ``number``: a constant rate, in the open model."""
+    """Make the config of trial ``number``: a constant rate, in the open model."""
 
     def at_rate(scenario: Scenario) -> Scenario:
         level = rate * shares[scenario.name]
         return dataclasses.replace(
             scenario,
             model="open",
-            shape=Constant(height=level),
+            shape=Constant(level=level),
             duration=duration,
             user=_without_wait(scenario.user),
         )
@@ -122,12 +122,12 @@ def config_of(
         seed=config.plan.seed + number,
         drain=max(config.plan.drain, 2 * duration),
     )
-    told = resolved_plan(plan)
-    resolved = config.resolved.get("scenarios", told["scenarios"])
-    for scenario, known in zip(told["scenarios"], resolved, strict=True):
+    settings = resolved_plan(plan)
+    resolved = config.resolved.get("scenarios", settings["scenarios"])
+    for scenario, known in zip(settings["scenarios"], resolved, strict=True):
         scenario["user"] = known["user"]
     return msgspec.structs.replace(
-        config, plan=plan, log=str(log), resolved={**config.resolved, **told, "log": str(log)}
+        config, plan=plan, log=str(log), resolved={**config.resolved, **settings, "log": str(log)}
     )
 
 
@@ -149,8 +149,8 @@ def judge(
     duration: float,
     load_end: float,
     stopped: str | None,
-) -> Step:
-    """Say how a run of a step came out. ``stopped``: why it was ended early."""
+) -> TrialResult:
+    """Say how a run of a trial came out. ``stopped``: why it was ended early."""
     summary = result.summary
     jobs = summary.jobs.submitted > 0
     latency = summary.jobs.latency if jobs else summary.requests.latency
@@ -170,15 +170,15 @@ def judge(
             if not thresholds:
                 reasons += _steady_state_reasons(summary, growth, load_end - start, duration)
     overload = _overload(fold, watch, thresholds, jobs=jobs)
-    outcome, told = _outcome(result, reasons, overload)
+    outcome, texts = _outcome(result, reasons, overload)
     drain = max(watch.drained(load_end), 0.0)
     sends_failed = summary.requests.errors
     wrong = summary.jobs.errors
-    return Step(
+    return TrialResult(
         rate=rate,
         duration=duration,
         outcome=outcome,
-        reasons=told,
+        reasons=texts,
         jobs=jobs,
         count=summary.jobs.submitted if jobs else summary.requests.count,
         failed=wrong + sends_failed,
@@ -216,8 +216,8 @@ def _outcome(
         return "passed", []
     if overload is not None:
         return "generator", [overload]
-    told = list(dict.fromkeys(reason.text for reason in reasons))
-    return "close" if all(reason.close for reason in reasons) else "failed", told
+    texts = list(dict.fromkeys(reason.text for reason in reasons))
+    return "close" if all(reason.close for reason in reasons) else "failed", texts
 
 
 def _limited_percentile(threshold: Threshold) -> float | None:
@@ -334,6 +334,6 @@ def _overload(
 
 
 def _left_behind(summary: Summary) -> int:
-    """Jobs that the service may still do when the next step has begun, if they are notable."""
+    """Jobs that the service may still do when the next trial has begun, if they are notable."""
     left = summary.jobs.given_up - summary.jobs.rejected
     return left if left > max(1, 0.01 * summary.jobs.submitted) else 0

@@ -1,4 +1,4 @@
-"""The account of the jobs is the same in the terminal, in the job files, in the log and in truth."""
+"""The job counters are the same in the terminal, in the job files, in the log and in truth."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from asyncload.local.ground_truth import ExtraTruth, JobTruth, read_truth
+from asyncload.local.ground_truth import ExtraTruth, JobTruth, read_ground_truth
 from asyncload.records.log import LogReader
 from asyncload.records.record import Job, Ledger, Request, RunHeader, SummaryRecord
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent.parent
 DISORDER = {
@@ -32,7 +34,7 @@ DISORDER = {
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A run against a service in disorder: its output, its folder."""
-    folder = tmp_path_factory.mktemp("account")
+    folder = tmp_path_factory.mktemp("counters")
     settings = [f"--set=local.{name}={rate}" for name, rate in DISORDER.items()]
     done = subprocess.run(
         [
@@ -56,7 +58,7 @@ def finished(tmp_path_factory):
 
 def test_terminal_job_files_log_and_truth_agree_to_the_job(finished):
     output, folder = finished
-    truth = read_truth(folder / "truth.jsonl")
+    truth = read_ground_truth(folder / "truth.jsonl")
     true = Counter(one.status for one in truth if isinstance(one, JobTruth))
     records = list(LogReader(folder / "logs" / "run.jsonl"))
     assert isinstance(records[0], RunHeader)
@@ -82,20 +84,20 @@ def test_terminal_job_files_log_and_truth_agree_to_the_job(finished):
     status = json.loads((folder / "logs" / "job_status.json").read_text())
     assert Counter(one["status"] for one in status.values()) == true
 
-    account = re.search(
+    counters = re.search(
         r"([\d,]+) submitted = ([\d,]+) succeeded \+ ([\d,]+) partial \+ ([\d,]+) failed"
         r" \+ 0 timed out \+ 0 lost",
         output,
     )
-    assert account is not None, output
-    assert [int(number.replace(",", "")) for number in account.groups()] == [
+    assert counters is not None, output
+    assert [int(number.replace(",", "")) for number in counters.groups()] == [
         ledger.submitted, true["SUCCESS"], true["PARTIAL"], true["FAILED"],
     ]  # fmt: skip
 
 
-def test_messages_beside_the_account_are_counted_as_the_truth_says(finished):
+def test_messages_beside_the_counters_are_counted_as_the_truth_says(finished):
     _, folder = finished
-    truth = read_truth(folder / "truth.jsonl")
+    truth = read_ground_truth(folder / "truth.jsonl")
     records = list(LogReader(folder / "logs" / "run.jsonl"))
     ledger = [record for record in records if isinstance(record, Ledger)][-1]
     extras = Counter(one.kind for one in truth if isinstance(one, ExtraTruth))
@@ -114,7 +116,7 @@ def test_a_waiting_user_would_wake_within_the_emulators_own_delay(finished):
     epoch = datetime.fromisoformat(records[0].started_at).timestamp()
     finish = {
         one.job_id: one.finished
-        for one in read_truth(folder / "truth.jsonl")
+        for one in read_ground_truth(folder / "truth.jsonl")
         if isinstance(one, JobTruth)
     }
     delays = [

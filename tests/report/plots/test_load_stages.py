@@ -7,9 +7,9 @@ import pytest
 
 from asyncload.report.plots import run_plots as plots
 from asyncload.report.plots import series as plot_series
-from asyncload.report.plots.steps import climbs, step_latency, step_throughput
+from asyncload.report.plots.load_stages import staged_loads, step_latency, step_throughput
 from tests.report import believable_log as believable
-from tests.report.climbing import Step, answers, climb
+from tests.report.load_stages import Step, answers, staged_records
 from tests.report.plots.test_run_plots import assert_is_a_picture
 from tests.report.records import words
 
@@ -18,7 +18,7 @@ STEPS = [Step(1, 10), Step(5, 50), Step(10, 60, bad=1 / 10, latency=0.16)]
 
 @pytest.fixture
 def log(tmp_path):
-    return believable.write(tmp_path / "run.jsonl", climb(STEPS))
+    return believable.write(tmp_path / "run.jsonl", staged_records(STEPS))
 
 
 def run_of(log):
@@ -26,17 +26,17 @@ def run_of(log):
 
 
 def test_the_line_of_the_clients_has_corners_where_steps_begin(log):
-    ((part, found),) = climbs(run_of(log))
+    ((part, found),) = staged_loads(run_of(log))
     assert part.scenario == "edge"
     assert list(found.times) == [0, 0, 10, 10, 20, 20, 30, 30]
     assert list(found.clients) == [0, 1, 1, 5, 5, 10, 10, 0]
     assert list(found.expected) == [0, 10, 10, 50, 50, 100, 100, 0]
-    assert [step.steady for step in found.steps] == [True, True, False]
+    assert [step.steady for step in found.stages] == [True, True, False]
 
 
 def test_answers_successes_and_errors_add_up(log):
     run = run_of(log)
-    ((part, found),) = climbs(run)
+    ((part, found),) = staged_loads(run)
     rates = found.rates(part, run)
     sent = 100 + 500 + 600
     _, pieces = plot_series.pieces(run, part.load_end)
@@ -47,10 +47,10 @@ def test_answers_successes_and_errors_add_up(log):
 
 
 def test_the_last_step_does_not_end_in_a_collapse(tmp_path):
-    records = [climb(STEPS)[0], *answers(STEPS, 10, until=14.3)]
+    records = [staged_records(STEPS)[0], *answers(STEPS, 10, until=14.3)]
     run = run_of(believable.write(tmp_path / "run.jsonl", records))
     assert 14.2 < run.span < 14.45
-    ((part, found),) = climbs(run)
+    ((part, found),) = staged_loads(run)
     assert found.rates(part, run).answered[-1] == pytest.approx(50, rel=0.05)
 
 
@@ -75,8 +75,8 @@ def test_a_run_of_another_kind_has_neither(tmp_path):
 
 
 def test_a_log_without_an_end_is_drawn_as_far_as_it_goes(tmp_path):
-    records = [climb(STEPS)[0], *answers(STEPS, 10, until=14)]
+    records = [staged_records(STEPS)[0], *answers(STEPS, 10, until=14)]
     run = run_of(believable.write(tmp_path / "run.jsonl", records))
-    ((_, found),) = climbs(run)
-    assert [step.steady for step in found.steps] == [True, None]
+    ((_, found),) = staged_loads(run)
+    assert [step.steady for step in found.stages] == [True, None]
     assert step_throughput(run) is not None

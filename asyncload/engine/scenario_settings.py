@@ -10,13 +10,13 @@ from asyncload.config.model import AwsConfig
 from asyncload.errors import AsyncloadError, TargetError
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe
-from asyncload.users.setting_lookup import Setting, Surroundings
+from asyncload.users.settings_source import Setting, SettingsSource
 from asyncload.users.user import User
 
 
 async def describe_settings(
     users: Iterable[tuple[type[User], Any]],
-    surroundings: Surroundings,
+    source: SettingsSource,
     region: Callable[[], Setting],
 ) -> list[Sequence[Setting]]:
     """Ask each scenario's class, in order; the region stands with those that have settings.
@@ -25,17 +25,17 @@ async def describe_settings(
     """
     described: list[Sequence[Setting]] = []
     for index, (kind, options) in enumerate(users):
-        found = await _described(kind, options, surroundings, f"scenarios.{index}.user")
+        found = await _described(kind, options, source, f"scenarios.{index}.user")
         described.append([*found, region()] if found else ())
     return described
 
 
 async def _described(
-    kind: type[User], options: Any, surroundings: Surroundings, where: str
+    kind: type[User], options: Any, source: SettingsSource, where: str
 ) -> Sequence[Setting]:
     """Ask one class; what a user's code raises there becomes a sentence."""
     try:
-        return await kind.describe_settings(options, surroundings, lambda key: f"{where}.{key}")
+        return await kind.describe_settings(options, source, lambda key: f"{where}.{key}")
     except AsyncloadError:
         raise
     except Exception as problem:
