@@ -11,15 +11,17 @@ from asyncload.jobs.status import Status
 from asyncload.records.outcomes import TERMINAL
 from asyncload.records.record import Job
 
+STARTED_BIT: Final = 1
+TERMINAL_BIT: Final = 4
 SEEN_BITS: Final = {
-    status: 1 << place for place, status in enumerate(("STARTED", "IN_PROGRESS", *TERMINAL))
+    "STARTED": STARTED_BIT,
+    "IN_PROGRESS": 2,
+    # One bit for all: whatever the first one says, a second one says nothing new.
+    **dict.fromkeys(TERMINAL, TERMINAL_BIT),
 }
-"""What a status leaves in the byte that is kept of a job: two progresses, at most four ends."""
-STARTED_BIT: Final = SEEN_BITS["STARTED"]
-TERMINAL_BITS: Final = sum(SEEN_BITS[status] for status in TERMINAL)
-STUCK_BIT: Final = 1 << len(SEEN_BITS)
+STUCK_BIT: Final = 8
 """Of a job that was given up after STARTED or IN_PROGRESS; no dead letter has told why yet."""
-NEVER_STARTED_BIT: Final = STUCK_BIT << 1
+NEVER_STARTED_BIT: Final = 16
 """Of a job that was given up without any status; no dead letter has told why yet."""
 
 
@@ -170,11 +172,6 @@ class LiveJob(msgspec.Struct, gc=False):
             progress=end.progress,
             dead_letter_age=end.dead_letter_age,
         )
-
-
-def says_nothing_new(bit: int, seen: int) -> bool:
-    """Whether a status repeats one already seen, or is a second terminal one."""
-    return bool(bit & seen or (bit & TERMINAL_BITS and seen & TERMINAL_BITS))
 
 
 def _packed(text: str | None) -> str | int | None:

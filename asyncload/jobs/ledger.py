@@ -34,12 +34,11 @@ from asyncload.jobs.job import (
     SEEN_BITS,
     STARTED_BIT,
     STUCK_BIT,
-    TERMINAL_BITS,
+    TERMINAL_BIT,
     DeadLetter,
     End,
     LiveJob,
     Submission,
-    says_nothing_new,
 )
 from asyncload.jobs.status import TERMINAL, Status
 from asyncload.records.record import Ledger, Sink
@@ -144,7 +143,7 @@ class JobLedger(JobCounters):
             self.regions += 1
             return True
         bit = SEEN_BITS[status.status]
-        if says_nothing_new(bit, job.seen):
+        if bit & job.seen:
             job.duplicates += 1
             self.duplicates += 1
             return True
@@ -266,9 +265,9 @@ class JobLedger(JobCounters):
         slot = number % REMEMBERED
         seen = self._seen[slot]
         self._seen[slot] = seen | bit
-        if says_nothing_new(bit, seen):
+        if bit & seen:
             self.duplicates += 1
-        elif bit & TERMINAL_BITS:
+        elif bit == TERMINAL_BIT:
             self.late += 1
 
     def _confirm(self, job: LiveJob) -> None:

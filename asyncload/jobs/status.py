@@ -20,6 +20,9 @@ from asyncload.records import outcomes
 TERMINAL: Final = frozenset(outcomes.TERMINAL)
 PROGRESS: Final = frozenset({"STARTED", "IN_PROGRESS"})
 KNOWN: Final = TERMINAL | PROGRESS
+_FAILURES: Final = {
+    outcome.status for outcome in outcomes.OUTCOMES.values() if outcome.kind == "failure"
+}
 
 
 class Status(msgspec.Struct, gc=False):
@@ -109,7 +112,7 @@ def _status(
         sent_at=published_at(timestamp, message),
         processing_s=_processing(fields, region=region),
         region=region,
-        text=text if status == "FAILED" and isinstance(text, str) else None,
+        text=text if status in _FAILURES and isinstance(text, str) else None,
     )
 
 

@@ -27,6 +27,7 @@ OTHER_ERRORS: Final = "(other errors)"
 _ERROR_LENGTH: Final = 200
 
 _OF_JOBS: Final = JobOutcomes.__struct_fields__
+_ERRORS: Final = frozenset(ERRORS)
 
 Spans = dict[str, tuple[float, float]]
 """First and last time of something, in seconds of the run, by its text."""
@@ -191,7 +192,7 @@ class JobGroup(_Failing):
         self.duplicates += job.duplicates
         counter = COUNTER_OF.get(job.status, "failed")
         setattr(self, counter, getattr(self, counter) + 1)
-        if counter in ERRORS:
+        if counter in _ERRORS:
             self._fail(job_failure(job), job.t)
         observed = job.observed
         if observed is None:
