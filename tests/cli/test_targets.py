@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
+import threading
 import time
 from pathlib import Path
 
+import anyio
 import pytest
 
 from tests.cli.command_line import CONFIG
+from tests.users.model_runner.troubled_s3 import TroubledS3
 
 pytestmark = pytest.mark.slow
 
@@ -338,3 +342,34 @@ def test_a_proxy_is_not_asked_for_a_service_on_this_machine(on_stack, client):
         )
         ended = on_stack.run("thresholds=[request.failed == 0]", HTTP_PROXY=proxy, http_proxy=proxy)
     assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
+
+
+def test_ctrl_c_while_the_headers_of_images_are_read_leaves_at_once(on_stack, bucket):
+    from anyio.from_thread import start_blocking_portal
+
+    from asyncload.local.imagery import make_images
+
+    (_, image), *_ = make_images(None, 0, count=1)
+    place = bucket("slow", **{f"{number}.tif": image for number in range(20)})
+    asked = threading.Event()
+
+    async def refuse(_name, _first):
+        asked.set()
+        await anyio.sleep(30)
+
+    proxy = TroubledS3(on_stack.environment["AWS_ENDPOINT_URL"])
+    proxy.refuse = refuse
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(proxy.serving()):
+        process = on_stack.start(
+            *("run", "test.yaml", "--quiet", f"--set=scenarios.0.user.images={place}"),
+            AWS_ENDPOINT_URL=proxy.url,
+        )
+        assert asked.wait(30)
+        process.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        _, err = process.communicate(timeout=20)
+        took = time.monotonic() - start
+    assert (process.returncode, err) == (
+        130, "asyncload: stopped before the load began; nothing was sent\n"
+    )  # fmt: skip
+    assert took < 5, "a second, on a machine that has time; the answers take 30"

@@ -120,11 +120,9 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path, monkeypatch):
             "{{ env.NO_SUCH | default('…') }}")),
         ('["{{ env.SOME_MODEL.name }}"]', "'str object' has no attribute 'name'; mend the template"),
         ('["{{ 1 // 0 }}"]', "cannot be filled in: ZeroDivisionError: "),
-        ('["{{ env.__class__.__mro__ }}"]', (
-            "cannot be filled in: SecurityError: access to attribute '__class__' of "
-            "'_Variables' object is unsafe; mend the template")),
-        ('{% include "other.json" %}', "cannot be filled in: TypeError: no loader for this "),
-        ('["{{ range(1000000) | list }}"]', "cannot be filled in: OverflowError: Range too big. "),
+        ('["{{ env.__class__.__mro__ }}"]', "cannot be filled in: SecurityError: "),
+        ('{% include "other.json" %}', "cannot be filled in: TypeError: "),
+        ('["{{ range(1000000) | list }}"]', "cannot be filled in: OverflowError: "),
         ('[\n  {"a" 1}\n]', (
             "is not JSON once it is filled in: Expecting ':' delimiter at line 2, column 8; mend it"
         )),
