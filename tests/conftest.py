@@ -26,11 +26,12 @@ def fork_server() -> Iterator[ForkServer]:
     server.close()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have tests that share a fixture of their module run in one process, where it is made once."""
-    for item in items:
-        if isinstance(item, pytest.Function) and item.get_closest_marker("xdist_group") is None:
-            fixtures = item._fixtureinfo.name2fixturedefs.values()
-            if any(known[-1].scope == "module" for known in fixtures):
-                item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Have tests that share a fixture of their module run in one process, where it is made once.
+
+    Here and not once all are collected: by then xdist has looked for the marks.
+    """
+    if isinstance(item, pytest.Function) and item.get_closest_marker("xdist_group") is None:
+        fixtures = item._fixtureinfo.name2fixturedefs.values()
+        if any(known[-1].scope == "module" for known in fixtures):
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
