@@ -11,7 +11,7 @@ import os
 import resource
 
 LIMIT = int(os.environ.get("TESTS_MEMORY_LIMIT", str(8 << 30)))
-"""Bytes of address space of a process; the largest test takes about a quarter of it."""
+"""Bytes of address space of a process; the whole suite passes with half of it."""
 
 
 def pytest_configure() -> None:
