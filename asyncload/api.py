@@ -165,7 +165,7 @@ class LoadTest:
                 return await describe_settings(self._users, source, region)
 
     def describe_work(self) -> list[Sequence[tuple[str, str]]]:
-        """What an iteration of each scenario does, in words; asks nobody."""
+        """Describe in words what an iteration of each scenario does; sends nothing."""
         with _naming(self.config):
             return [kind.describe_work(options) for kind, options in self._users]
 
@@ -212,7 +212,7 @@ class LoadTest:
         return self._setup is not None
 
     async def run(self) -> Result:
-        """Carry it out.
+        """Carry out the run and return its result.
 
         Raises what :func:`run` raises, and ``asyncio.CancelledError`` when it
         was stopped before the load began.

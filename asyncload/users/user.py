@@ -63,7 +63,7 @@ def _marked(function: TaskFunction, weight: float) -> TaskFunction:
 
 
 class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Options of a user class that has none."""
+    """The options of a user class that takes no options."""
 
 
 class Setup(Protocol):

@@ -39,7 +39,7 @@ NO_WAIT: Final = Wait()
 
 
 def constant(seconds: float | str) -> Wait:
-    """Wait always as long."""
+    """Wait ``seconds`` between iterations: a number, or a text such as ``"100ms"``."""
     length = parse_duration(seconds)
     return Wait(length, length)
 
