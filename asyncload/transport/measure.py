@@ -92,7 +92,7 @@ class Measurement:
         self.stream: Stream | None = None
 
     def answered(self, response: Response) -> None:
-        """Take over what an answer of the fast backend tells."""
+        """Copy status, sizes and the time of the first byte from an answer."""
         self.first_byte = response.timing.first_byte
         self.status = response.status
         self.bytes_in = response.bytes_in

@@ -123,7 +123,7 @@ class Setup(Protocol):
         ...
 
     def dead_letters(self, requests: RequestQueue) -> None:
-        """Have jobs that are missing looked for among the dead letters of ``requests``."""
+        """Search the dead-letter queue of ``requests`` for jobs that time out or stay open."""
         ...
 
 

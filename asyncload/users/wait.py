@@ -45,7 +45,7 @@ def constant(seconds: float | str) -> Wait:
 
 
 def between(low: float | str, high: float | str) -> Wait:
-    """Wait a random time, even between ``low`` and ``high``. Raises ValueError if high < low."""
+    """Wait a time drawn uniformly from ``low`` to ``high``. Raises ValueError if high < low."""
     first, last = parse_duration(low), parse_duration(high)
     if last < first:
         raise ValueError(f"between is {low!r} to {high!r}; give the shorter time first")
@@ -58,7 +58,7 @@ def pacing(seconds: float | str) -> Wait:
 
 
 def rate(per_second: float) -> Wait:
-    """Start ``per_second`` iterations a second and user. Raises ValueError if not positive."""
+    """Start ``per_second`` iterations a second for each user. Raises ValueError if not positive."""
     if not 0 < per_second < math.inf:
         raise ValueError(f"rate is {per_second!r}; give a number of iterations per second, over 0")
     return Wait(pacing=1 / per_second)

@@ -60,7 +60,7 @@ class ConnectionClosed(TransportError):  # noqa: N818 - it reads as what happene
 
 
 class ProtocolError(TransportError):
-    """The answer is not HTTP/1.1, or is larger in its head than we accept."""
+    """The answer is not HTTP/1.1, or its head is over 64 KiB."""
 
 
 def overdue(where: str, *, total: bool, began: bool) -> RequestTimeout:
