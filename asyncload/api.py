@@ -35,11 +35,14 @@ from asyncload.progress import Progress
 from asyncload.records.record import Sink, SummaryRecord, Tee
 from asyncload.result import Result
 from asyncload.stats.live import LiveStats
-from asyncload.stats.thresholds import Threshold, evaluate
 from asyncload.target import LOCAL_REGION, aws_of, embedded_stack, local_source
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe
 from asyncload.users.settings_source import AwsSource, OfflineSource, Setting, SettingsSource
+from asyncload.verdict.evaluate import Windows, evaluate, evaluate_one
+from asyncload.verdict.judge import verdict_of
+from asyncload.verdict.thresholds import Threshold, ThresholdResult, check_consistent
+from asyncload.verdict.verdict import Reason, Verdict
 
 if TYPE_CHECKING:
     from asyncload.local.stack.stack import LocalStack
@@ -133,9 +136,15 @@ class LoadTest:
                 for index, scenario in enumerate(config.plan.scenarios)
             ]
             self._thresholds = [Threshold.parse(text) for text in config.thresholds]
+            check_consistent(self._thresholds)
+            for threshold in self._thresholds:
+                threshold.check_length(config.plan.end - config.warmup)
             if (names := request_names(config.plan, self._users)) is not None:
                 for threshold in self._thresholds:
                     threshold.check_name(names)
+        self._windows = Windows(self._thresholds, warmup=config.warmup)
+        self._aborted: dict[str, ThresholdResult] = {}
+        """Thresholds that ended the load, by their text."""
         self._files = RunFiles(Path(config.log) if config.log else None, csv, self.stats.fold)
         self._doing = "starting"
         self._engine: Engine | None = None
@@ -228,7 +237,7 @@ class LoadTest:
     async def _run(self, run_id: str) -> Result:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._files.close)
-            sinks = Tee(self.stats, *self._sinks)
+            sinks = Tee(self.stats, self._windows, *self._sinks)
             with anyio.CancelScope() as self._setup:
                 aws, watch = await self._connect(stack)
                 engine = Engine(
@@ -241,6 +250,7 @@ class LoadTest:
                         self.config.max_requests, self.config.max_cost, self.config.prices
                     ),
                     monitor=self.config.monitor,
+                    connections=self.config.connections,
                 )
                 self._engine = engine
                 with _naming(self.config):
@@ -256,7 +266,9 @@ class LoadTest:
         if self.config.aws.is_local and stack is None:
             self._doing = "starting the embedded stack"
             stack = await resources.enter_async_context(embedded_stack(self.config))
-        aws = await resources.enter_async_context(aws_of(self.config.aws, stack))
+        aws = await resources.enter_async_context(
+            aws_of(self.config.aws, stack, connections=self.config.connections)
+        )
         return aws, None if stack is None else stack.watch
 
     async def _carry_out(
@@ -278,6 +290,8 @@ class LoadTest:
                 group.start_soon(self._files.keep_up_to_date)
                 if watch is not None:
                     group.start_soon(self._watch, watch, engine)
+                if any(threshold.abort for threshold in self._thresholds):
+                    group.start_soon(self._watch_thresholds, engine)
                 await engine.run()
                 group.cancel_scope.cancel()
         except Exception as problem:
@@ -308,23 +322,49 @@ class LoadTest:
             engine.note("error", str(problem))
             engine.abort()
 
+    def results(self) -> list[ThresholdResult]:
+        """Hold the thresholds against what has been recorded until now."""
+        results = evaluate(self._thresholds, self.stats.fold, self._windows)
+        return [self._aborted.get(result.text, result) for result in results]
+
+    async def _watch_thresholds(self, engine: Engine) -> None:
+        """End the load when a threshold that may do so has failed."""
+        while engine.phase == "load":
+            await anyio.sleep(1.0)
+            for threshold in self._thresholds:
+                if not threshold.abort or engine.clock() < threshold.delay:
+                    continue
+                result = evaluate_one(threshold, self.stats.fold, self._windows)
+                if result.result == "fail" and engine.phase == "load":
+                    self._aborted[result.text] = result
+                    engine.note(
+                        "warning", f"{result.text} failed, which ends the load: {result.reason}"
+                    )
+                    engine.stop()
+                    return
+
     async def _conclude(self, engine: Engine, sinks: Tee, run_id: str) -> Result:
         summary = self.stats.fold.summary()
-        results = evaluate(self._thresholds, self.stats.fold)
+        results = self.results()
         if engine.cut_short is not None:
             self.problems.append(engine.cut_short)
+        verdict = self._verdict(results)
+        judged = {"thresholds": results, "verdict": verdict}
         sinks.write(
             SummaryRecord(
-                t=engine.clock(),
-                summary={**summary.to_dict(), "thresholds": msgspec.to_builtins(results)},
+                t=engine.clock(), summary={**summary.to_dict(), **msgspec.to_builtins(judged)}
             )
         )
         await self._files.finish()
-        self.problems += self._files.problems
+        if self._files.problems:
+            self.problems += self._files.problems
+            verdict = self._verdict(results)
         end = self.stats.snapshot(summary.t)
         return Result(
             summary=summary,
             thresholds=results,
+            verdict=verdict,
+            inconclusive=self.config.inconclusive,
             log=self._files.log_path,
             files=self._files.paths,
             interrupted=self.interrupted,
@@ -334,6 +374,23 @@ class LoadTest:
             run_id=run_id,
             notes=tuple(note for note in end.notes if note.text not in self.problems),
             found=tuple(end.found),
+        )
+
+    def _verdict(self, results: Sequence[ThresholdResult]) -> Verdict:
+        problems = [
+            Reason(
+                "target_lost" if self._target_lost else "run_incomplete",
+                problem.rstrip("."),
+                "mend it and run again: the record of the run is not whole",
+            )
+            for problem in dict.fromkeys(self.problems)
+        ]
+        return verdict_of(
+            self.stats.fold,
+            self._thresholds,
+            results,
+            problems=problems,
+            limits=self.config.validity,
         )
 
 

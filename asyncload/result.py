@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from asyncload.errors import ConfigError
 from asyncload.stats.metrics import Summary
 from asyncload.stats.snapshot import NoteSeen
-from asyncload.stats.thresholds import ThresholdResult
+from asyncload.verdict.thresholds import ThresholdResult
+from asyncload.verdict.verdict import Verdict
 
 if TYPE_CHECKING:  # imported where they are used: they take long
     import polars as pl
@@ -37,6 +38,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     summary: Summary
     thresholds: list[ThresholdResult]
+    verdict: Verdict
+    """What the run proves, and why."""
     log: Path | None
     files: tuple[Path, ...]
     """Job files, where there were jobs, and CSV files, where they were asked for."""
@@ -53,16 +56,13 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The last warnings and errors, but for :attr:`problems`."""
     found: tuple[str, ...] = ()
     """What set-up found out, a sentence each."""
+    inconclusive: Literal["fail", "pass"] = "fail"
+    """What a run comes to that is neither proven to pass nor to fail."""
 
     @property
     def passed(self) -> bool:
-        """Whether every threshold held."""
+        """Whether every threshold passed."""
         return all(result.passed for result in self.thresholds)
-
-    @property
-    def all_failed(self) -> bool:
-        """Whether requests were sent and none of them went well: what was measured is a failure."""
-        return bool(self.summary.requests.count) and not self.summary.requests.ok
 
     @property
     def exit_code(self) -> int:
@@ -71,11 +71,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             return 4
         if self.interrupted:
             return 130
-        if self.problems:
-            return 3
-        if not self.thresholds:
-            return int(self.all_failed)
-        return 0 if self.passed else 1
+        return self.verdict.exit_code(inconclusive_passes=self.inconclusive == "pass")
 
     def print_table(self, console: Console) -> None:
         """Print the final table."""
@@ -85,6 +81,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             self.summary,
             self.thresholds,
             console,
+            verdict=self.verdict,
             log_path=self.log,
             artifacts=self.files,
             notes=self.notes,

@@ -38,7 +38,7 @@ def local_source() -> LocalSource:
     return LocalSource(protocol.ACCOUNT_ID, TaskDefinition(name, protocol.ACCOUNT_ID, queues))
 
 
-def aws_of(settings: AwsConfig, stack: LocalStack | None) -> Aws:
+def aws_of(settings: AwsConfig, stack: LocalStack | None, *, connections: int) -> Aws:
     """Make the session for AWS, an emulator, or ``stack`` where there is one."""
     if stack is None:
         return Aws(
@@ -46,10 +46,12 @@ def aws_of(settings: AwsConfig, stack: LocalStack | None) -> Aws:
             region=settings.region,
             profile=settings.profile,
             endpoints=settings.endpoints,
+            connections=connections,
         )
     return Aws(
         endpoint_url=stack.endpoint_url,
         region=stack.region,
         credentials=(stack.access_key, stack.secret_key),
         endpoints=settings.endpoints,
+        connections=connections,
     )

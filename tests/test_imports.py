@@ -21,6 +21,7 @@ FLOORS = [
     {"errors", "progress"},
     {"plan", "records"},
     {"config", "transport", "jobs", "stats", "monitor"},
+    {"verdict"},
     {"users", "report", "live", "cost"},
     {"compare"},
     {"engine", "target"},

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from asyncload.capacity.result import Ending, TrialResult
 from asyncload.capacity.strategy import SearchRange, bounds
-from asyncload.capacity.trial import ACHIEVED, SUCCEEDED
+from asyncload.capacity.trial import ACHIEVED, OF_SUCCESS, SUCCEEDED
 from asyncload.stats import units
-from asyncload.stats.thresholds import Threshold
+from asyncload.verdict.thresholds import Threshold
 
 
 def rules(thresholds: Sequence[Threshold]) -> list[str]:
@@ -16,7 +16,9 @@ def rules(thresholds: Sequence[Threshold]) -> list[str]:
     texts = [threshold.text for threshold in thresholds]
     if not texts:
         ended = f"at least {ACHIEVED:.0%} of what comes ends, at the pace it comes"
-        texts = [f"{ended} (no thresholds in the config)", f"at least {SUCCEEDED:.0%} succeeds"]
+        texts = [f"{ended} (no thresholds in the config)"]
+    if not any(one.metric.field in OF_SUCCESS for one in thresholds):
+        texts.append(f"at least {SUCCEEDED:.0%} succeeds")
     return [*texts, "what is open does not grow", "nothing is dropped"]
 
 

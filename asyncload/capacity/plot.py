@@ -19,7 +19,7 @@ from asyncload.report.plots import style
 from asyncload.report.plots.bins import Array
 from asyncload.report.plots.style import Stroke
 from asyncload.stats import units
-from asyncload.stats.thresholds import Threshold
+from asyncload.verdict.thresholds import Threshold
 
 _ANSWERS: Final[dict[Ending, str]] = {
     "found": "sustains {0:.4g}/s, and not {1:.4g}/s",

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from asyncload.capacity.knee import knee
-from asyncload.stats.thresholds import ThresholdResult
+from asyncload.verdict.thresholds import ThresholdResult
 
 SCHEMA: Final = 1
 

@@ -36,9 +36,9 @@ from asyncload.errors import ConfigError, TargetError
 from asyncload.records.log import check_log
 from asyncload.result import Result
 from asyncload.stats import units
-from asyncload.stats.backlog_growth import Watch
-from asyncload.stats.thresholds import Threshold
 from asyncload.target import embedded_stack
+from asyncload.verdict.backlog_growth import Watch
+from asyncload.verdict.thresholds import Threshold
 
 MOST: Final = 1000.0
 """The highest rate is so many times the first one, unless it is given."""

@@ -19,16 +19,17 @@ from asyncload.plan.builtin import Constant
 from asyncload.plan.plan import Plan, Scenario, UserSpec
 from asyncload.result import Result
 from asyncload.stats import units
-from asyncload.stats.backlog_growth import Growth, Watch
 from asyncload.stats.metrics import Distribution, Summary
-from asyncload.stats.sample_size import least_samples, most_over
 from asyncload.stats.summary import SummaryFold
-from asyncload.stats.thresholds import Threshold
 from asyncload.users.registry import KINDS
+from asyncload.verdict.backlog_growth import Growth, Watch
+from asyncload.verdict.sample_size import least_samples
+from asyncload.verdict.thresholds import Threshold
+from asyncload.verdict.verdict import Verdict
 
 ACHIEVED: Final = 0.95
 SUCCEEDED: Final = 0.99
-"""Without thresholds: shares of the expected rate and of success that make a steady state."""
+"""Shares of the expected rate (without thresholds) and of success that make a steady state."""
 CLOSE: Final = 0.25
 """A share of a threshold's limit: what misses it by no more is run again."""
 LATE: Final = 0.02
@@ -39,6 +40,11 @@ _SURER: Final = 4.0  # the same, where there were too few samples to be sure
 _LATENCIES: Final = 6.0  # shortest latencies that a trial lasts at least
 _FILLING: Final = 1.5  # shortest latencies until work begins to end as it comes
 _WARM_UP: Final = 1 / 6  # of a trial, left out of what is looked at for growth
+
+
+_OF_GENERATOR: Final = {"generator_busy", "loop_blocked", "connections_limited"}
+OF_SUCCESS: Final = {"error_rate", "success_rate"}
+"""Metrics that say what share succeeds."""
 
 
 class Reason(NamedTuple):
@@ -127,7 +133,11 @@ def config_of(
     for scenario, known in zip(settings["scenarios"], resolved, strict=True):
         scenario["user"] = known["user"]
     return msgspec.structs.replace(
-        config, plan=plan, log=str(log), resolved={**config.resolved, **settings, "log": str(log)}
+        config,
+        plan=plan,
+        log=str(log),
+        warmup=0.0,
+        resolved={**config.resolved, **settings, "log": str(log)},
     )
 
 
@@ -160,7 +170,7 @@ def judge(
     if stopped is not None:
         reasons = [Reason(stopped + _mostly(summary))]
     else:
-        reasons = _threshold_reasons(result, fold, thresholds, duration)
+        reasons = _threshold_reasons(result, thresholds, duration)
         if not latency.count:
             reasons.append(Reason("nothing ended"))
         elif not level:
@@ -168,8 +178,9 @@ def judge(
         else:
             reasons += _growth_reasons(growth, duration)
             if not thresholds:
-                reasons += _steady_state_reasons(summary, growth, load_end - start, duration)
-    overload = _overload(fold, watch, thresholds, jobs=jobs)
+                reasons += _pace_reasons(growth, load_end - start, duration)
+        reasons += _success_reasons(summary, thresholds, duration)
+    overload = _overload(fold, watch, thresholds, jobs=jobs) or _own_limit(result.verdict)
     outcome, texts = _outcome(result, reasons, overload)
     drain = max(watch.drained(load_end), 0.0)
     sends_failed = summary.requests.errors
@@ -229,51 +240,24 @@ def _limited_percentile(threshold: Threshold) -> float | None:
 
 
 def _threshold_reasons(
-    result: Result, fold: SummaryFold, thresholds: Sequence[Threshold], duration: float
+    result: Result, thresholds: Sequence[Threshold], duration: float
 ) -> list[Reason]:
     reasons = []
     for threshold, held in zip(thresholds, result.thresholds, strict=True):
-        if not held.passed:
+        if held.result == "pass":
+            continue
+        text = f"{threshold.text}: {held.reason}"
+        if held.result == "fail":
             missed = math.inf if held.value is None else abs(held.value - threshold.limit)
             close = missed <= CLOSE * abs(threshold.limit)
-            text = f"{threshold.text}: {held.reason}"
             reasons.append(Reason(text, close, _LONGER * duration))
-        elif (percent := _limited_percentile(threshold)) is not None:
-            reasons += _unproven(threshold, percent, fold, duration)
+        elif held.needed is None or not held.samples:
+            reasons.append(Reason(text))
+        else:
+            # Near the limit it may take more samples than anyone would wait for.
+            times = min(1.1 * held.needed / held.samples, _SURER)
+            reasons.append(Reason(text, close=True, wants=times * duration))
     return reasons
-
-
-def _unproven(
-    threshold: Threshold, percent: float, fold: SummaryFold, duration: float
-) -> list[Reason]:
-    """Say if a percentile keeps its limit, but not surely: by few samples, or by many over it."""
-    samples = _samples(fold, threshold)
-    needed = least_samples(percent, 1)
-    if samples < needed:
-        text = f"{threshold.text}: {samples:,} samples of the {needed:,} that it takes"
-        return [Reason(text, close=True, wants=1.1 * duration * needed / max(samples, 1))]
-    over = most_over(percent, samples)
-    # The value at the rank samples − over: no more than `over` lie above it.
-    rank = msgspec.structs.replace(threshold.metric, percent=100 * (samples - over - 0.5) / samples)
-    at_rank = msgspec.structs.replace(threshold, metric=rank)
-    if at_rank.evaluate(fold).passed:
-        return []
-    text = (
-        f"{threshold.text}: it is {threshold.evaluate(fold).measured}, but not surely: more than "
-        f"{over:,} of {samples:,} samples are over the limit"
-    )
-    return [Reason(text, close=True, wants=_SURER * duration)]
-
-
-def _samples(fold: SummaryFold, threshold: Threshold) -> int:
-    metric = threshold.metric
-    if metric.family == "job":
-        jobs = fold.job_total(metric.name)
-        given_up = jobs.given_up if metric.field == "latency" else 0
-        return int(getattr(jobs, metric.field).count) + given_up
-    group: Any = fold.request_total(metric.name)
-    held = getattr(group, metric.field, None) or getattr(group.stream, metric.field, None)
-    return 0 if held is None else int(held.count)
 
 
 def _too_short(latency: Distribution, duration: float) -> Reason:
@@ -293,25 +277,30 @@ def _growth_reasons(growth: Growth, duration: float) -> list[Reason]:
     return [Reason(text, close, _LONGER * duration)]
 
 
-def _steady_state_reasons(
-    summary: Summary, growth: Growth, span: float, duration: float
-) -> list[Reason]:
-    """Without thresholds: the expected rate is reached, and next to all succeeds."""
-    reasons = []
-    wants = _LONGER * duration
+def _pace_reasons(growth: Growth, span: float, duration: float) -> list[Reason]:
+    """Without thresholds: what comes ends, at the pace it comes."""
     missing = (growth.arrived - growth.ended) * span
-    if missing > max((1 - ACHIEVED) * growth.arrived * span, 2):
-        share = growth.ended / growth.arrived
-        text = f"{units.percent(share)} of what came ended, under {ACHIEVED:.0%}"
-        reasons.append(Reason(text, share > ACHIEVED - 0.1, wants))
+    if missing <= max((1 - ACHIEVED) * growth.arrived * span, 2):
+        return []
+    share = growth.ended / growth.arrived
+    text = f"{units.percent(share)} of what came ended, under {ACHIEVED:.0%}"
+    return [Reason(text, share > ACHIEVED - 0.1, _LONGER * duration)]
+
+
+def _success_reasons(
+    summary: Summary, thresholds: Sequence[Threshold], duration: float
+) -> list[Reason]:
+    """Next to all must succeed, whatever else is asked for; unless a threshold says how many."""
+    if any(one.metric.field in OF_SUCCESS for one in thresholds):
+        return []
     jobs, requests = summary.jobs, summary.requests
-    sent = requests.count + jobs.submitted
-    wrong = requests.errors + jobs.errors
-    if wrong > (1 - SUCCEEDED) * sent:
-        share = 1 - wrong / sent
-        text = f"{units.percent(share)} succeeded, under {SUCCEEDED:.0%}"
-        reasons.append(Reason(text, share > SUCCEEDED - 0.01, wants))
-    return reasons
+    sent = requests.count + requests.dropped + jobs.submitted
+    wrong = requests.errors + requests.dropped + jobs.errors
+    if wrong <= (1 - SUCCEEDED) * sent:
+        return []
+    share = 1 - wrong / sent
+    text = f"{units.percent(share)} succeeded, under {SUCCEEDED:.0%}"
+    return [Reason(text, share > SUCCEEDED - 0.01, _LONGER * duration)]
 
 
 def _overload(
@@ -331,6 +320,12 @@ def _overload(
     if watch.lags and median(watch.lags) > _LAG:
         return f"the generator's event loop was late by {units.seconds(median(watch.lags))}"
     return None
+
+
+def _own_limit(verdict: Verdict) -> str | None:
+    """Say why the verdict blames the generator, if it does."""
+    blamed = (reason.text for reason in verdict.reasons if reason.code in _OF_GENERATOR)
+    return next(blamed, None)
 
 
 def _left_behind(summary: Summary) -> int:

@@ -20,7 +20,7 @@ from asyncload.report.tables.hosts_table import print_hosts
 from asyncload.report.tables.summary_table import print_summary
 from asyncload.stats import units
 from asyncload.stats.live import LiveStats
-from asyncload.stats.thresholds import ThresholdResult
+from asyncload.verdict.thresholds import ThresholdResult
 
 
 def summary_command(log: Path, *, as_json: bool, csv: str | None = None) -> None:

@@ -13,7 +13,7 @@ from asyncload.compare.comparison import Comparison
 from asyncload.report.tables.layout import Row, fitted, print_rows
 from asyncload.stats import units
 from asyncload.stats.metrics import Distribution, Summary
-from asyncload.stats.thresholds import ThresholdResult
+from asyncload.verdict.thresholds import ThresholdResult
 
 _VERDICTS: Final = {1: "failed", 2: "error", 3: "invalid", 4: "no target", 130: "interrupted"}
 _WORSE: Final = "worse"

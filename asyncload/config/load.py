@@ -98,6 +98,10 @@ def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
         aws=file.aws,
         local=file.local,
         thresholds=tuple(file.thresholds),
+        warmup=_warmup(float(file.warmup), plan),
+        connections=file.connections,
+        validity=file.validity,
+        inconclusive=file.inconclusive,
         log=file.log,
         stats_interval=float(file.stats_interval),
         prices=file.prices,
@@ -107,6 +111,17 @@ def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
         resolved=_resolved(file, plan, secrets),
         secrets=secrets,
     )
+
+
+def _warmup(seconds: float, plan: Plan) -> float:
+    """Refuse a warm-up that leaves nothing of a load to measure."""
+    for scenario in plan.scenarios:
+        if seconds and seconds >= scenario.end:
+            raise ConfigError(
+                f"warmup: {seconds:g} s is no shorter than the {scenario.end:g} s of load of "
+                f"scenario {scenario.name!r}, so nothing would be measured; give a shorter one"
+            )
+    return seconds
 
 
 def _check_data(raw: Any) -> None:

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from asyncload.config.prices import Prices
+from asyncload.config.validity import Validity
 from asyncload.local.settings import LocalSettings
 from asyncload.monitor.settings import MonitorSource
 from asyncload.plan.checked import Checked
 from asyncload.plan.duration import Drain, Duration
 from asyncload.plan.plan import Plan
 from asyncload.transport.error_text import hide_secrets
+from asyncload.transport.http.pool import CONNECTIONS
 
 
 class AwsConfig(
@@ -95,6 +97,20 @@ class ScenarioConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     name: str | None = None
 
 
+class ThresholdOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A threshold that may end the load; a text alone is its ``threshold``."""
+
+    threshold: str
+    abort: bool = False
+    """The load ends when it has failed."""
+    delay: Duration = Duration(0)
+    """From the start, in which it is not looked at for that."""
+
+    def __post_init__(self) -> None:
+        if self.delay and not self.abort:
+            raise ValueError("delay says from when on a threshold may abort; set abort: true")
+
+
 class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A config file, as it stands."""
 
@@ -106,7 +122,15 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     drain: Drain = Drain(30)
     stats_interval: Duration = Duration(30)
     """Between two rewrites of the job files, and two reports where no live view is drawn."""
-    thresholds: list[str] = []
+    thresholds: list[str | ThresholdOptions] = []
+    warmup: Duration = Duration(0)
+    """From the start: what was due in it is recorded, and left out of the figures."""
+    connections: int = CONNECTIONS
+    """Most connections to one target."""
+    validity: Validity = Validity()
+    """Limits beyond which a run proves nothing."""
+    inconclusive: Literal["fail", "pass"] = "fail"
+    """What a run comes to that proves neither that its thresholds hold nor that they fail."""
     log: str = "logs/run.jsonl"
     prices: Prices = Prices()
     max_requests: int | None = None
@@ -129,6 +153,8 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             )
         if self.max_cost is not None and not 0 < self.max_cost < math.inf:
             raise ValueError(f"max_cost is {self.max_cost}; give an amount of money over 0")
+        if self.connections < 1:
+            raise ValueError(f"connections is {self.connections}; give a whole number of 1 or more")
         labels = [source.label for source in self.monitor]
         for label in labels:
             if labels.count(label) > 1:
@@ -141,7 +167,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     aws: AwsConfig = AwsConfig()
     local: LocalSettings = LocalSettings()
-    thresholds: tuple[str, ...] = ()
+    thresholds: tuple[str | ThresholdOptions, ...] = ()
+    warmup: float = 0.0
+    """Seconds."""
+    connections: int = CONNECTIONS
+    validity: Validity = Validity()
+    inconclusive: Literal["fail", "pass"] = "fail"
     log: str = "logs/run.jsonl"
     stats_interval: float = 30.0
     """Seconds."""

@@ -27,7 +27,14 @@ def run_header(config: Config, run_id: str) -> RunHeader:
 
     It takes milliseconds, so it is made before the clock starts; then :func:`set_start`.
     """
-    return make_header(run_id, config.plan.name, seed=config.plan.seed, config=config.resolved)
+    judged = {
+        "warmup": config.warmup,
+        "connections": config.connections,
+        "validity": msgspec.to_builtins(config.validity, enc_hook=float),
+        "inconclusive": config.inconclusive,
+    }
+    resolved = {**config.resolved, **judged}
+    return make_header(run_id, config.plan.name, seed=config.plan.seed, config=resolved)
 
 
 def make_header(run_id: str, name: str, *, seed: int, config: dict[str, Any]) -> RunHeader:

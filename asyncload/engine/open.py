@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asyncload.engine.scenario import ScenarioRun
-from asyncload.records.record import DROPPED, DROPPED_NAME, Request
+from asyncload.records.record import DROPPED, DROPPED_NAME, Delivery, Request
+from asyncload.stats.delivery import DeliveryMeter
 from asyncload.users.user import User
 
 BURST: Final = 200
@@ -35,6 +37,8 @@ class OpenRun(ScenarioRun):
     def __init__(self, *args: Any, due_times: NDArray[np.float64], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._due_times = due_times
+        self._delivery = DeliveryMeter(self.scenario.name, due_times)
+        self.starts = self._starts = array("d")
         self._idle: list[_NextDue] = []
         self._pool = 0
         self._joining: dict[asyncio.Task[None], float] = {}
@@ -70,8 +74,18 @@ class OpenRun(ScenarioRun):
                         await asyncio.sleep(0)
                     self._arrive(group, due)
                     started += 1
+                self._fold_starts()
         finally:
             self._drop_overdue(started)
+
+    def delivery(self, span: float) -> Delivery:
+        """Say how the load went out in its ``span`` seconds, against the plan."""
+        self._fold_starts()
+        return self._delivery.record(self.clock(), span)
+
+    def _fold_starts(self) -> None:
+        self._delivery.add(self._starts)
+        del self._starts[:]
 
     def _arrive(self, group: asyncio.TaskGroup, due: float) -> None:
         while self._idle:

@@ -26,8 +26,9 @@ from asyncload.monitor.settings import MonitorSource
 from asyncload.plan.plan import Plan
 from asyncload.progress import Phase
 from asyncload.records.record import Level, Note, Sink
-from asyncload.transport.aws.session import CONNECTIONS, Aws
+from asyncload.transport.aws.session import Aws
 from asyncload.transport.http.client import FastHttpClient
+from asyncload.transport.http.pool import CONNECTIONS
 from asyncload.transport.queue import RequestQueue
 
 SAMPLE_INTERVAL: Final = 1.0
@@ -52,6 +53,7 @@ class Engine:
         log_backlog: Callable[[], int] = lambda: 0,
         meter: Meter | None = None,
         monitor: Sequence[MonitorSource] = (),
+        connections: int = CONNECTIONS,
     ) -> None:
         self.plan = plan
         self.phase: Phase = "setup"
@@ -64,12 +66,14 @@ class Engine:
         """When the drain will be given up; ``None`` before it begins, and when it has no limit."""
         self.given_up = False
         """Whether the drain was ended by :meth:`give_up`."""
+        self.aborted = False
+        """Whether all was ended by :meth:`abort`."""
         self.runs: list[ScenarioRun] = []
         self.calls: Counter[str] = Counter()
         """Calls to status queues by name: requests to AWS that are no user's."""
         self._sink = sink
         self._aws = aws
-        self._http = FastHttpClient(clock=self.clock.now, limit=CONNECTIONS)
+        self._http = FastHttpClient(clock=self.clock.now, limit=connections)
         self._resources = contextlib.AsyncExitStack()
         self._service_clock = ServiceClock(0.0)
         self.ledger = JobLedger(
@@ -184,6 +188,7 @@ class Engine:
         await self._resources.aclose()
         self.ledger.close()
         self._write_levels()
+        self._write_deliveries()
         self._note_clock_skew()
         self._note_foreign()
         self.phase = "done"
@@ -202,6 +207,7 @@ class Engine:
 
     def abort(self) -> None:
         """End now. Open jobs are given up as lost."""
+        self.aborted = True
         self._ended.set()
         if self.phase == "load":
             self._leave_load()
@@ -255,6 +261,7 @@ class Engine:
             "http": self._http,
             "jobs": self.ledger,
             "meter": self._meter,
+            "interrupted": lambda: self.aborted or self.given_up,
         }
         if prepared.due_times is None:
             return ClosedRun(prepared.scenario, prepared.kind, **shared)
@@ -317,6 +324,13 @@ class Engine:
             )
         if self.has_jobs:
             self._sink.write(self.ledger.totals())
+
+    def _write_deliveries(self) -> None:
+        for run in self.runs:
+            end = run.scenario.end if self.load_end is None else self.load_end
+            delivery = run.delivery(min(end, run.scenario.end))
+            if delivery is not None:
+                self._sink.write(delivery)
 
     def _note_foreign(self) -> None:
         if self.ledger.orphans and self._consumptions:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from array import array
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +15,7 @@ from asyncload.cost.meter import Meter
 from asyncload.engine.clock import RunClock
 from asyncload.jobs.ledger import JobLedger
 from asyncload.plan.plan import Scenario
-from asyncload.records.record import FAILED, Request, Sink
+from asyncload.records.record import FAILED, Delivery, Request, Sink
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe
 from asyncload.transport.http_client import HttpClient
@@ -49,6 +51,7 @@ class ScenarioRun:
         http: HttpClient,
         jobs: JobLedger,
         meter: Meter | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self.scenario = scenario
         self.kind = kind
@@ -65,8 +68,15 @@ class ScenarioRun:
         self._http = http
         self._jobs = jobs
         self._meter = meter
+        self._interrupted = interrupted
         self._made = 0
         self._load = anyio.CancelScope()
+        self.starts: array[float] | None = None
+        """When iterations began, in the open model; taken out from time to time."""
+
+    def delivery(self, span: float) -> Delivery | None:  # noqa: ARG002 - for the open model
+        """Say how the load went out in its ``span`` seconds; ``None`` where nothing was due."""
+        return None
 
     async def run(self) -> None:
         """Carry out the scenario's load."""
@@ -82,7 +92,14 @@ class ScenarioRun:
         number = self._made
         self._made = number + 1
         begun = None if self._meter is None else self._meter.begun
-        recorder = Recorder(self.sink, self.clock.now, self.scenario.name, number, begun=begun)
+        recorder = Recorder(
+            self.sink,
+            self.clock.now,
+            self.scenario.name,
+            number,
+            begun=begun,
+            interrupted=self._interrupted,
+        )
         CURRENT.set(recorder)
         self.users += 1
         try:
@@ -121,8 +138,10 @@ class ScenarioRun:
             return True
         self.in_flight += 1
         recorder = user.recorder
-        recorder.begin(due)
         start = recorder.clock()
+        recorder.begin(due, start)
+        if self.starts is not None:
+            self.starts.append(start)
         name = _pick(user)
         try:
             await getattr(user, name)()

@@ -23,6 +23,10 @@ OK: Final = "ok"
 FAILED: Final = "failed"
 TIMEOUT: Final = "timeout"
 DROPPED: Final = "dropped"
+INTERRUPTED: Final = "interrupted"
+"""Still open when somebody ended the run: how long it would have taken is not known."""
+SENT: Final = (OK, FAILED, TIMEOUT)
+"""Outcomes of a request that the service had its time for."""
 
 DROPPED_NAME: Final = "(dropped)"
 """The name of dropped arrivals: which request they would have become is not known."""
@@ -64,7 +68,13 @@ class Stream(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class Request(Record, tag="request"):
-    """One call and its answer. One that was dropped, or could not be made, has no ``start``."""
+    """One call and its answer. One that was dropped, or could not be made, has no ``start``.
+
+    Its stages: ``due`` → ``begun`` is lateness, ``begun`` → ``ready`` preparation, ``ready`` →
+    ``start`` the wait for a free connection (*queued*), ``start`` → ``sent`` sending, ``sent`` →
+    ``first_byte`` waiting, ``first_byte`` → ``end`` receiving. A time that is left out is that
+    of the next one: that stage took none, or less than its record says.
+    """
 
     t: float
     scenario: str
@@ -75,7 +85,7 @@ class Request(Record, tag="request"):
     end: float
     """When its answer was complete (for a dropped one: when it was dropped)."""
     outcome: str
-    """``ok``, ``failed``, ``timeout`` or ``dropped``."""
+    """``ok``, ``failed``, ``timeout``, ``dropped`` or ``interrupted``."""
     start: float | None = None
     """When it did go out. latency = end - due; service time = end - start."""
     first_byte: float | None = None
@@ -85,6 +95,13 @@ class Request(Record, tag="request"):
     bytes_in: int | None = None
     error: str | None = None
     stream: Stream | None = None
+    begun: float | None = None
+    """When its iteration began, if the user had work of its own to do before the request."""
+    ready: float | None = None
+    """When it asked for a connection, if none was free."""
+    sent: float | None = None
+    """When all of it had been handed to the connection, if that took a millisecond or more: a
+    connection had to be opened, or a large body to be sent."""
 
 
 class Job(Record, tag="job", kw_only=True):
@@ -192,6 +209,13 @@ class System(Record, tag="system"):
     network_out: float | None = None
     metrics: dict[str, float] | None = None
     """Series of the user's choice, by the name they were given."""
+    gc_pause: float | None = None
+    steal: float | None = None
+    core_cpu: float | None = None
+    cpu_wait: float | None = None
+    clock_jump: float | None = None
+    consumer_lag: float | None = None
+    blocked_by: str | None = None
 
 
 class Note(Record, tag="note"):
@@ -202,6 +226,31 @@ class Note(Record, tag="note"):
     text: str
 
 
+class Arrivals(msgspec.Struct, omit_defaults=True, gc=False):
+    """How arrivals are spread over a load."""
+
+    count: int
+    rate: float
+    """``count`` per second of the load."""
+    mean_gap: float | None = None
+    """Seconds from one to the next."""
+    cv: float | None = None
+    """Standard deviation of the gaps, divided by their mean: 0 is even, 1 is Poisson."""
+
+
+class Delivery(Record, tag="delivery"):
+    """How a scenario's load went out, against its plan; once, when the load is over."""
+
+    t: float
+    scenario: str
+    planned: Arrivals
+    sent: Arrivals
+    """Iterations that began."""
+    ks: float
+    """Kolmogorov-Smirnov distance: the largest share of the planned arrivals that, at any
+    moment, were due and had not begun."""
+
+
 class SummaryRecord(Record, tag="summary"):
     """Always the last line of a log that was closed in order."""
 
@@ -209,7 +258,7 @@ class SummaryRecord(Record, tag="summary"):
     summary: dict[str, Any]
 
 
-AnyRecord = RunHeader | Request | Job | Level | Ledger | System | Note | SummaryRecord
+AnyRecord = RunHeader | Request | Job | Level | Ledger | System | Note | Delivery | SummaryRecord
 
 
 def loads(header: RunHeader) -> dict[str, dict[str, Any]]:

@@ -16,10 +16,11 @@ from asyncload.records.outcomes import (
     JobOutcomes,
     add_up,
 )
-from asyncload.records.record import OK, TIMEOUT, Job, Ledger, Request
+from asyncload.records.record import INTERRUPTED, OK, TIMEOUT, Job, Ledger, Request
 from asyncload.stats.histogram import LatencyHistogram
-from asyncload.stats.metrics import Distribution, StreamMetrics
-from asyncload.stats.streams import StreamGroup
+from asyncload.stats.metrics import JOB_TIMES, REQUEST_TIMES, StreamMetrics
+from asyncload.stats.streams import STREAM_FIELDS, StreamGroup
+from asyncload.stats.times import Times
 
 MAX_ERRORS: Final = 50
 """Different error texts kept for a group; the others are counted together."""
@@ -28,6 +29,9 @@ _ERROR_LENGTH: Final = 200
 
 _OF_JOBS: Final = JobOutcomes.__struct_fields__
 _ERRORS: Final = frozenset(ERRORS)
+_REQUEST_COUNTS: Final = (
+    "count", "ok", "failed", "timeout", "dropped", "interrupted", "bytes_out", "bytes_in",
+)  # fmt: skip
 
 Spans = dict[str, tuple[float, float]]
 """First and last time of something, in seconds of the run, by its text."""
@@ -57,15 +61,32 @@ class _Failing:
 
 
 class RequestGroup(_Failing):
-    """Requests folded; the attributes are those of ``RequestMetrics``."""
+    """Requests folded; the attributes are those of ``RequestMetrics``.
+
+    Times of requests that ended well are in histograms; what did not end well is counted as
+    longer than all of them (:meth:`times`). The stages before a request went out are those
+    of the generator, and so of all requests, however they ended.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.count = self.ok = self.failed = self.timeout = self.dropped = 0
+        self.count = self.ok = self.failed = self.timeout = 0
+        self.dropped = self.interrupted = 0
         self.bytes_out = self.bytes_in = 0
+        self.statuses: dict[int, int] = {}
         self.latency = LatencyHistogram()
+        self.time_to_failure = LatencyHistogram()
+        """end − due of those that failed or timed out: for Locust's figures alone."""
         self.service_time = LatencyHistogram()
         self.lateness = LatencyHistogram()
+        self.preparation = LatencyHistogram()
+        """Of those that took any; see :meth:`times`."""
+        self.queued = LatencyHistogram()
+        """Of those that waited; see :meth:`times`."""
+        self.sending = LatencyHistogram()
+        """Of those that took a millisecond; see :meth:`times`."""
+        self.waiting = LatencyHistogram()
+        self.receiving = LatencyHistogram()
         self.stream: StreamGroup | None = None
         """Made for the first answer that is a stream."""
 
@@ -77,21 +98,35 @@ class RequestGroup(_Failing):
         """Fold one request that was not dropped; one that could not be made only fails."""
         end = request.end
         outcome = request.outcome
+        if outcome == INTERRUPTED:
+            self.interrupted += 1
+            return
         self.count += 1
+        due, start = request.due, request.start
+        first = request.begun or request.ready or start
+        if first is not None:
+            self.lateness.record(first - due)
+            ready = request.ready
+            if ready is not None:
+                self.queued.record((end if start is None else start) - ready)
+            else:
+                ready = start
+            if request.begun is not None and ready is not None:
+                self.preparation.record(ready - request.begun)
         if outcome == OK:
             self.ok += 1
+            if start is not None:
+                self._add_times(request, start)
         else:
             if outcome == TIMEOUT:
                 self.timeout += 1
             else:
                 self.failed += 1
             self._fail(request_failure(request), request.t)
-        start = request.start
-        if start is not None:
-            due = request.due
-            self.latency.record(end - due)
-            self.service_time.record(end - start)
-            self.lateness.record(start - due)
+            if first is not None:
+                self.time_to_failure.record(end - due)
+        if request.status is not None:
+            self.statuses[request.status] = self.statuses.get(request.status, 0) + 1
         if request.bytes_out:
             self.bytes_out += request.bytes_out
         if request.bytes_in:
@@ -101,18 +136,29 @@ class RequestGroup(_Failing):
                 self.stream = StreamGroup()
             self.stream.add(request, request.stream)
 
+    def _add_times(self, request: Request, start: float) -> None:
+        """Fold the times of a request that ended well."""
+        end = request.end
+        self.latency.record(end - request.due)
+        self.service_time.record(end - start)
+        first_byte = request.first_byte
+        if first_byte is not None:
+            sent = request.sent
+            if sent is None:
+                sent = start
+            else:
+                self.sending.record(sent - start)
+            self.waiting.record(first_byte - sent)
+            self.receiving.record(end - first_byte)
+
     def merge(self, other: RequestGroup) -> None:
         """Fold all that ``other`` has folded."""
-        self.count += other.count
-        self.ok += other.ok
-        self.failed += other.failed
-        self.timeout += other.timeout
-        self.dropped += other.dropped
-        self.bytes_out += other.bytes_out
-        self.bytes_in += other.bytes_in
-        self.latency.merge(other.latency)
-        self.service_time.merge(other.service_time)
-        self.lateness.merge(other.lateness)
+        for name in _REQUEST_COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in (*REQUEST_TIMES, "time_to_failure"):
+            getattr(self, name).merge(getattr(other, name))
+        for status, number in other.statuses.items():
+            self.statuses[status] = self.statuses.get(status, 0) + number
         self._merge_failures(other)
         if other.stream is not None:
             if self.stream is None:
@@ -124,6 +170,11 @@ class RequestGroup(_Failing):
         if self.stream is None:
             return None
         return self.stream.tokens * rate / self.count if self.count else 0.0
+
+    @property
+    def arrivals(self) -> int:
+        """Requests that were due, but for those interrupted."""
+        return self.count + self.dropped
 
     @property
     def errors(self) -> int:
@@ -138,28 +189,38 @@ class RequestGroup(_Failing):
     @property
     def drop_rate(self) -> float | None:
         """Compute dropped / (count + dropped)."""
-        arrivals = self.count + self.dropped
-        return self.dropped / arrivals if arrivals else None
+        return self.dropped / self.arrivals if self.arrivals else None
+
+    def times(self, field: str) -> Times | None:
+        """Find a time of these requests; ``None`` where they have none of that name."""
+        if field in STREAM_FIELDS:
+            return None if self.stream is None else self.stream.times(field)
+        if field == "latency":
+            return Times(self.latency, beyond=self.errors + self.dropped)
+        if field == "ok_latency":
+            return Times(self.latency)
+        histogram: LatencyHistogram = getattr(self, field)
+        if field == "service_time":
+            return Times(histogram, beyond=self.errors)
+        if field in {"preparation", "queued"}:
+            return Times(histogram, nothing=self.lateness.count - histogram.count)
+        if field == "sending":
+            return Times(histogram, nothing=self.waiting.count - histogram.count)
+        return Times(histogram)
 
     def fields(self, rate: float) -> dict[str, Any]:
         """Give the fields of ``RequestMetrics``."""
         stream = None
         if self.stream is not None:
             stream = StreamMetrics(**self.stream.fields(self.token_rate(rate) or 0.0))
+        times = {name: self.times(name) for name in ("ok_latency", *REQUEST_TIMES)}
         return {
-            "count": self.count,
-            "ok": self.ok,
-            "failed": self.failed,
-            "timeout": self.timeout,
-            "dropped": self.dropped,
+            **{name: getattr(self, name) for name in _REQUEST_COUNTS},
             "rate": rate,
             "error_rate": self.error_rate,
             "drop_rate": self.drop_rate,
-            "bytes_out": self.bytes_out,
-            "bytes_in": self.bytes_in,
-            "latency": Distribution.of(self.latency),
-            "service_time": Distribution.of(self.service_time),
-            "lateness": Distribution.of(self.lateness),
+            "statuses": {str(status): self.statuses[status] for status in sorted(self.statuses)},
+            **{name: found.distribution() for name, found in times.items() if found is not None},
             **self._failure_fields(),
             "stream": stream,
         }
@@ -227,14 +288,16 @@ class JobGroup(_Failing):
         self.notification.merge(other.notification)
         self._merge_failures(other)
 
-    def take(self, ledger: Ledger) -> None:
+    def take(self, ledger: Ledger, *, whole: bool = True) -> None:
         """Put the ledger's totals in the place of those counted from job records.
 
         The ledger knows the jobs that are still open and the messages that
-        belong to no job.
+        belong to no job. Unless these are ``whole``, all jobs of the run, only the latter
+        are taken.
         """
         for name in COUNTERS:
-            setattr(self, name, getattr(ledger, name))
+            if whole or name not in _OF_JOBS:
+                setattr(self, name, getattr(ledger, name))
 
     @property
     def success_rate(self) -> float | None:
@@ -251,6 +314,10 @@ class JobGroup(_Failing):
         """(failed + timed_out + lost) / submitted."""
         return self.errors / self.submitted if self.submitted else None
 
+    def times(self, field: str) -> Times:
+        """Find a time of these jobs."""
+        return Times(getattr(self, field), beyond=self.given_up if field == "latency" else 0)
+
     def fields(self, rate: float) -> dict[str, Any]:
         """Give the fields of ``JobMetrics``."""
         return {
@@ -260,12 +327,7 @@ class JobGroup(_Failing):
             "error_rate": self.error_rate,
             "size": self.size,
             "pixels": self.pixels,
-            "latency": Distribution.of(self.latency, self.given_up),
-            "lateness": Distribution.of(self.lateness),
-            "submit": Distribution.of(self.submit),
-            "queue_wait": Distribution.of(self.queue_wait),
-            "processing": Distribution.of(self.processing),
-            "notification": Distribution.of(self.notification),
+            **{name: self.times(name).distribution() for name in JOB_TIMES},
             **self._failure_fields(),
         }
 

@@ -62,6 +62,14 @@ class LatencyHistogram:
         if len(pending) >= _BATCH:
             self._fold()
 
+    def record_zeros(self, number: int) -> None:
+        """Count ``number`` values of 0."""
+        if number > 0:
+            self._fold()
+            self._add(0, np.array([number]))
+            self._total += number
+            self._min = 0.0
+
     def merge(self, other: LatencyHistogram) -> None:
         """Count all values of ``other`` too: the same as having recorded them here."""
         self._fold()
@@ -134,6 +142,16 @@ class LatencyHistogram:
             else math.inf
             for rank, p in zip(ranks, positions, strict=True)
         ]
+
+    def count_up_to(self, seconds: float) -> int:
+        """Count the values that are at most ``seconds``, or in the same bucket."""
+        self._fold()
+        if not self._total or seconds < self._min:
+            return 0
+        if seconds >= self._max:
+            return self._total
+        bucket = int(_bucket(np.array([math.floor(seconds * 1e6 + 1e-3)]))[0])
+        return int(self._counts[: max(bucket - self._low + 1, 0)].sum())
 
     def encode(self) -> str:
         """Text of the standard form: HdrHistogram V2, compressed, base64. The unit is 1 µs."""

@@ -5,6 +5,7 @@
     request.error_rate                 all requests
     request.latency.p99.9              any percentile; also .mean .min .max
     request[NAME].service_time.p95     requests named NAME, or of the scenario NAME
+    request.ok_latency.p99             of those alone that ended well
     request.first_token.p95            of answers that are streams
     job.latency.p95                    all jobs
     job[NAME].queue_wait.max           jobs named NAME, or of the scenario NAME
@@ -20,6 +21,7 @@ import msgspec
 
 from asyncload.errors import ConfigError
 from asyncload.records.outcomes import COUNTERS, OUTCOMES
+from asyncload.stats.metrics import JOB_TIMES, REQUEST_TIMES
 
 Unit = Literal["seconds", "share", "per second", "count"]
 
@@ -29,6 +31,7 @@ _REQUEST_NUMBERS: Final[dict[str, Unit]] = {
     "failed": "count",
     "timeout": "count",
     "dropped": "count",
+    "interrupted": "count",
     "rate": "per second",
     "error_rate": "share",
     "drop_rate": "share",
@@ -48,22 +51,14 @@ _JOB_NUMBERS: Final[dict[str, Unit]] = {
     "size": "count",
     "pixels": "count",
 }
-_WHOLE_RUN_NUMBERS: Final = tuple(name for name in COUNTERS if name not in _JOB_NUMBERS)
+WHOLE_RUN_NUMBERS: Final = tuple(name for name in COUNTERS if name not in _JOB_NUMBERS)
 _REQUEST_TIMES: Final = (
     "latency",
-    "service_time",
-    "lateness",
+    "ok_latency",
+    *REQUEST_TIMES[1:],
     "first_byte",
     "first_token",
     "token_gap",
-)
-_JOB_TIMES: Final = (
-    "latency",
-    "lateness",
-    "submit",
-    "queue_wait",
-    "processing",
-    "notification",
 )
 _STATISTICS: Final = ("p50", "p90", "p95", "p99", "p99.9", "mean", "min", "max")
 
@@ -101,14 +96,14 @@ class Metric(msgspec.Struct, frozen=True):
         numbers = _REQUEST_NUMBERS if family == "request" else _JOB_NUMBERS
         if rest in numbers:
             return cls(path, family, name, rest, None, 0.0, numbers[rest])
-        if family == "job" and rest in _WHOLE_RUN_NUMBERS:
+        if family == "job" and rest in WHOLE_RUN_NUMBERS:
             if name is not None:
                 raise ConfigError(
                     f"{path}: {rest} is counted for the whole run only; write job.{rest}"
                 )
             return cls(path, family, name, rest, None, 0.0, "count")
         field, _, statistic = rest.partition(".")
-        if field not in (_REQUEST_TIMES if family == "request" else _JOB_TIMES):
+        if field not in (_REQUEST_TIMES if family == "request" else JOB_TIMES):
             raise _unknown(path, family, name, rest)
         if statistic in {"mean", "min", "max"}:
             return cls(path, family, name, field, statistic, 0.0, "seconds")
@@ -124,9 +119,9 @@ class Metric(msgspec.Struct, frozen=True):
 def _unknown(path: str, family: str, name: str | None, rest: str) -> ConfigError:
     """Explain that there is no such metric, and name the nearest ones."""
     valid = [f"request.{number}" for number in _REQUEST_NUMBERS]
-    valid += [f"job.{number}" for number in (*_JOB_NUMBERS, *_WHOLE_RUN_NUMBERS)]
+    valid += [f"job.{number}" for number in (*_JOB_NUMBERS, *WHOLE_RUN_NUMBERS)]
     valid += [f"request.{time}.{part}" for time in _REQUEST_TIMES for part in _STATISTICS]
-    valid += [f"job.{time}.{part}" for time in _JOB_TIMES for part in _STATISTICS]
+    valid += [f"job.{time}.{part}" for time in JOB_TIMES for part in _STATISTICS]
     # A last part that is right (".p95") says what kind of metric is meant.
     last = "." + rest.rpartition(".")[2]
     valid = [metric for metric in valid if metric.endswith(last)] or valid

@@ -8,11 +8,20 @@ from typing import Any, Final
 import msgspec
 
 from asyncload.records.outcomes import JobOutcomes
+from asyncload.records.record import Delivery
 from asyncload.stats.histogram import LatencyHistogram
 from asyncload.stats.hosts import HostMetrics
 from asyncload.stats.load_stages import StageMetrics
 
 PERCENTILES: Final = (50.0, 90.0, 95.0, 99.0, 99.9)
+STAGES: Final = ("lateness", "preparation", "queued", "sending", "waiting", "receiving")
+"""The parts of a request's latency, in order. They add up to it, but for what is too short to be
+recorded (``docs/log.md``)."""
+REQUEST_TIMES: Final = ("latency", "service_time", *STAGES)
+"""Times that a request has; ``ok_latency`` is the latency of those that ended well."""
+JOB_TIMES: Final = (
+    "latency", "lateness", "submit", "queue_wait", "processing", "notification",
+)  # fmt: skip
 
 
 class Distribution(msgspec.Struct, frozen=True):
@@ -36,7 +45,8 @@ class Distribution(msgspec.Struct, frozen=True):
     """How many of the values were below 0 (two clocks disagreeing) and counted as 0,
     or above 24 h and counted as that."""
     beyond: int = 0
-    """How many more there are that were given up: longer than anyone has measured."""
+    """How many more there are that did not end well, or were given up: they count as longer than
+    anything measured."""
 
     @classmethod
     def of(cls, histogram: LatencyHistogram, beyond: int = 0) -> Distribution:
@@ -69,7 +79,7 @@ class StreamMetrics(msgspec.Struct, frozen=True, kw_only=True):
     first_byte: Distribution
     """First byte of the answer − due."""
     first_token: Distribution
-    """First chunk − due; of one that timed out before it, end − due."""
+    """First chunk − due."""
     token_gap: Distribution
     """Chunk gap: from a chunk to the next, which may hold several tokens."""
 
@@ -85,6 +95,8 @@ class RequestMetrics(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int
     """Arrivals given up because too many were in flight already. They have no name: they are
     counted in the row of their scenario's only name, or else in totals alone."""
+    interrupted: int
+    """Requests still open when somebody ended the run. They are in no other number."""
     rate: float
     """``count`` per second of the load's span."""
     error_rate: float | None
@@ -93,12 +105,29 @@ class RequestMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """dropped / (count + dropped)."""
     bytes_out: int
     bytes_in: int
+    statuses: dict[str, int]
+    """Answers by HTTP status code."""
     latency: Distribution
-    """end − due, of every request sent: a failure or timeout is a latency too."""
+    """end − due, of every arrival: what failed, timed out or was dropped counts as longer than
+    any other."""
+    ok_latency: Distribution
+    """end − due, of the requests that ended well alone."""
     service_time: Distribution
-    """end − start: without the lateness of the generator itself."""
+    """end − start, without the generator's own delays, of every request sent; what failed or
+    timed out counts as longer than any other."""
     lateness: Distribution
-    """start − due."""
+    """From when it was due to the start of its iteration, of every request, however it ended."""
+    preparation: Distribution
+    """From there until the user had it ready: the user's own work. Below 0.1 ms it is lateness."""
+    queued: Distribution
+    """From there until it went out: the wait for a free connection."""
+    sending: Distribution
+    """From there until all of it was handed over, the opening of a connection included, of
+    requests that ended well. Below 1 ms it is waiting."""
+    waiting: Distribution
+    """From there to the first byte of the answer."""
+    receiving: Distribution
+    """From the first byte of the answer to its last."""
     failures: dict[str, int]
     """Failed and timed out requests by error text, most frequent first."""
     failure_times: dict[str, tuple[float, float]]
@@ -182,6 +211,13 @@ class JobTotals(JobMetrics, frozen=True, kw_only=True):
     """Given up without any status."""
 
 
+class WholeRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of a run with its warm-up."""
+
+    requests: RequestMetrics
+    jobs: JobTotals
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A run in numbers."""
 
@@ -201,6 +237,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The generator's host, and what was monitored beside it."""
     steps: list[StageMetrics] = []
     """The load stages of scenarios whose clients, each at a fixed rate, become more."""
+    warmup: float = 0.0
+    """Seconds from the start that are left out of the figures above."""
+    with_warmup: WholeRun | None = None
+    """The figures with them, where there is a warm-up."""
+    delivery: list[Delivery] = []
+    """How the load of each open scenario went out, against its plan."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as JSON types, as a ``SummaryRecord`` holds it."""

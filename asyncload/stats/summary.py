@@ -14,6 +14,8 @@ from typing import Any, Final, TypeVar
 from asyncload.plan.duration import parse_duration
 from asyncload.records.record import (
     DROPPED,
+    OK,
+    Delivery,
     Job,
     Ledger,
     Level,
@@ -24,12 +26,13 @@ from asyncload.records.record import (
     System,
     loads,
 )
+from asyncload.stats.course import Course
 from asyncload.stats.groups import JobGroup, RequestGroup
 from asyncload.stats.hosts import Hosts
 from asyncload.stats.load_stages import LoadStages
 from asyncload.stats.metric import Metric
-from asyncload.stats.metrics import JobRow, JobTotals, RequestMetrics, RequestRow, Summary
-from asyncload.stats.streams import STREAM_FIELDS, StreamGroup
+from asyncload.stats.metrics import JobRow, JobTotals, RequestMetrics, RequestRow, Summary, WholeRun
+from asyncload.stats.reading import Reading, read_metric
 
 MAX_NAMES: Final = 500
 """Different names kept apart in a run; requests and jobs of others are counted together."""
@@ -63,6 +66,11 @@ class SummaryFold:
         """The latest totals of the job ledger."""
         self.notes: dict[str, int] = {}
         self.peak_loop_lag: float | None = None
+        self.warmup = 0.0
+        """Seconds from the start; what was due in them is not in the figures."""
+        self.warm_up: SummaryFold | None = None
+        """What was due in the warm-up, where there is one."""
+        self.course = Course()
         self._hosts = Hosts()
         self._load_stages = LoadStages()
         self._ends: dict[str, float] = {}
@@ -75,6 +83,7 @@ class SummaryFold:
             System: self._system,
             Note: self._note,
             RunHeader: self._header,
+            Delivery: self._delivery,
         }
 
     def write(self, record: Record) -> None:
@@ -89,79 +98,71 @@ class SummaryFold:
         jobs = self.job_total()
         return Summary(
             t=self.t,
-            requests=RequestMetrics(**total.fields(self._rate(total, self.span()))),
+            requests=RequestMetrics(**total.fields(self.rate(total, self.span()))),
             requests_by_name=[
                 RequestRow(
                     scenario=scenario,
                     name=name,
-                    **group.fields(self._rate(group, self.span(scenario))),
+                    **group.fields(self.rate(group, self.span(scenario))),
                 )
                 for (scenario, name), group in sorted(self._rows().items())
             ],
             dropped_by_scenario={
                 scenario: drops.dropped for scenario, drops in sorted(self.drops.items())
             },
-            jobs=JobTotals(**jobs.fields(self._job_rate(jobs)), **jobs.beside()),
+            jobs=JobTotals(**jobs.fields(self.job_rate(jobs)), **jobs.beside()),
             jobs_by_name=[
-                JobRow(
-                    scenario=scenario, name=name, **group.fields(self._job_rate(group, scenario))
-                )
+                JobRow(scenario=scenario, name=name, **group.fields(self.job_rate(group, scenario)))
                 for (scenario, name), group in sorted(self.jobs.items())
             ],
             notes=dict(sorted(self.notes.items())),
             peak_loop_lag=self.peak_loop_lag,
             hosts=self._hosts.read(),
             steps=self._load_stages.read(),
+            warmup=self.warmup,
+            with_warmup=self._whole(),
+            delivery=[found for _, found in sorted(self.course.deliveries.items())],
+        )
+
+    def _whole(self) -> WholeRun | None:
+        """Give the figures of a run with those of its warm-up, where there is one."""
+        early = self.warm_up
+        if early is None:
+            return None
+        requests, jobs = self.request_total(), self.job_total()
+        requests.merge(early.request_total())
+        for group in early.jobs.values():
+            jobs.merge(group)
+        if self.ledger is not None:
+            jobs.take(self.ledger)
+        request_span, job_span = self.span() + self.warmup, self.job_span() + self.warmup
+        return WholeRun(
+            requests=RequestMetrics(**requests.fields(self.rate(requests, request_span))),
+            jobs=JobTotals(
+                **jobs.fields(jobs.observed / job_span if job_span else 0.0), **jobs.beside()
+            ),
         )
 
     def metric(self, metric: str | Metric) -> float | None:
-        """Compute one metric (grammar: :mod:`asyncload.stats.metric`).
-
-        ``None`` when there is nothing to compute it from: no request or job
-        at all of that name, or none that got as far as that time. A percentile
-        of job latency that falls among jobs given up is infinite.
+        """Compute one metric; see :func:`~asyncload.stats.reading.read_metric`.
 
         Raises:
             ConfigError: there is no such metric.
 
         """
-        if isinstance(metric, str):
-            metric = Metric.parse(metric)
-        if metric.family == "request":
-            group = self.request_total(metric.name)
-            if not group.count + group.dropped:
-                return None
-            if metric.field in {"rate", "token_rate"}:
-                scenarios = _scenarios(_matching(self.requests, metric.name))
-                rate = self._rate(group, self.span(*scenarios))
-                return rate if metric.field == "rate" else group.token_rate(rate)
-            if metric.field in {"dropped", "drop_rate"} and self._shared_drops(metric.name):
-                return None
-            return _value(group, metric)
-        jobs = self.job_total(metric.name)
-        if not jobs.submitted:
-            return None
-        if metric.field == "rate":
-            return self._job_rate(jobs, *_scenarios(_matching(self.jobs, metric.name)))
-        return _value(jobs, metric)
+        return self.reading(Metric.parse(metric) if isinstance(metric, str) else metric).value
 
-    def without_value(self, metric: Metric) -> str:
-        """Say why ``metric`` has no value to hold a limit against; empty when it has one."""
-        scenario = self._shared_drops(metric.name)
-        if scenario is not None and metric.field in {"dropped", "drop_rate"}:
-            return f"dropped arrivals have no name; use request[{scenario}].{metric.field}"
-        if metric.family == "job" and metric.field == "latency":
-            jobs = self.job_total(metric.name)
-            if jobs.given_up:
-                return _unended(jobs, metric)
-        return "no data" if self.metric(metric) is None else ""
+    def reading(self, metric: Metric) -> Reading:
+        """Compute one metric, with what it is of."""
+        return read_metric(self, metric)
 
-    def caution(self, metric: Metric) -> str:
-        """Say what a value leaves out: mean, min and max of latency are of jobs that ended."""
-        of_latency = metric.family == "job" and metric.field == "latency"
-        if of_latency and metric.statistic != "p" and self.job_total(metric.name).given_up:
-            return " (of those that ended)"
-        return ""
+    def scenarios_of_requests(self, name: str | None) -> set[str]:
+        """Find the scenarios that have requests of a name."""
+        return {scenario for scenario, _ in matching(self.requests, name)}
+
+    def scenarios_of_jobs(self, name: str | None) -> set[str]:
+        """Find the scenarios that have jobs of a name."""
+        return {scenario for scenario, _ in matching(self.jobs, name)}
 
     def request_total(self, name: str | None = None) -> RequestGroup:
         """Merge all requests, or those with a name or of a scenario of that name.
@@ -170,7 +171,7 @@ class SummaryFold:
         name when it is the only one of their scenario.
         """
         total = RequestGroup()
-        for key in _matching(self.requests, name):
+        for key in matching(self.requests, name):
             total.merge(self.requests[key])
         for scenario, dropped in self.drops.items():
             if name is None or name == scenario or self._names(scenario) == [name]:
@@ -180,10 +181,10 @@ class SummaryFold:
     def job_total(self, name: str | None = None) -> JobGroup:
         """Merge all jobs, or those with a name or of a scenario of that name."""
         total = JobGroup()
-        for key in _matching(self.jobs, name):
+        for key in matching(self.jobs, name):
             total.merge(self.jobs[key])
         if name is None and self.ledger is not None:
-            total.take(self.ledger)
+            total.take(self.ledger, whole=self.warm_up is None)
         return total
 
     def span(self, *scenarios: str) -> float:
@@ -194,11 +195,11 @@ class SummaryFold:
             for scenario in seen
             if not scenarios or scenario in scenarios
         ]
-        return max(ends, default=0.0)
+        return max(max(ends, default=0.0) - self.warmup, 0.0)
 
     def job_span(self, *scenarios: str) -> float:
         """Seconds until the last job of some scenarios (of all when none is named) was observed."""
-        return max(
+        last = max(
             (
                 group.last_observed
                 for (scenario, _), group in self.jobs.items()
@@ -206,10 +207,14 @@ class SummaryFold:
             ),
             default=0.0,
         )
+        return max(last - self.warmup, 0.0)
 
     def _request(self, request: Request) -> None:
         if request.t > self.t:  # noqa: PLR1730 - a call to max() is most of this line's cost
             self.t = request.t
+        if request.due < self.warmup and self.warm_up is not None:
+            self.warm_up.write(request)
+            return
         if request.outcome == DROPPED:
             self.drops.setdefault(request.scenario, RequestGroup()).drop()
             return
@@ -217,33 +222,41 @@ class SummaryFold:
         if group is None:
             group = _new_group(self.requests, request.scenario, request.name, RequestGroup)
         group.add(request)
+        if request.outcome == OK and request.start is not None:
+            self.course.request(request)
         if self._load_stages.known:
             self._load_stages.request(request)
 
     def _job(self, job: Job) -> None:
         self._moment(job)
+        if job.due < self.warmup and self.warm_up is not None:
+            self.warm_up.write(job)
+            return
         group = self.jobs.get((job.scenario, job.name))
         if group is None:
             group = _new_group(self.jobs, job.scenario, job.name, JobGroup)
         group.add(job)
+        self.course.job(job)
 
     def _ledger(self, ledger: Ledger) -> None:
         self._moment(ledger)
         if self.ledger is None or ledger.t >= self.ledger.t:
             self.ledger = ledger
 
-    def _moment(self, record: Job | Ledger | Level | Note | System) -> None:
+    def _moment(self, record: Job | Ledger | Level | Note | System | Delivery) -> None:
         self.t = max(self.t, record.t)
 
     def _level(self, level: Level) -> None:
         self._moment(level)
         self._load_stages.level(level)
+        self.course.level(level)
         if level.ended:
             self._end(level.scenario, level.t)
 
     def _system(self, system: System) -> None:
         self._moment(system)
         self._hosts.add(system)
+        self.course.system(system)
         if system.loop_lag is not None:
             self.peak_loop_lag = max(self.peak_loop_lag or 0.0, system.loop_lag)
 
@@ -252,10 +265,20 @@ class SummaryFold:
         self.notes[note.level] = self.notes.get(note.level, 0) + 1
 
     def _header(self, header: RunHeader) -> None:
+        self.course.header = header
         self._load_stages.header(header)
         for name, load in loads(header).items():
             with contextlib.suppress(ValueError):  # a log of another version may say it otherwise
                 self._end(name, parse_duration(load.get("duration")))
+
+        with contextlib.suppress(ValueError):
+            self.warmup = parse_duration(header.config.get("warmup", 0))
+        if self.warmup:
+            self.warm_up = SummaryFold()
+
+    def _delivery(self, delivery: Delivery) -> None:
+        self._moment(delivery)
+        self.course.delivery(delivery)
 
     def _end(self, scenario: str, t: float) -> None:
         self._ends[scenario] = min(self._ends.get(scenario, math.inf), t)
@@ -263,7 +286,7 @@ class SummaryFold:
     def _names(self, scenario: str) -> list[str]:
         return [name for of, name in self.requests if of == scenario]
 
-    def _shared_drops(self, name: str | None) -> str | None:
+    def shared_drops(self, name: str | None) -> str | None:
         """Find a scenario whose dropped arrivals may have been of this name, or of another."""
         for scenario in self.drops:
             names = self._names(scenario)
@@ -283,7 +306,7 @@ class SummaryFold:
                 rows[key].merge(dropped)
         return rows
 
-    def _job_rate(self, jobs: JobGroup, *scenarios: str) -> float:
+    def job_rate(self, jobs: JobGroup, *scenarios: str) -> float:
         """Jobs observed per second until the last of some scenarios (of all when none is named).
 
         Rates of names share that span, so that they add up to their scenario's.
@@ -292,16 +315,14 @@ class SummaryFold:
         return jobs.observed / span if span > 0 else 0.0
 
     @staticmethod
-    def _rate(group: RequestGroup, span: float) -> float:
+    def rate(group: RequestGroup, span: float) -> float:
+        """Requests sent per second, over ``span`` seconds."""
         return group.count / span if span > 0 else 0.0
 
 
-def _matching(keys: Iterable[tuple[str, str]], name: str | None) -> list[tuple[str, str]]:
+def matching(keys: Iterable[tuple[str, str]], name: str | None) -> list[tuple[str, str]]:
+    """Find the scenarios and names that ``name`` means: all, or those it is one of."""
     return [key for key in keys if name is None or name in key]
-
-
-def _scenarios(keys: Iterable[tuple[str, str]]) -> set[str]:
-    return {scenario for scenario, _ in keys}
 
 
 def _new_group(
@@ -313,31 +334,3 @@ def _new_group(
     if group is None:
         group = groups[key] = make()
     return group
-
-
-def _value(group: RequestGroup | JobGroup, metric: Metric) -> float | None:
-    held: RequestGroup | JobGroup | StreamGroup | None = group
-    attribute = metric.field
-    if isinstance(group, RequestGroup) and metric.field in STREAM_FIELDS:
-        held, attribute = group.stream, STREAM_FIELDS[metric.field]
-    if held is None:
-        return None
-    value = getattr(held, attribute)
-    if metric.statistic == "p":
-        late = group.given_up if isinstance(group, JobGroup) and metric.field == "latency" else 0
-        (value,) = value.percentiles([metric.percent], beyond=late)
-    elif metric.statistic is not None:
-        value = getattr(value, metric.statistic)
-    return None if value is None else float(value)
-
-
-def _unended(jobs: JobGroup, metric: Metric) -> str:
-    """Say why jobs that were given up leave a latency without a value; empty when they do not."""
-    if not jobs.observed:
-        return "none of the jobs ended"
-    if metric.statistic != "p":
-        return "half of the jobs or more never ended" if jobs.given_up >= jobs.observed else ""
-    if _value(jobs, metric) != math.inf:
-        return ""
-    share = 100 - metric.percent
-    return f"{f'more than {share:g} %' if share else 'some'} of the jobs never ended"

@@ -8,9 +8,25 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Self
 
-from asyncload.records.record import FAILED, OK, TIMEOUT, Request, Sink, Stream
+from asyncload.records.record import (
+    FAILED,
+    INTERRUPTED,
+    OK,
+    TIMEOUT,
+    Request,
+    Sink,
+    Stream,
+)
 from asyncload.transport.error_text import describe, http_status, is_timeout
+from asyncload.transport.http.http_errors import Timing, TransportError
 from asyncload.transport.http.response import Response
+
+PREPARED: Final = 100e-6
+"""Seconds of a user's work before the first request of an iteration from which it is recorded.
+
+What is shorter is counted as lateness: a record of it would cost more than it says."""
+SENT_AFTER: Final = 1e-3
+"""The same for the sending of a request, which is otherwise counted as waiting."""
 
 
 class Recorder:
@@ -20,7 +36,7 @@ class Recorder:
     following ones are due when the user gets to them.
     """
 
-    __slots__ = ("_due", "begun", "clock", "scenario", "sink", "user")
+    __slots__ = ("_due", "begun", "clock", "interrupted", "iteration", "scenario", "sink", "user")
 
     def __init__(
         self,
@@ -30,18 +46,24 @@ class Recorder:
         user: int,
         *,
         begun: Callable[[str], None] | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self.sink = sink
         self.begun = begun
         """Called with the name of each request when it starts."""
+        self.interrupted = interrupted
+        """Whether somebody has ended the run, so that a request cut off is not one timed out."""
+        self.iteration = 0.0
+        """When the iteration began."""
         self.clock = clock
         self.scenario = scenario
         self.user = user
         self._due: float | None = None
 
-    def begin(self, due: float) -> None:
-        """Begin an iteration that is due at ``due``."""
+    def begin(self, due: float, start: float) -> None:
+        """Begin at ``start`` an iteration that is due at ``due``."""
         self._due = due
+        self.iteration = start
 
     def due_at(self, start: float) -> float:
         """Tell when the request that goes out next, at ``start``, was due."""
@@ -75,8 +97,8 @@ class Measurement:
     """
 
     __slots__ = (
-        "_due", "_recorder", "bytes_in", "bytes_out", "due", "error", "first_byte", "name", "start",
-        "status", "stream",
+        "_due", "_recorder", "begun", "bytes_in", "bytes_out", "due", "error", "first_byte", "name",
+        "start", "status", "stream", "timing",
     )  # fmt: skip
     start: float | None
 
@@ -86,14 +108,17 @@ class Measurement:
         self.name = name
         self.status: int | None = None
         self.first_byte: float | None = None
+        self.begun: float | None = None
+        self.timing: Timing | None = None
+        """What the client knows of how the answer came about."""
         self.bytes_out: int | None = None
         self.bytes_in: int | None = None
         self.error: str | None = None
         self.stream: Stream | None = None
 
     def answered(self, response: Response) -> None:
-        """Copy status, sizes and the time of the first byte from an answer."""
-        self.first_byte = response.timing.first_byte
+        """Copy status, sizes and times from an answer."""
+        self.timing = response.timing
         self.status = response.status
         self.bytes_in = response.bytes_in
         self.bytes_out = response.bytes_out
@@ -108,10 +133,18 @@ class Measurement:
         self.start = None
 
     def __enter__(self) -> Self:
-        self.start = start = self._recorder.clock()
+        recorder = self._recorder
+        self.start = start = recorder.clock()
         due = self._due
-        self.due = self._recorder.take_due(start) if due is None else due
-        begun = self._recorder.begun
+        if due is None:
+            due = recorder._due  # noqa: SLF001 - a call less for each request
+            recorder._due = None  # noqa: SLF001
+            if due is None:
+                due = start
+            elif start - recorder.iteration >= PREPARED:
+                self.begun = recorder.iteration
+        self.due = due
+        begun = recorder.begun
         if begun is not None:
             begun(self.name)
         return self
@@ -123,35 +156,65 @@ class Measurement:
         traceback: TracebackType | None,
     ) -> None:
         recorder = self._recorder
-        end = recorder.clock()
+        now = end = recorder.clock()
         outcome = OK if self.error is None else FAILED
         if problem is not None:
-            if isinstance(problem, asyncio.CancelledError):
-                outcome, self.error = TIMEOUT, "cancelled before its answer came"
-            else:
-                outcome = TIMEOUT if is_timeout(problem) else FAILED
-                self.error = describe(problem)
-                if self.status is None:
-                    self.status = http_status(problem)
-            mark_recorded(problem)
+            outcome = self._failed(problem)
+        start, ready, sent, first_byte = self.start, None, None, self.first_byte
+        timing = self.timing
+        if timing is not None and start is not None:
+            if first_byte is None:
+                first_byte = timing.first_byte
+            if timing.end is not None:
+                end = timing.end  # when the last byte came, not when its task got its turn
+            if timing.turn is not None:
+                ready, start = start, timing.turn
+            elif timing.sent is None and problem is not None and waited_for_turn(problem):
+                ready, start = start, None
+            if timing.sent is not None and start is not None and timing.sent - start >= SENT_AFTER:
+                sent = timing.sent
         recorder.sink.write(
             Request(
-                t=end,
+                t=now,
                 scenario=recorder.scenario,
                 user=recorder.user,
                 name=self.name,
                 due=self.due,
                 end=end,
                 outcome=outcome,
-                start=self.start,
-                first_byte=self.first_byte,
+                start=start,
+                first_byte=first_byte,
                 status=self.status,
                 bytes_out=self.bytes_out,
                 bytes_in=self.bytes_in,
                 error=self.error,
                 stream=self.stream,
+                begun=self.begun,
+                ready=ready,
+                sent=sent,
             )
         )
+
+    def _failed(self, problem: BaseException) -> str:
+        """Note what ended the block, and give the outcome."""
+        mark_recorded(problem)
+        if isinstance(problem, TransportError) and problem.timing is not None:
+            self.timing = problem.timing
+        if isinstance(problem, asyncio.CancelledError):
+            if self._recorder.interrupted():
+                self.error = "the run was ended before its answer came"
+                return INTERRUPTED
+            self.error = "cancelled before its answer came"
+            return TIMEOUT
+        self.error = describe(problem)
+        if self.status is None:
+            self.status = http_status(problem)
+        return TIMEOUT if is_timeout(problem) else FAILED
+
+
+def waited_for_turn(problem: BaseException) -> bool:
+    """Whether a request ended while it still waited for a free connection of ours."""
+    return getattr(problem, "phase", None) == "pool wait"
 
 
 def mark_recorded(problem: BaseException) -> None:

@@ -13,7 +13,7 @@ from asyncload.capacity.plot import draw, plot_capacity
 from asyncload.capacity.result import EXIT_CODES, Capacity, Ending, Times, TrialResult, curve
 from asyncload.capacity.table import print_capacity, trial_line, write_json
 from asyncload.errors import ConfigError
-from asyncload.stats.thresholds import ThresholdResult
+from asyncload.verdict.thresholds import ThresholdResult
 
 pytestmark = pytest.mark.slow
 

@@ -16,9 +16,9 @@ from asyncload.config.load import config_from
 from asyncload.errors import ConfigError
 from asyncload.records.record import FAILED, OK, Job, Ledger, Request, RunHeader, System
 from asyncload.result import Result
-from asyncload.stats.backlog_growth import Watch
+from asyncload.verdict.backlog_growth import Watch
 from asyncload.stats.summary import SummaryFold
-from asyncload.stats.thresholds import Threshold, evaluate
+from asyncload.verdict.thresholds import Threshold, evaluate
 
 RAW = {
     "name": "two",

@@ -14,7 +14,7 @@ from asyncload.records.record import Request, Stream
 from asyncload.report.tables.summary_table import print_summary
 from asyncload.stats.groups import RequestGroup
 from asyncload.stats.summary import SummaryFold
-from asyncload.stats.thresholds import Threshold
+from asyncload.verdict.thresholds import Threshold
 from tests.stats.feeds import header, request
 
 

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from asyncload.stats import units
 from asyncload.stats.metrics import Summary
-from asyncload.stats.thresholds import ThresholdResult
+from asyncload.verdict.thresholds import ThresholdResult
+from asyncload.verdict.verdict import Verdict
 
 _Weight = Literal[0, 1, 2]
 _STYLES: Final = ("bold green", "bold yellow", "bold red")
@@ -17,14 +18,20 @@ _BAD: Final = 0.5  # share of failures from which a run looks bad whatever its t
 
 
 def conclusion(
-    summary: Summary, thresholds: Sequence[ThresholdResult] | None, *, interrupted: bool
+    summary: Summary,
+    thresholds: Sequence[ThresholdResult] | None,
+    verdict: Verdict | None = None,
+    *,
+    interrupted: bool,
 ) -> Text:
-    """Say how the thresholds came out, and what else tells a good run from a bad one.
+    """Say what the run proves, how the thresholds came out, and what else tells good from bad.
 
     It is as red as the worst that it says. ``thresholds`` are ``None`` when
     it is not known how they came out.
     """
     parts: list[tuple[str, _Weight]] = []
+    if verdict is not None and verdict.state != "valid":
+        parts.append(_STATES[verdict.state])
     if interrupted:
         parts.append((f"interrupted, ended at {units.clock(summary.t)}", 1))
     if thresholds is not None:
@@ -36,14 +43,24 @@ def conclusion(
     return Text("; ".join(text for text, _ in parts), _STYLES[max(weight for _, weight in parts)])
 
 
+_STATES: Final[dict[str, tuple[str, _Weight]]] = {
+    "invalid": ("INVALID: these numbers do not tell about the service", 2),
+    "inconclusive": ("INCONCLUSIVE: too little is known", 1),
+}
+
+
 def _thresholds(thresholds: Sequence[ThresholdResult]) -> tuple[str, _Weight]:
-    failed = sum(not result.passed for result in thresholds)
+    failed = sum(result.result == "fail" for result in thresholds)
+    unknown = sum(result.result == "inconclusive" for result in thresholds)
     if not thresholds:
         return "no thresholds were set", 0
     number = len(thresholds)
     if failed:
         which = "the threshold" if number == 1 else f"{failed} of {number} thresholds"
         return f"{which} failed", 2
+    if unknown:
+        which = "the threshold is" if number == 1 else f"{unknown} of {number} thresholds are"
+        return f"{which} inconclusive", 1
     held = {1: "the threshold held", 2: "both thresholds held"}
     return held.get(number, f"all {number} thresholds held"), 0
 

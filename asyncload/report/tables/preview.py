@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from asyncload.config.model import AwsConfig, Config
+from asyncload.config.model import AwsConfig, Config, ThresholdOptions
 from asyncload.config.redact import hide_texts
 from asyncload.plan.plan import Scenario, UserSpec
 from asyncload.report.tables.layout import indented, plain_table
@@ -20,6 +20,7 @@ from asyncload.transport.aws.session import environment_endpoint
 from asyncload.transport.error_text import hide_secrets
 from asyncload.users.base_url import LOCAL
 from asyncload.users.settings_source import Setting
+from asyncload.verdict.thresholds import Threshold
 
 HEIGHT: Final = 5
 """Lines of a shape's graph."""
@@ -53,7 +54,9 @@ def print_plan(
     facts.add_row("seed", str(plan.seed))
     facts.add_row("log", config.log or "none")
     for index, threshold in enumerate(config.thresholds):
-        facts.add_row("" if index else "thresholds", Text(threshold))
+        facts.add_row("" if index else "thresholds", Text(_threshold(threshold)))
+    if config.warmup:
+        facts.add_row("warm-up", f"{_clock(config.warmup)}, left out of the figures")
     console.print(Text(plan.name, "bold"))
     console.print(facts)
     for index, scenario in enumerate(plan.scenarios):
@@ -62,6 +65,15 @@ def print_plan(
         if index < len(settings) and settings[index]:
             console.print()
             indented(_settings_table(settings[index], config.secrets, console.width), console)
+
+
+def _threshold(given: str | ThresholdOptions) -> str:
+    """Write a threshold with its limit as it is understood: 200ms is 200 ms."""
+    threshold = Threshold.parse(given)
+    if not threshold.abort:
+        return threshold.text
+    after = f" from {_clock(threshold.delay)} on" if threshold.delay else ""
+    return f"{threshold.text} (ends the load when it fails{after})"
 
 
 def _drain(seconds: float) -> str:

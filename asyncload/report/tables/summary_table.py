@@ -18,7 +18,9 @@ from asyncload.report.tables.hosts_table import print_hosts
 from asyncload.report.tables.jobs_table import beside, equation, give_up_reasons
 from asyncload.report.tables.layout import Row, fitted, indented, plain_table, print_rows, shortened
 from asyncload.report.tables.load_stages_table import print_load_stages
+from asyncload.report.tables.request_stages_table import print_request_stages
 from asyncload.report.tables.streams_table import print_streams
+from asyncload.report.tables.verdict_table import print_thresholds, print_verdict
 from asyncload.stats import units
 from asyncload.stats.metrics import (
     Distribution,
@@ -29,7 +31,8 @@ from asyncload.stats.metrics import (
     Summary,
 )
 from asyncload.stats.snapshot import NoteSeen
-from asyncload.stats.thresholds import ThresholdResult
+from asyncload.verdict.thresholds import ThresholdResult
+from asyncload.verdict.verdict import Verdict
 
 MAX_ROWS: Final = 30
 """Names shown; those with the most requests (or jobs) when there are more."""
@@ -52,6 +55,7 @@ def print_summary(
     found: Sequence[str] = (),
     interrupted: bool = False,
     problems: Sequence[str] = (),
+    verdict: Verdict | None = None,
 ) -> None:
     """Print the numbers of a run, what they come to, and where its files are.
 
@@ -62,6 +66,7 @@ def print_summary(
     if summary.requests.count:
         _print_requests(summary, console)
         print_streams(summary, console, label=_label, most=MAX_ROWS)
+        print_request_stages(summary, console)
     else:
         console.print(Text("No request was sent.", "bold"))
     print_load_stages(summary.steps, console)
@@ -74,10 +79,12 @@ def print_summary(
     _print_found(found, console)
     _print_notes(notes, console)
     console.print()
-    _print_thresholds(thresholds or (), console)
+    print_thresholds(thresholds or (), console)
     for problem in problems:
         console.print(Text(units.one_line(problem), "bold red"))
-    console.print(conclusion(summary, thresholds, interrupted=interrupted))
+    if verdict is not None:
+        print_verdict(verdict, console)
+    console.print(conclusion(summary, thresholds, verdict, interrupted=interrupted))
     _print_files(log_path, artifacts, console)
 
 
@@ -92,11 +99,14 @@ def _print_requests(summary: Summary, console: Console) -> None:
     ]
     if len(by_name) > 1 or by_name[0].dropped != total.dropped:
         rows.append(_request_row(Text("all", "bold"), total, summary))
-    headers = ["sent", "failed", *(["dropped"] if total.dropped else []), "rate", "service p95"]
+    headers = ["sent", "failed", *(["dropped"] if total.dropped else []), "rate"]
+    headers += [*(["ok p95"] if total.errors else []), "service p95"]
     halves = fitted(headers, _TIMES, rows, console.width)
     aside = "latency from when each was due"
     if any("service p95" in half.headers for half in halves):
         aside += "; service p95 from when it was sent"
+    if total.errors or total.dropped:
+        aside += "; what did not end well counts as never"
     console.print(Text("Requests", "bold").append(f"  {aside}", "not bold dim"))
     print_rows(halves, rows, console)
     _print_hidden(len(by_name) - len(shown), console)
@@ -108,8 +118,10 @@ def _request_row(label: Text, metrics: RequestMetrics, summary: Summary) -> Row:
         Text(units.count(metrics.count)),
         Text(units.count(failed), "bold red" if failed else ""),
         Text(units.rate(metrics.rate)),
-        Text(units.seconds(metrics.service_time.p95)),
+        _time(metrics.service_time.p95, metrics.service_time),
     ]
+    if summary.requests.errors:
+        left.insert(3, Text(units.seconds(metrics.ok_latency.p95)))
     if summary.requests.dropped:
         dropped = Text(units.count(metrics.dropped), "bold red" if metrics.dropped else "")
         if isinstance(metrics, RequestRow) and not metrics.dropped:
@@ -251,19 +263,6 @@ def _print_failures(summary: Summary, console: Console) -> None:
     _print_hidden(len(failures) - _MAX_FAILURES, console)
 
 
-def _print_thresholds(thresholds: Sequence[ThresholdResult], console: Console) -> None:
-    if not thresholds:
-        return
-    table = plain_table([("", "left"), ("", "left"), ("", "right"), ("", "left")], header=False)
-    for result in thresholds:
-        style = "green" if result.passed else "bold red"
-        mark = Text("✓" if result.passed else "✗", style)
-        repeated = {"", result.measured, f"it is {result.measured}"}
-        reason = Text("" if result.reason in repeated else result.reason, "red")
-        table.add_row(mark, Text(result.text), Text(result.measured, style), reason)
-    console.print(table)
-
-
 def _print_found(found: Sequence[str], console: Console) -> None:
     if not found:
         return
@@ -326,7 +325,7 @@ def _times(times: Distribution) -> list[Text]:
 
 
 def _time(percentile: float | None, times: Distribution) -> Text:
-    """Write a percentile; ``never`` when it lies among jobs that did not end."""
+    """Write a percentile; ``never`` when it lies among what did not end well."""
     if percentile is None and times.beyond:
         return Text("never", "red")
     return Text(units.seconds(percentile))

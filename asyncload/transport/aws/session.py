@@ -19,13 +19,12 @@ from asyncload.errors import ConfigError, TargetError
 from asyncload.transport.aws.credentials import CredentialProvider
 from asyncload.transport.error_text import describe, error_code, hide_secrets
 from asyncload.transport.http.connector import is_loopback
+from asyncload.transport.http.pool import CONNECTIONS
 from asyncload.transport.measure import record_calls
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
 
-CONNECTIONS: Final = 4096
-"""Connections a client may open. botocore's default of 10 would quietly cap the load."""
 CONNECT_TIMEOUT: Final = 10
 READ_TIMEOUT: Final = 70
 """Seconds; above SQS's longest poll of 20."""
@@ -68,7 +67,10 @@ class Aws:
         profile: str | None = None,
         credentials: tuple[str, str] | None = None,
         endpoints: Mapping[str, str] | None = None,
+        connections: int = CONNECTIONS,
     ) -> None:
+        # botocore's default of 10 connections would quietly cap the load.
+        self._connections = connections
         self.endpoint_url = endpoint_url
         self._endpoints = endpoints or {}
         self._region = region
@@ -174,7 +176,7 @@ class Aws:
         endpoint = endpoint_url or self.endpoint
         try:
             config = AioConfig(
-                max_pool_connections=CONNECTIONS,
+                max_pool_connections=self._connections,
                 connect_timeout=SETUP_TIMEOUT / 2 if retries else CONNECT_TIMEOUT,
                 read_timeout=SETUP_TIMEOUT if retries else READ_TIMEOUT,
                 retries={"mode": "standard", "total_max_attempts": attempts},

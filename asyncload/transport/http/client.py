@@ -184,7 +184,7 @@ class FastHttpClient:
         connection = pool.take(now)
         if connection is None:
             try:
-                connection = await pool.acquire(limits.connect, total_by)
+                connection = await pool.acquire(limits.connect, total_by, timing)
             except TransportError as error:
                 error.timing = timing
                 timing.end = clock()

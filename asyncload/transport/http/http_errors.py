@@ -26,7 +26,8 @@ Phase = Literal["connect", "first byte", "idle", "total", "pool wait"]
 class Timing(msgspec.Struct, gc=False):
     """When a request did what, in seconds on the client's clock.
 
-    ``queued``: it asked for a connection. ``sent``: its last byte was handed
+    ``queued``: it asked for a connection. ``turn``: it got one, or could begin to
+    open one, if it had to wait for that. ``sent``: its last byte was handed
     to the transport. ``first_byte``: the first bytes of the final answer (not
     of a 1xx) arrived. ``end``: its last byte arrived. ``None``: never.
     """
@@ -35,6 +36,7 @@ class Timing(msgspec.Struct, gc=False):
     sent: float | None = None
     first_byte: float | None = None
     end: float | None = None
+    turn: float | None = None
 
 
 class TransportError(TargetError):

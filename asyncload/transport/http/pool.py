@@ -24,8 +24,15 @@ import msgspec
 
 from asyncload.transport.http.connection import CLOSED, Connection
 from asyncload.transport.http.connector import Resolver, Target, connect
-from asyncload.transport.http.http_errors import ConnectionClosed, Phase, RequestTimeout
+from asyncload.transport.http.http_errors import (
+    ConnectionClosed,
+    Phase,
+    RequestTimeout,
+    Timing,
+)
 
+CONNECTIONS: Final = 4096
+"""Connections to one target, unless it is said otherwise."""
 TICK: Final = 0.02
 """Seconds between sweeps: an overdue request is noticed at most about this late."""
 LOOK_AFTER: Final = 1.0
@@ -101,8 +108,10 @@ class Pool:
                 return connection
         return None
 
-    async def acquire(self, connect_limit: float, total_by: float) -> Connection:
+    async def acquire(self, connect_limit: float, total_by: float, timing: Timing) -> Connection:
         """Return a connection: idle, new, or the next one released.
+
+        A wait for the turn is noted in ``timing``.
 
         Raises ConnectFailed, RequestTimeout (connect, pool wait or total) and
         ConnectionClosed (the pool was closed).
@@ -117,6 +126,7 @@ class Pool:
             if self._taken >= self._limit or not self._may_dial():
                 # Who was handed a connection that closed on the way keeps the first place.
                 connection = await self._wait(total_by, first=waited)
+                timing.turn = self._clock()
                 waited = True
             else:
                 self._taken += 1

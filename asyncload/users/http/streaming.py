@@ -14,7 +14,6 @@ import msgspec
 
 from asyncload.records.record import Stream
 from asyncload.transport.error_text import hide_secrets
-from asyncload.transport.http.http_errors import TransportError
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Response
 from asyncload.transport.http_client import Body, HttpClient, PreparedRequest
@@ -241,10 +240,6 @@ async def listened(
     """
     try:
         return await sending, reader.end()
-    except TransportError as problem:
-        if problem.timing is not None:
-            measurement.first_byte = problem.timing.first_byte
-        raise
     finally:
         measurement.stream = reader.snapshot()
 

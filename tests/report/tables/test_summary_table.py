@@ -10,7 +10,7 @@ from asyncload.records.record import Note, Stream
 from asyncload.report.tables.layout import shortened
 from asyncload.report.tables.summary_table import MAX_ROWS, print_summary
 from asyncload.stats.live import LiveStats
-from asyncload.stats.thresholds import Threshold, evaluate
+from asyncload.verdict.thresholds import Threshold, evaluate
 from tests.stats.feeds import header, job, ledger, request
 
 LONG = "POST /v1/models/revertrisk-language-agnostic:predict"

@@ -2,7 +2,7 @@ import pytest
 
 from asyncload.errors import ConfigError
 from asyncload.stats.summary import SummaryFold
-from asyncload.stats.thresholds import Threshold, evaluate
+from asyncload.verdict.thresholds import Threshold, evaluate
 from tests.stats.feeds import header, job, ledger, request
 
 

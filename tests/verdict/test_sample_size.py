@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.stats.sample_size import CONFIDENCE, chance_of_at_most, least_samples, most_over
+from asyncload.verdict.sample_size import CONFIDENCE, chance_of_at_most, least_samples, most_over
 
 # MLPerf LoadGen: with 0, 1, 2 samples over the limit, at 99 %.
 PUBLISHED = {99: (459, 662, 838), 95: (90, 130, 165), 90: (44, 64, 81)}

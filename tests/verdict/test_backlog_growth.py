@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asyncload.records.record import DROPPED, FAILED, OK, Job, Request, System
-from asyncload.stats.backlog_growth import Watch
+from asyncload.verdict.backlog_growth import Watch
 
 
 def request(due, end, outcome=OK):

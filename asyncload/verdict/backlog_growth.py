@@ -125,19 +125,7 @@ class Watch:
         for work in self._work():
             due += work.due_until(edges)
             over += work.over_until(edges)
-        span = end - start
-        increases = np.diff(due - over)
-        arrived = float(due[-1] - due[0])
-        mean = float(increases.mean())
-        noise = float(increases.std(ddof=1)) / math.sqrt(BLOCKS)
-        total = mean * BLOCKS
-        return Growth(
-            per_second=total / span,
-            grows=total >= 2 and total > NOTABLE * arrived and mean > _T * noise,
-            arrived=arrived / span,
-            ended=float(over[-1] - over[0]) / span,
-            at_end=round(float(due[-1] - over[-1])),
-        )
+        return growth_of(due - over, arrived=float(due[-1] - due[0]), span=end - start)
 
     def drained(self, load_end: float) -> float:
         """Seconds from the end of the load to the end of the last piece of work; 0 or more."""
@@ -160,6 +148,31 @@ class Watch:
         if work is None:
             work = works[scenario] = _Work()
         return work
+
+
+def growth_of(
+    open_: NDArray[np.float64],
+    *,
+    arrived: float,
+    span: float,
+    student_t: float = _T,
+    notable: float = NOTABLE,
+) -> Growth:
+    """Test what was open at the edges of :data:`BLOCKS` blocks, ``span`` seconds in all.
+
+    ``arrived``: how many were due in that time.
+    """
+    increases = np.diff(open_)
+    mean = float(increases.mean())
+    noise = float(increases.std(ddof=1)) / math.sqrt(BLOCKS)
+    total = mean * BLOCKS
+    return Growth(
+        per_second=total / span,
+        grows=total >= 2 and total > notable * arrived and mean > student_t * noise,
+        arrived=arrived / span,
+        ended=(arrived - total) / span,
+        at_end=round(float(open_[-1])),
+    )
 
 
 def _until(counts: Counter[int], times: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,64 @@
+"""Where the time of requests went, and whether the load went out as planned."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from asyncload.records.record import Arrivals, Delivery
+from asyncload.report.tables.layout import Row, fitted, indented, print_rows
+from asyncload.stats import units
+from asyncload.stats.metrics import STAGES, RequestMetrics, Summary
+
+
+def print_request_stages(summary: Summary, console: Console) -> None:
+    """Print mean and p99 of each stage, the answers by status, and the load that went out."""
+    requests = summary.requests
+    if requests.ok:
+        console.print()
+        console.print(
+            Text("Stages", "bold").append("  of the latency of requests, in order", "not bold dim")
+        )
+        rows = [
+            _row("mean", [getattr(requests, stage).mean for stage in STAGES]),
+            _row("p99", [getattr(requests, stage).p99 for stage in STAGES]),
+        ]
+        print_rows(fitted(list(STAGES), [], rows, console.width), rows, console)
+    if text := _statuses(requests):
+        indented(Text(f"answers by status: {text}", "dim"), console)
+    if requests.interrupted:
+        number = units.counted(requests.interrupted, "request")
+        indented(Text(f"{number} interrupted: in no other number", "yellow"), console)
+    several = len(summary.delivery) > 1
+    for delivery in summary.delivery:
+        indented(_delivered(delivery, named=several), console)
+    if summary.warmup:
+        left_out = f"the first {units.seconds(summary.warmup)} are left out (warm-up)"
+        indented(Text(left_out, "dim"), console)
+
+
+def _row(label: str, times: list[float | None]) -> Row:
+    return Row(Text(label), [Text(units.seconds(value)) for value in times], [])
+
+
+def _statuses(requests: RequestMetrics) -> str:
+    """Write the answers by status, unless all are 200."""
+    if set(requests.statuses) <= {"200"}:
+        return ""
+    return ", ".join(f"{status} × {units.count(n)}" for status, n in requests.statuses.items())
+
+
+def _delivered(delivery: Delivery, *, named: bool) -> Text:
+    """Write how a load went out, against its plan: ``1,200 of 1,200 arrivals sent …``."""
+    planned, sent = delivery.planned, delivery.sent
+    scenario = f"{units.one_line(delivery.scenario)}: " if named else ""
+    text = f"{scenario}{units.count(sent.count)} of {units.counted(planned.count, 'arrival')} sent"
+    rates = f", {units.rate(sent.rate)} of {units.rate(planned.rate)}"
+    gaps = f"; {_gaps(sent)}, planned {_gaps(planned)}" if sent.cv is not None else ""
+    distance = f"; KS distance {units.digits(delivery.ks)}"
+    return Text(text + rates + gaps + distance, "dim" if sent.count == planned.count else "yellow")
+
+
+def _gaps(arrivals: Arrivals) -> str:
+    cv = units.NO_VALUE if arrivals.cv is None else f"{arrivals.cv:.2f}"
+    return f"gaps {units.seconds(arrivals.mean_gap)}, CV {cv}"

@@ -1,0 +1,96 @@
+"""Single metrics read off a fold: the value, what it is of, or why there is none."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from asyncload.stats.groups import JobGroup, RequestGroup
+from asyncload.stats.metric import Metric
+from asyncload.stats.streams import STREAM_FIELDS
+from asyncload.stats.times import Times
+
+if TYPE_CHECKING:
+    from asyncload.stats.summary import SummaryFold
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """One metric as it stands."""
+
+    value: float | None
+    """In the metric's unit. ``None``: there is nothing to compute it from. Infinite: it lies
+    among requests or jobs that did not end well."""
+    times: Times | None = None
+    """What a time was computed from."""
+    reason: str = ""
+    """Why the value is ``None`` or infinite."""
+    caution: str = ""
+    """What a value leaves out."""
+
+
+def read_metric(fold: SummaryFold, metric: Metric) -> Reading:
+    """Compute one metric (grammar: :mod:`asyncload.stats.metric`) of what ``fold`` has folded."""
+    if metric.family == "job":
+        jobs = fold.job_total(metric.name)
+        return read_jobs(jobs, metric, fold.job_rate(jobs, *fold.scenarios_of_jobs(metric.name)))
+    scenario = fold.shared_drops(metric.name)
+    if scenario is not None and metric.field in {"dropped", "drop_rate"}:
+        reason = f"dropped arrivals have no name; use request[{scenario}].{metric.field}"
+        return Reading(None, reason=reason)
+    requests = fold.request_total(metric.name)
+    span = fold.span(*fold.scenarios_of_requests(metric.name))
+    return read_requests(requests, metric, fold.rate(requests, span))
+
+
+def read_jobs(jobs: JobGroup, metric: Metric, rate: float) -> Reading:
+    """Read a metric off jobs, of which ``rate`` were observed per second."""
+    if not jobs.submitted:
+        return Reading(None, reason="no data")
+    if metric.field == "rate":
+        return Reading(rate)
+    return _of_group(jobs, metric, "jobs never ended")
+
+
+def read_requests(group: RequestGroup, metric: Metric, rate: float) -> Reading:
+    """Read a metric off requests, which came at ``rate`` per second."""
+    if not group.arrivals + group.interrupted:
+        return Reading(None, reason="no data")
+    if metric.field in {"rate", "token_rate"}:
+        value = rate if metric.field == "rate" else group.token_rate(rate)
+        return Reading(value, reason="no data" if value is None else "")
+    bad = "requests failed"
+    if group.dropped:
+        bad = "arrivals were dropped, or failed" if group.errors else "arrivals were dropped"
+    return _of_group(group, metric, bad)
+
+
+def _of_group(group: RequestGroup | JobGroup, metric: Metric, bad: str) -> Reading:
+    """Read off a group; ``bad`` says what the requests or jobs are like that count as longest."""
+    if metric.statistic is None:
+        held: object = group
+        if isinstance(group, RequestGroup) and metric.field in STREAM_FIELDS:
+            held = group.stream
+        value = None if held is None else getattr(held, metric.field)
+        return Reading(None, reason="no data") if value is None else Reading(float(value))
+    times = group.times(metric.field)
+    value = None if times is None else times.statistic(metric.statistic, metric.percent)
+    if times is None or value is None:
+        return Reading(None, reason="no data")
+    if value == math.inf:
+        return Reading(value, times, reason=_never(times, metric, bad))
+    partial = metric.statistic == "mean" and times.beyond > 0
+    return Reading(value, times, caution=" (of those that ended)" if partial else "")
+
+
+def _never(times: Times, metric: Metric, bad: str) -> str:
+    """Say why a time is infinite."""
+    if not times.measured.count:
+        return f"all {bad}"
+    if metric.statistic == "mean":
+        return f"half of the {bad}, or more"
+    share = 100 - metric.percent
+    if metric.statistic == "p" and share:
+        return f"more than {share:g} % of the {bad}"
+    return f"some {bad}"

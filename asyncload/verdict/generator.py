@@ -1,0 +1,87 @@
+"""Rules about the generator's own health: whether it had the time and the clock it needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asyncload.config.validity import Validity
+from asyncload.stats import units
+from asyncload.stats.summary import SummaryFold
+from asyncload.verdict.verdict import Reason
+
+_FEW = 5
+"""Samples, one a second, below which a share of them says nothing."""
+
+
+def generator_reasons(fold: SummaryFold, limits: Validity) -> Iterator[Reason]:
+    """Judge the samples of the generator's own host that were taken during the load."""
+    end = fold.warmup + fold.span() or fold.t
+    yield from _busy(fold, limits, end)
+    yield from _blocked(fold, limits, end)
+    jumps = fold.course.generator.figure("clock_jump", -1.0, fold.t)
+    jumps = jumps[np.abs(jumps) > float(limits.clock_jump)]
+    if len(jumps):
+        worst = float(jumps[np.argmax(np.abs(jumps))])
+        yield Reason(
+            "clock_jumped",
+            f"the wall clock of the generator jumped by {units.seconds(worst)}"
+            + (f", and {len(jumps) - 1} more times" if len(jumps) > 1 else ""),
+            "run again; keep the machine awake, and let its clock be slewed, not set, meanwhile",
+            {"jump": worst, "times": len(jumps)},
+        )
+
+
+def _busy(fold: SummaryFold, limits: Validity, end: float) -> Iterator[Reason]:
+    samples = fold.course.generator
+    remedy = "ask for a lower rate, or give the generator a core of its own, or more of them"
+    for name, limit, text in (
+        ("cpu", 100 * limits.cpu, "the generator was busy: its process used {limit} of a core"),
+        ("cpu_wait", 100 * limits.cpu_wait, "the generator had to wait for a core for {limit}"),
+    ):
+        values = samples.figure(name, 0.0, end)
+        busy = _share(values, limit)
+        if len(values) >= _FEW and busy > limits.busy_share:
+            yield Reason(
+                "generator_busy",
+                f"{text.format(limit=f'{limit:g} % or more')} in {units.percent(busy)} of the "
+                f"seconds of the load (mean {float(values.mean()):.0f} %)",
+                remedy,
+                {"figure": name, "share": busy, "mean": float(values.mean()) / 100},
+            )
+            return
+    stolen = samples.figure("steal", 0.0, end)
+    if len(stolen) >= _FEW and stolen.mean() > 100 * limits.steal:
+        yield Reason(
+            "generator_busy",
+            f"the host was without its cores for {float(stolen.mean()):.1f} % of the time: its "
+            "hypervisor gave them to others (steal)",
+            "use a machine that is not shared, or not overcommitted",
+            {"figure": "steal", "mean": float(stolen.mean()) / 100},
+        )
+
+
+def _share(values: NDArray[np.float64], limit: float) -> float:
+    return float(np.mean(values >= limit)) if len(values) else 0.0
+
+
+def _blocked(fold: SummaryFold, limits: Validity, end: float) -> Iterator[Reason]:
+    """Blocks of the event loop by user code; one alone if it is long, or many shorter ones."""
+    blocks = [block for block in fold.course.generator.blocks if block[0] <= end + 1]
+    if not blocks:
+        return
+    longest = max(blocks, key=lambda block: block[1])
+    seconds = max(len(fold.course.generator.figure("loop_lag", 0.0, end)), 1)
+    often = sum(length >= float(limits.loop_lag_often) for _, length, _ in blocks)
+    if longest[1] < float(limits.loop_lag) and often <= seconds / 2:
+        return
+    yield Reason(
+        "loop_blocked",
+        f"{longest[2]} blocked the event loop, for {units.seconds(longest[1])} at the longest, "
+        f"in {often or 1} of {seconds} seconds: nothing was sent or received meanwhile",
+        "await instead of blocking: an asynchronous library, asyncio.sleep, or "
+        "anyio.to_thread.run_sync for what takes long",
+        {"by": longest[2], "longest": longest[1], "seconds": often, "of": seconds},
+    )
