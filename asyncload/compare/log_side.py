@@ -19,7 +19,7 @@ from asyncload.errors import LogError
 from asyncload.plan.duration import parse_duration
 from asyncload.records.columns import LogColumns, read_columns
 from asyncload.records.outcomes import COMPLETED
-from asyncload.records.record import DROPPED, OK, loads
+from asyncload.records.record import OK, SENT, loads
 from asyncload.stats import units
 from asyncload.stats.summary import MAX_NAMES
 
@@ -46,7 +46,7 @@ def side_of(columns: LogColumns) -> Side:
     """
     known = {} if columns.header is None else loads(columns.header)
     spans = _Spans(columns, known)
-    sent = columns.requests.lazy().filter(pl.col("outcome") != DROPPED)
+    sent = columns.requests.lazy().filter(pl.col("outcome").is_in(SENT))
     requests, fewer_requests = _names(sent)
     jobs, fewer_jobs = _names(columns.jobs.lazy())
     went_well = pl.col("status").is_in(COMPLETED)

@@ -13,6 +13,8 @@ from typing import Final
 
 from asyncload.records.record import (
     DROPPED,
+    INTERRUPTED,
+    OK,
     Job,
     Ledger,
     Level,
@@ -205,6 +207,8 @@ class LiveStats:
         if request.outcome == DROPPED:
             second.dropped += 1
             return
+        if request.outcome == INTERRUPTED:
+            return
         second.answered += 1
         cell = None
         if second.cells is not None:
@@ -212,10 +216,11 @@ class LiveStats:
             cell.answered += 1
         start = request.start
         if start is not None:
-            latency = request.end - request.due
-            self._scenario(request.scenario).request_times.append(latency)
-            if cell is not None:
-                cell.requests.record(latency)
+            if request.outcome == OK:
+                latency = request.end - request.due
+                self._scenario(request.scenario).request_times.append(latency)
+                if cell is not None:
+                    cell.requests.record(latency)
             sent = int(start)
             if sent != moment:
                 second = self._seconds.get(sent) or self._begin(sent)

@@ -22,7 +22,7 @@ from asyncload.errors import ConfigError
 from asyncload.plan.builtin import CustomRamp, Ramp
 from asyncload.plan.duration import parse_duration
 from asyncload.plan.shapes import shape_from
-from asyncload.records.record import DROPPED, OK, Level, Request, RunHeader
+from asyncload.records.record import OK, SENT, Level, Request, RunHeader
 from asyncload.stats.histogram import LatencyHistogram
 
 Array = NDArray[np.float64]
@@ -98,7 +98,7 @@ class LoadStages:
     def request(self, request: Request) -> None:
         """Fold one request."""
         scenario = self._scenarios.get(request.scenario)
-        if scenario is not None and request.outcome != DROPPED:
+        if scenario is not None and request.outcome in SENT:
             scenario.add(request)
 
     def level(self, level: Level) -> None:

@@ -1,7 +1,8 @@
 """What stands in the CSV files that other tools know from Locust: their columns and rows.
 
 Times are milliseconds, sizes bytes. Latencies count from when a request was
-due, and percentiles come from histograms of three significant digits.
+due, and percentiles come from histograms of three significant digits. As in Locust, and unlike
+anywhere else, the time in which a request failed is among them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from asyncload.records.record import DROPPED, OK, Level, Record, Request, RunHeader
+from asyncload.records.record import OK, SENT, Level, Record, Request, RunHeader
 from asyncload.stats.groups import JobGroup, RequestGroup
 from asyncload.stats.histogram import LatencyHistogram
 from asyncload.stats.summary import SummaryFold
@@ -79,6 +80,7 @@ class Entry:
         self.failed += group.errors
         self.bytes_in += group.bytes_in
         self.latency.merge(group.latency)
+        self.latency.merge(group.time_to_failure)
         self._add_failures(group.failures)
 
     def add_jobs(self, group: JobGroup) -> None:
@@ -214,7 +216,7 @@ class History:
     def write(self, record: Record) -> None:
         """Fold one record."""
         if isinstance(record, Request):
-            if record.outcome != DROPPED:
+            if record.outcome in SENT:
                 self._total.add(record)
         elif isinstance(record, Level):
             self._level(record)

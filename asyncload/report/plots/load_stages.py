@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from asyncload.records.record import DROPPED, OK, RunHeader
+from asyncload.records.record import OK, SENT, RunHeader
 from asyncload.report.plots import series, style
 from asyncload.report.plots.bins import Array
 from asyncload.report.plots.data import Part, Run
@@ -53,7 +53,7 @@ class StagedLoad:
     def rates(self, part: Part, run: Run) -> Rates:
         """Count the answers of the scenario, per second."""
         _, pieces = series.pieces(run, part.load_end)
-        sent = part.requests.filter(pl.col("outcome") != DROPPED)
+        sent = part.requests.filter(pl.col("outcome").is_in(SENT))
         good = sent.filter(pl.col("outcome") == OK)
         answered = pieces.counts(sent["end"].to_numpy()) / pieces.widths
         well = pieces.counts(good["end"].to_numpy()) / pieces.widths
@@ -73,7 +73,7 @@ def staged_loads(run: Run) -> list[tuple[Part, StagedLoad]]:
 
 
 def _staged_load(header: RunHeader, part: Part, stairs: Stairs) -> StagedLoad:
-    sent = part.requests.filter(pl.col("outcome") != DROPPED)
+    sent = part.requests.filter(pl.col("outcome").is_in(SENT))
     stages = LoadStages()
     stages.header(header)
     assert part.scenario is not None  # it is one of those of the header

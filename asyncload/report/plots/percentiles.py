@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from asyncload.records.outcomes import COMPLETED
-from asyncload.records.record import DROPPED, OK
+from asyncload.records.record import OK, SENT
 from asyncload.report.plots.bins import Array
 from asyncload.report.plots.data import Run
 
@@ -89,7 +89,7 @@ def unanswered(run: Run) -> list[tuple[str, int]]:
     """
     found = []
     for part in run.parts:
-        sent = part.requests.lazy().filter(pl.col("outcome") != DROPPED)
+        sent = part.requests.lazy().filter(pl.col("outcome").is_in(SENT))
         jobs = part.jobs.lazy().with_columns(
             name=pl.concat_str(pl.lit("jobs of "), pl.col("scenario").cast(pl.String))
         )
