@@ -7,6 +7,7 @@ way it costs a fraction of a millisecond.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
@@ -118,7 +119,7 @@ def _scenarios(scenarios: Sequence[ScenarioNow], has_jobs: bool, width: int) -> 
         load.append(Column("backlog", 9, lambda s: units.count(s.backlog), lambda _: "bold"))
     times = [
         Column("submit p50" if has_jobs else "p50", 13 if has_jobs else 9, _submit_p50),
-        Column("p95", 9, lambda s: units.seconds(s.submit.p95), lambda _: "bold"),
+        Column("p95", 9, lambda s: _time(s.submit.p95), lambda _: "bold"),
     ]
     if has_jobs:
         times += [
@@ -146,7 +147,12 @@ def _scenarios(scenarios: Sequence[ScenarioNow], has_jobs: bool, width: int) -> 
 
 
 def _submit_p50(scenario: ScenarioNow) -> str:
-    return units.seconds(scenario.submit.p50)
+    return _time(scenario.submit.p50)
+
+
+def _time(seconds: float | None) -> str:
+    """Write a latency; ``never`` where it lies among what did not end well."""
+    return "never" if seconds == math.inf else units.seconds(seconds)
 
 
 def _widest(blocks: Sequence[Sequence[Column]]) -> int:

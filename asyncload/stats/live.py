@@ -7,6 +7,7 @@ memory, what the summary forgets: how it went lately.
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Final
@@ -46,10 +47,10 @@ _EARLY: Final = 0.25  # seconds by which a sample of a whole second may come bes
 class _Cell:
     """One scenario within one second."""
 
-    __slots__ = ("answered", "jobs", "requests")
+    __slots__ = ("answered", "failed", "jobs", "requests")
 
     def __init__(self) -> None:
-        self.answered = 0
+        self.answered = self.failed = 0
         self.requests = LatencyHistogram()
         self.jobs = LatencyHistogram()
 
@@ -78,7 +79,10 @@ class _Second:
         if self.cells is None or values == self._read:
             return
         self._read = values
-        self.p95 = _merged([cell.requests for cell in self.cells.values()]).percentile(95)
+        failed = sum(cell.failed for cell in self.cells.values())
+        merged = _merged([cell.requests for cell in self.cells.values()])
+        (p95,) = merged.percentiles([95], beyond=failed)
+        self.p95 = None if p95 == math.inf else p95
         self.job_p95 = _merged([cell.jobs for cell in self.cells.values()]).percentile(95)
 
     def seal(self) -> None:
@@ -216,11 +220,13 @@ class LiveStats:
             cell.answered += 1
         start = request.start
         if start is not None:
-            if request.outcome == OK:
-                latency = request.end - request.due
-                self._scenario(request.scenario).request_times.append(latency)
-                if cell is not None:
+            latency = request.end - request.due if request.outcome == OK else math.inf
+            self._scenario(request.scenario).request_times.append(latency)
+            if cell is not None:
+                if latency < math.inf:
                     cell.requests.record(latency)
+                else:
+                    cell.failed += 1
             sent = int(start)
             if sent != moment:
                 second = self._seconds.get(sent) or self._begin(sent)
@@ -290,7 +296,11 @@ class LiveStats:
             in_flight=0 if level is None else level.in_flight,
             backlog=0 if level is None else level.backlog,
             rate=answered / whole if whole else None,
-            submit=_recent([cell.requests for cell in cells.values()], scenario.request_times),
+            submit=_recent(
+                [cell.requests for cell in cells.values()],
+                scenario.request_times,
+                failed=sum(cell.failed for cell in cells.values()),
+            ),
             job=_recent([cell.jobs for cell in cells.values()], scenario.job_times),
             sent=totals.sent[name],
             failed=totals.failed[name],
@@ -334,12 +344,21 @@ def _merged(histograms: list[LatencyHistogram]) -> LatencyHistogram:
     return merged
 
 
-def _recent(histograms: list[LatencyHistogram], latest: deque[float]) -> RecentTimes:
-    """Percentiles of the window if it holds more values than ``latest`` does, else of those."""
+def _recent(
+    histograms: list[LatencyHistogram], latest: deque[float], failed: int = 0
+) -> RecentTimes:
+    """Percentiles of the window if it holds more values than ``latest`` does, else of those.
+
+    ``failed`` values more of the window, and infinite ones of ``latest``, are longer than any.
+    """
     histograms = [histogram for histogram in histograms if histogram.count]
-    if sum(histogram.count for histogram in histograms) <= LATEST:
+    if sum(histogram.count for histogram in histograms) + failed <= LATEST:
         histograms = [LatencyHistogram()]
+        failed = 0
         for value in latest:
-            histograms[0].record(value)
-    p50, p95 = _merged(histograms).percentiles((50, 95))
+            if value < math.inf:
+                histograms[0].record(value)
+            else:
+                failed += 1
+    p50, p95 = _merged(histograms).percentiles((50, 95), beyond=failed)
     return RecentTimes(p50, p95)

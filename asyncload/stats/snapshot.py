@@ -34,7 +34,7 @@ class ScenarioNow(msgspec.Struct, frozen=True, kw_only=True):
     rate: float | None
     """Requests answered (failed ones too) per second, over the last whole seconds."""
     submit: RecentTimes
-    """Latency of the requests that ended well, from when they were due."""
+    """Latency of requests, from when they were due; infinite where it lies among failures."""
     job: RecentTimes
     """Latency of jobs, from when they were due."""
     sent: int
