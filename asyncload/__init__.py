@@ -10,10 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from asyncload.api import LoadTest, run
+    from asyncload.api import run
     from asyncload.config.load import load_config
     from asyncload.config.model import AwsConfig, Config
     from asyncload.errors import AsyncloadError, ConfigError, LogError, TargetError
+    from asyncload.load_test import LoadTest
     from asyncload.local.settings import LocalSettings
     from asyncload.plan import shapes
     from asyncload.plan.plan import Plan, Scenario, UserSpec
@@ -68,7 +69,8 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "api": ("LoadTest", "run"),
+    "api": ("run",),
+    "load_test": ("LoadTest",),
     "config.load": ("load_config",),
     "config.model": ("AwsConfig", "Config"),
     "errors": ("AsyncloadError", "ConfigError", "LogError", "TargetError"),

@@ -25,7 +25,8 @@ FLOORS = [
     {"users", "report", "live", "cost"},
     {"compare"},
     {"engine", "target"},
-    {"api", "result"},
+    {"load_test", "result"},
+    {"api"},
     {"capacity"},
     {"commands", "cli"},
     {"testing", "__init__", "__main__"},
@@ -35,7 +36,7 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 # config file holds its settings.
 LOCAL_MAY_USE = {"errors", "plan", "records"}
 CONFIG_MAY_USE_OF_LOCAL = "asyncload.local.settings"
-MAY_START_LOCAL = {"api", "target", "commands"}
+MAY_START_LOCAL = {"load_test", "target", "commands"}
 # Users of kind: edge may have an endpoint of their own on this host, and images made for it.
 USERS_USE_LOCAL = "asyncload.users.local_server"
 # Third-party packages that take long to import, or are not always installed.

@@ -23,7 +23,6 @@ from typing import Final, Protocol
 import anyio
 import msgspec
 
-from asyncload.api import LoadTest
 from asyncload.capacity import state as states
 from asyncload.capacity.messages import rules, sentence
 from asyncload.capacity.result import Capacity, Ending, TrialResult, kept_as
@@ -33,6 +32,7 @@ from asyncload.capacity.strategy import SearchRange, Trial, bounds, next_trial
 from asyncload.capacity.trial import config_of, duration_of, judge, shares_of
 from asyncload.config.model import Config
 from asyncload.errors import ConfigError, TargetError
+from asyncload.load_test import LoadTest
 from asyncload.records.log import check_log
 from asyncload.result import Result
 from asyncload.stats import units

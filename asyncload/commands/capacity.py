@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from asyncload.api import LoadTest, make_config
+from asyncload.api import make_config
 from asyncload.capacity.result import Capacity, TrialResult, kept_as
 from asyncload.capacity.search import CapacitySearch, Options
 from asyncload.capacity.strategy import Trial
 from asyncload.capacity.table import print_capacity, trial_line, write_json
 from asyncload.commands.loop import Output, run_loop
 from asyncload.errors import ConfigError
+from asyncload.load_test import LoadTest
 from asyncload.plan.duration import parse_duration
 from asyncload.records.files import cannot_write, check_place
 from asyncload.stats import units

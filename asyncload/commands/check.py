@@ -7,9 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from asyncload.api import LoadTest, make_config
+from asyncload.api import make_config
 from asyncload.commands.loop import Output, run_loop
 from asyncload.cost.preview import print_estimate
+from asyncload.load_test import LoadTest
 from asyncload.report.tables.preview import print_plan
 
 

@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from asyncload.api import LoadTest, make_config
+from asyncload.api import make_config
 from asyncload.commands.baseline import (
     check_comparable,
     compare_result,
@@ -25,6 +25,7 @@ from asyncload.commands.loop import Output, run_loop
 from asyncload.compare.table import print_comparison
 from asyncload.cost.preview import bill_line, estimate_line, is_billed
 from asyncload.live.terminal import job_totals, run_plain, run_terminal
+from asyncload.load_test import LoadTest
 from asyncload.result import Result
 
 _STOPPING: Final[dict[str, str]] = {"load": "waiting for", "drain": "no longer waiting for"}

@@ -15,7 +15,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from asyncload.api import LoadTest, make_config
+from asyncload.api import make_config
 from asyncload.commands.baseline import (
     check_comparable,
     compare_result,
@@ -31,6 +31,7 @@ from asyncload.compare.suite_table import SuiteRow, print_suite
 from asyncload.compare.table import print_comparison
 from asyncload.config.model import Config
 from asyncload.errors import AsyncloadError, ConfigError
+from asyncload.load_test import LoadTest
 from asyncload.records.files import read_errors
 from asyncload.stats import units
 

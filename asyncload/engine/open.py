@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from asyncload.engine.scenario import ScenarioRun
 from asyncload.records.record import DROPPED, DROPPED_NAME, Delivery, Request
-from asyncload.stats.delivery import DeliveryMeter
+from asyncload.stats.timeline.delivery import DeliveryMeter
 from asyncload.users.user import User
 
 BURST: Final = 200

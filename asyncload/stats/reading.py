@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,9 +10,6 @@ from asyncload.stats.groups import JobGroup, RequestGroup
 from asyncload.stats.metric import Metric
 from asyncload.stats.streams import STREAM_FIELDS
 from asyncload.stats.times import Times
-
-if TYPE_CHECKING:
-    from asyncload.stats.summary import SummaryFold
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -28,20 +24,6 @@ class Reading(msgspec.Struct, frozen=True):
     """Why the value is ``None`` or infinite."""
     caution: str = ""
     """What a value leaves out."""
-
-
-def read_metric(fold: SummaryFold, metric: Metric) -> Reading:
-    """Compute one metric (grammar: :mod:`asyncload.stats.metric`) of what ``fold`` has folded."""
-    if metric.family == "job":
-        jobs = fold.job_total(metric.name)
-        return read_jobs(jobs, metric, fold.job_rate(jobs, *fold.scenarios_of_jobs(metric.name)))
-    scenario = fold.shared_drops(metric.name)
-    if scenario is not None and metric.field in {"dropped", "drop_rate"}:
-        reason = f"dropped arrivals have no name; use request[{scenario}].{metric.field}"
-        return Reading(None, reason=reason)
-    requests = fold.request_total(metric.name)
-    span = fold.span(*fold.scenarios_of_requests(metric.name))
-    return read_requests(requests, metric, fold.rate(requests, span))
 
 
 def read_jobs(jobs: JobGroup, metric: Metric, rate: float) -> Reading:

@@ -26,13 +26,13 @@ from asyncload.records.record import (
     System,
     loads,
 )
-from asyncload.stats.course import Course
 from asyncload.stats.groups import JobGroup, RequestGroup
 from asyncload.stats.hosts import Hosts
 from asyncload.stats.load_stages import LoadStages
 from asyncload.stats.metric import Metric
 from asyncload.stats.metrics import JobRow, JobTotals, RequestMetrics, RequestRow, Summary, WholeRun
-from asyncload.stats.reading import Reading, read_metric
+from asyncload.stats.reading import Reading, read_jobs, read_requests
+from asyncload.stats.timeline.timeline import Timeline
 
 MAX_NAMES: Final = 500
 """Different names kept apart in a run; requests and jobs of others are counted together."""
@@ -70,7 +70,7 @@ class SummaryFold:
         """Seconds from the start; what was due in them is not in the figures."""
         self.warm_up: SummaryFold | None = None
         """What was due in the warm-up, where there is one."""
-        self.course = Course()
+        self.timeline = Timeline()
         self._hosts = Hosts()
         self._load_stages = LoadStages()
         self._ends: dict[str, float] = {}
@@ -98,21 +98,23 @@ class SummaryFold:
         jobs = self.job_total()
         return Summary(
             t=self.t,
-            requests=RequestMetrics(**total.fields(self.rate(total, self.span()))),
+            requests=RequestMetrics(**total.fields(self._rate(total, self.span()))),
             requests_by_name=[
                 RequestRow(
                     scenario=scenario,
                     name=name,
-                    **group.fields(self.rate(group, self.span(scenario))),
+                    **group.fields(self._rate(group, self.span(scenario))),
                 )
                 for (scenario, name), group in sorted(self._rows().items())
             ],
             dropped_by_scenario={
                 scenario: drops.dropped for scenario, drops in sorted(self.drops.items())
             },
-            jobs=JobTotals(**jobs.fields(self.job_rate(jobs)), **jobs.beside()),
+            jobs=JobTotals(**jobs.fields(self._job_rate(jobs)), **jobs.beside()),
             jobs_by_name=[
-                JobRow(scenario=scenario, name=name, **group.fields(self.job_rate(group, scenario)))
+                JobRow(
+                    scenario=scenario, name=name, **group.fields(self._job_rate(group, scenario))
+                )
                 for (scenario, name), group in sorted(self.jobs.items())
             ],
             notes=dict(sorted(self.notes.items())),
@@ -121,7 +123,7 @@ class SummaryFold:
             steps=self._load_stages.read(),
             warmup=self.warmup,
             with_warmup=self._whole(),
-            delivery=[found for _, found in sorted(self.course.deliveries.items())],
+            delivery=[found for _, found in sorted(self.timeline.deliveries.items())],
         )
 
     def _whole(self) -> WholeRun | None:
@@ -137,14 +139,14 @@ class SummaryFold:
             jobs.take(self.ledger)
         request_span, job_span = self.span() + self.warmup, self.job_span() + self.warmup
         return WholeRun(
-            requests=RequestMetrics(**requests.fields(self.rate(requests, request_span))),
+            requests=RequestMetrics(**requests.fields(self._rate(requests, request_span))),
             jobs=JobTotals(
                 **jobs.fields(jobs.observed / job_span if job_span else 0.0), **jobs.beside()
             ),
         )
 
     def metric(self, metric: str | Metric) -> float | None:
-        """Compute one metric; see :func:`~asyncload.stats.reading.read_metric`.
+        """Compute one metric; grammar: :mod:`asyncload.stats.metric`.
 
         Raises:
             ConfigError: there is no such metric.
@@ -154,15 +156,22 @@ class SummaryFold:
 
     def reading(self, metric: Metric) -> Reading:
         """Compute one metric, with what it is of."""
-        return read_metric(self, metric)
+        name = metric.name
+        if metric.family == "job":
+            jobs = self.job_total(name)
+            scenarios = {scenario for scenario, _ in _matching(self.jobs, name)}
+            return read_jobs(jobs, metric, self._job_rate(jobs, *scenarios))
+        scenario = self._shared_drops(name)
+        if scenario is not None and metric.field in {"dropped", "drop_rate"}:
+            reason = f"dropped arrivals have no name; use request[{scenario}].{metric.field}"
+            return Reading(None, reason=reason)
+        requests = self.request_total(name)
+        span = self.span(*{scenario for scenario, _ in _matching(self.requests, name)})
+        return read_requests(requests, metric, self._rate(requests, span))
 
-    def scenarios_of_requests(self, name: str | None) -> set[str]:
-        """Find the scenarios that have requests of a name."""
-        return {scenario for scenario, _ in matching(self.requests, name)}
-
-    def scenarios_of_jobs(self, name: str | None) -> set[str]:
-        """Find the scenarios that have jobs of a name."""
-        return {scenario for scenario, _ in matching(self.jobs, name)}
+    def scenarios(self) -> list[str]:
+        """Name the scenarios that have sent requests."""
+        return sorted({scenario for scenario, _ in self.requests})
 
     def request_total(self, name: str | None = None) -> RequestGroup:
         """Merge all requests, or those with a name or of a scenario of that name.
@@ -171,7 +180,7 @@ class SummaryFold:
         name when it is the only one of their scenario.
         """
         total = RequestGroup()
-        for key in matching(self.requests, name):
+        for key in _matching(self.requests, name):
             total.merge(self.requests[key])
         for scenario, dropped in self.drops.items():
             if name is None or name == scenario or self._names(scenario) == [name]:
@@ -181,7 +190,7 @@ class SummaryFold:
     def job_total(self, name: str | None = None) -> JobGroup:
         """Merge all jobs, or those with a name or of a scenario of that name."""
         total = JobGroup()
-        for key in matching(self.jobs, name):
+        for key in _matching(self.jobs, name):
             total.merge(self.jobs[key])
         if name is None and self.ledger is not None:
             total.take(self.ledger, whole=self.warm_up is None)
@@ -223,7 +232,7 @@ class SummaryFold:
             group = _new_group(self.requests, request.scenario, request.name, RequestGroup)
         group.add(request)
         if request.outcome == OK and request.start is not None:
-            self.course.request(request)
+            self.timeline.request(request)
         if self._load_stages.known:
             self._load_stages.request(request)
 
@@ -236,7 +245,7 @@ class SummaryFold:
         if group is None:
             group = _new_group(self.jobs, job.scenario, job.name, JobGroup)
         group.add(job)
-        self.course.job(job)
+        self.timeline.job(job)
 
     def _ledger(self, ledger: Ledger) -> None:
         self._moment(ledger)
@@ -249,14 +258,14 @@ class SummaryFold:
     def _level(self, level: Level) -> None:
         self._moment(level)
         self._load_stages.level(level)
-        self.course.level(level)
+        self.timeline.level(level)
         if level.ended:
             self._end(level.scenario, level.t)
 
     def _system(self, system: System) -> None:
         self._moment(system)
         self._hosts.add(system)
-        self.course.system(system)
+        self.timeline.system(system)
         if system.loop_lag is not None:
             self.peak_loop_lag = max(self.peak_loop_lag or 0.0, system.loop_lag)
 
@@ -265,7 +274,7 @@ class SummaryFold:
         self.notes[note.level] = self.notes.get(note.level, 0) + 1
 
     def _header(self, header: RunHeader) -> None:
-        self.course.header = header
+        self.timeline.header = header
         self._load_stages.header(header)
         for name, load in loads(header).items():
             with contextlib.suppress(ValueError):  # a log of another version may say it otherwise
@@ -278,7 +287,7 @@ class SummaryFold:
 
     def _delivery(self, delivery: Delivery) -> None:
         self._moment(delivery)
-        self.course.delivery(delivery)
+        self.timeline.delivery(delivery)
 
     def _end(self, scenario: str, t: float) -> None:
         self._ends[scenario] = min(self._ends.get(scenario, math.inf), t)
@@ -286,7 +295,7 @@ class SummaryFold:
     def _names(self, scenario: str) -> list[str]:
         return [name for of, name in self.requests if of == scenario]
 
-    def shared_drops(self, name: str | None) -> str | None:
+    def _shared_drops(self, name: str | None) -> str | None:
         """Find a scenario whose dropped arrivals may have been of this name, or of another."""
         for scenario in self.drops:
             names = self._names(scenario)
@@ -306,7 +315,7 @@ class SummaryFold:
                 rows[key].merge(dropped)
         return rows
 
-    def job_rate(self, jobs: JobGroup, *scenarios: str) -> float:
+    def _job_rate(self, jobs: JobGroup, *scenarios: str) -> float:
         """Jobs observed per second until the last of some scenarios (of all when none is named).
 
         Rates of names share that span, so that they add up to their scenario's.
@@ -315,13 +324,11 @@ class SummaryFold:
         return jobs.observed / span if span > 0 else 0.0
 
     @staticmethod
-    def rate(group: RequestGroup, span: float) -> float:
-        """Requests sent per second, over ``span`` seconds."""
+    def _rate(group: RequestGroup, span: float) -> float:
         return group.count / span if span > 0 else 0.0
 
 
-def matching(keys: Iterable[tuple[str, str]], name: str | None) -> list[tuple[str, str]]:
-    """Find the scenarios and names that ``name`` means: all, or those it is one of."""
+def _matching(keys: Iterable[tuple[str, str]], name: str | None) -> list[tuple[str, str]]:
     return [key for key in keys if name is None or name in key]
 
 

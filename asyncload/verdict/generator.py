@@ -21,7 +21,7 @@ def generator_reasons(fold: SummaryFold, limits: Validity) -> Iterator[Reason]:
     end = fold.warmup + fold.span() or fold.t
     yield from _busy(fold, limits, end)
     yield from _blocked(fold, limits, end)
-    jumps = fold.course.generator.figure("clock_jump", -1.0, fold.t)
+    jumps = fold.timeline.generator.figure("clock_jump", -1.0, fold.t)
     jumps = jumps[np.abs(jumps) > float(limits.clock_jump)]
     if len(jumps):
         worst = float(jumps[np.argmax(np.abs(jumps))])
@@ -35,7 +35,7 @@ def generator_reasons(fold: SummaryFold, limits: Validity) -> Iterator[Reason]:
 
 
 def _busy(fold: SummaryFold, limits: Validity, end: float) -> Iterator[Reason]:
-    samples = fold.course.generator
+    samples = fold.timeline.generator
     remedy = "ask for a lower rate, or give the generator a core of its own, or more of them"
     for name, limit, text in (
         ("cpu", 100 * limits.cpu, "the generator was busy: its process used {limit} of a core"),
@@ -69,11 +69,11 @@ def _share(values: NDArray[np.float64], limit: float) -> float:
 
 def _blocked(fold: SummaryFold, limits: Validity, end: float) -> Iterator[Reason]:
     """Blocks of the event loop by user code; one alone if it is long, or many shorter ones."""
-    blocks = [block for block in fold.course.generator.blocks if block[0] <= end + 1]
+    blocks = [block for block in fold.timeline.generator.blocks if block[0] <= end + 1]
     if not blocks:
         return
     longest = max(blocks, key=lambda block: block[1])
-    seconds = max(len(fold.course.generator.figure("loop_lag", 0.0, end)), 1)
+    seconds = max(len(fold.timeline.generator.figure("loop_lag", 0.0, end)), 1)
     often = sum(length >= float(limits.loop_lag_often) for _, length, _ in blocks)
     if longest[1] < float(limits.loop_lag) and often <= seconds / 2:
         return

@@ -51,7 +51,7 @@ def verdict_of(
 
 def limits_of(fold: SummaryFold) -> Validity:
     """Read the limits that a run was judged by from its header; the defaults where it has none."""
-    header = fold.course.header
+    header = fold.timeline.header
     given = {} if header is None else header.config.get("validity", {})
     try:
         return msgspec.convert(given, Validity, dec_hook=lambda kind, value: kind(value))
@@ -61,7 +61,7 @@ def limits_of(fold: SummaryFold) -> Validity:
 
 def _late(fold: SummaryFold, limits: Validity) -> Iterator[Reason]:
     """Lateness of the generator, scenario by scenario, against what its users would wait."""
-    for scenario in sorted(fold.scenarios_of_requests(None)):
+    for scenario in fold.scenarios():
         group = fold.request_total(scenario)
         late = Times(group.lateness)
         jobs = fold.job_total(scenario)
@@ -111,7 +111,7 @@ def _not_delivered(
 
 
 def _connections(fold: SummaryFold, limits: Validity) -> Iterator[Reason]:
-    for scenario in sorted(fold.scenarios_of_requests(None)):
+    for scenario in fold.scenarios():
         group = fold.request_total(scenario)
         queued = group.times("queued")
         if queued is None or not group.queued.count:
@@ -133,7 +133,7 @@ def _connections(fold: SummaryFold, limits: Validity) -> Iterator[Reason]:
 
 
 def _connections_allowed(fold: SummaryFold) -> int | None:
-    header = fold.course.header
+    header = fold.timeline.header
     value = None if header is None else header.config.get("connections")
     return value if isinstance(value, int) else None
 
@@ -212,11 +212,11 @@ def _thresholds(
 
 def _unsteady(fold: SummaryFold) -> Iterator[Reason]:
     """Over stretches of constant load: what is open grows, or latency never settles."""
-    header = fold.course.header
+    header = fold.timeline.header
     models = {} if header is None else {
         name: load.get("model", "open") for name, load in loads(header).items()
     }  # fmt: skip
-    for scenario, levels in sorted(fold.course.levels.items()):
+    for scenario, levels in sorted(fold.timeline.levels.items()):
         if models.get(scenario) != "open":
             continue
         found = growth(levels, fold.warmup)
@@ -248,13 +248,13 @@ def _unsteady(fold: SummaryFold) -> Iterator[Reason]:
 
 
 def _advice_of(fold: SummaryFold, scenario: str) -> WarmUp | None:
-    course = fold.course
-    means = course.jobs.get(scenario) or course.requests.get(scenario)
+    timeline = fold.timeline
+    means = timeline.jobs.get(scenario) or timeline.requests.get(scenario)
     return None if means is None else warm_up(*means.read())
 
 
 def warm_ups(fold: SummaryFold) -> dict[str, WarmUp]:
     """Say where the warm-up of each scenario ends, as advice: nothing is cut because of it."""
-    scenarios = sorted({*fold.course.requests, *fold.course.jobs})
+    scenarios = sorted({*fold.timeline.requests, *fold.timeline.jobs})
     found = {scenario: _advice_of(fold, scenario) for scenario in scenarios}
     return {scenario: advice for scenario, advice in found.items() if advice is not None}

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncload.stats.levels import Levels
+from asyncload.stats.timeline.levels import Levels
 from asyncload.verdict.backlog_growth import BLOCKS, Growth, growth_of
 
 Array = NDArray[np.float64]

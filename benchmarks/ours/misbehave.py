@@ -16,7 +16,8 @@ from pathlib import Path
 
 import uvloop
 
-from asyncload.api import LoadTest, make_config
+from asyncload.api import make_config
+from asyncload.load_test import LoadTest
 
 
 def descriptors() -> int:

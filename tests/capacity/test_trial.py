@@ -9,15 +9,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from asyncload.api import LoadTest
 from asyncload.capacity.result import TrialResult
 from asyncload.capacity.trial import config_of, duration_of, judge, shares_of
 from asyncload.config.load import config_from
 from asyncload.errors import ConfigError
+from asyncload.load_test import LoadTest
 from asyncload.records.record import FAILED, OK, Job, Ledger, Request, RunHeader, System
 from asyncload.result import Result
-from asyncload.verdict.backlog_growth import Watch
 from asyncload.stats.summary import SummaryFold
+from asyncload.verdict.backlog_growth import Watch
 from asyncload.verdict.thresholds import Threshold, evaluate
 
 RAW = {

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from asyncload import AwsConfig, Plan, Scenario, User, between, pacing, shapes, task
-from asyncload.api import LoadTest
 from asyncload.config.load import config_from
 from asyncload.config.model import Config
 from asyncload.config.prices import Prices
 from asyncload.cost.estimate import expected_iterations
 from asyncload.cost.preview import bill_line, estimate_line, is_billed, print_estimate
 from asyncload.errors import ConfigError
+from asyncload.load_test import LoadTest
 from asyncload.testing import VirtualTimeLoop
 from asyncload.users.call_estimate import Between, ExpectedCalls, ExpectedLoad, calls_of_jobs
 from asyncload.users.wait import NO_WAIT

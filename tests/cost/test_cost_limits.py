@@ -12,10 +12,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from asyncload import Plan, Scenario, User, pacing, shapes, task
-from asyncload.api import LoadTest
 from asyncload.config.model import Config
 from asyncload.config.prices import Prices
 from asyncload.cost.meter import Meter
+from asyncload.load_test import LoadTest
 from asyncload.records.record import Note, Request
 from asyncload.result import Result
 from asyncload.testing import FakeModelRunner, VirtualTimeLoop

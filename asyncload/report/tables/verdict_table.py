@@ -19,7 +19,9 @@ _MARKS: Final[dict[Outcome, tuple[str, str]]] = {
     "inconclusive": ("?", "yellow"),
 }
 _STYLES: Final = {"invalid": "bold red", "failed": "bold red", "inconclusive": "yellow"}
-_TOLD: Final[frozenset[Code]] = frozenset({"threshold_failed", "run_incomplete", "target_lost"})
+_ELSEWHERE: Final[frozenset[Code]] = frozenset(
+    {"threshold_failed", "run_incomplete", "target_lost"}
+)
 """Reasons that stand elsewhere in the report already."""
 
 
@@ -35,23 +37,23 @@ def print_thresholds(thresholds: Sequence[ThresholdResult], console: Console) ->
         if result.window is not None:
             window = f"at {units.clocks(*result.window)}, the worst"
             reason = f"{window}: {reason}" if reason else window
-        told = Text(reason, "" if result.result == "pass" else style)
-        table.add_row(Text(mark, style), Text(result.text), Text(result.measured, style), told)
+        explained = Text(reason, "" if result.result == "pass" else style)
+        table.add_row(Text(mark, style), Text(result.text), Text(result.measured, style), explained)
     console.print(table)
 
 
 def print_verdict(verdict: Verdict, console: Console) -> None:
-    """Print the reasons of a verdict that are not told elsewhere, with what to do."""
-    told = [reason for reason in verdict.reasons if not _is_told(reason)]
-    if not told:
+    """Print the reasons of a verdict that are not elsewhere in the report, with what to do."""
+    reasons = [reason for reason in verdict.reasons if not _stands_elsewhere(reason)]
+    if not reasons:
         return
     console.print()
-    for reason in told:
+    for reason in reasons:
         style = _STYLES[reason.weight]
         console.print(Text.assemble((reason.code, style), ": ", units.one_line(reason.text)))
         console.print(Text(f"  {reason.remedy}", "dim"))
 
 
-def _is_told(reason: Reason) -> bool:
+def _stands_elsewhere(reason: Reason) -> bool:
     in_table = reason.code == "too_few_samples" and reason.evidence.get("threshold")
-    return reason.code in _TOLD or bool(in_table)
+    return reason.code in _ELSEWHERE or bool(in_table)

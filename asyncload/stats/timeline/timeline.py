@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from asyncload.records.record import Delivery, Job, Level, Request, RunHeader, System
-from asyncload.stats.batch_means import BatchMeans
-from asyncload.stats.generator import GeneratorSamples
 from asyncload.stats.hosts import is_generator
-from asyncload.stats.levels import Levels
+from asyncload.stats.timeline.batch_means import BatchMeans
+from asyncload.stats.timeline.generator import GeneratorSamples
+from asyncload.stats.timeline.levels import Levels
 
 
-class Course:
+class Timeline:
     """Collects samples of the generator and of the levels, and how the latency went.
 
     Memory grows with the length of the run by about 100 bytes a second, not with its load.

@@ -1,0 +1,1 @@
+"""How a run went from second to second: its load, its latency, and the generator itself."""
