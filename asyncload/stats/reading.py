@@ -44,7 +44,7 @@ def read_requests(group: RequestGroup, metric: Metric, rate: float) -> Reading:
         return Reading(value, reason="no data" if value is None else "")
     bad = "requests failed"
     if group.dropped:
-        bad = "arrivals were dropped, or failed" if group.errors else "arrivals were dropped"
+        bad = "arrivals failed or were dropped" if group.errors else "arrivals were dropped"
     return _of_group(group, metric, bad)
 
 
@@ -68,11 +68,12 @@ def _of_group(group: RequestGroup | JobGroup, metric: Metric, bad: str) -> Readi
 
 def _never(times: Times, metric: Metric, bad: str) -> str:
     """Say why a time is infinite."""
+    what, happened = bad.split(" ", 1)
     if not times.measured.count:
-        return f"all {bad}"
+        return f"all {what} {happened}"
     if metric.statistic == "mean":
-        return f"half of the {bad}, or more"
+        return f"half of the {what} or more {happened}"
     share = 100 - metric.percent
     if metric.statistic == "p" and share:
-        return f"more than {share:g} % of the {bad}"
-    return f"some {bad}"
+        return f"more than {share:g} % of the {what} {happened}"
+    return f"some of the {what} {happened}"

@@ -11,9 +11,15 @@ spans = st.floats(0, 20, allow_nan=False)
 @st.composite
 def requests(draw):
     due, lateness, service = draw(moments), draw(spans), draw(spans)
-    outcome = draw(st.sampled_from(["ok", "ok", "failed", "timeout", "dropped"]))
+    outcome = draw(st.sampled_from(["ok", "ok", "failed", "timeout", "dropped", "interrupted"]))
     start = None if outcome == "dropped" else due + lateness
     end = due if start is None else start + service
+    stages = {}
+    if start is not None and draw(st.booleans()):
+        shares = sorted(draw(st.tuples(st.floats(0, 1), st.floats(0, 1))))
+        stages["begun"], stages["ready"] = (due + share * lateness for share in shares)
+        first, last = sorted(draw(st.tuples(st.floats(0, 1), st.floats(0, 1))))
+        stages["sent"], stages["first_byte"] = start + first * service, start + last * service
     return Request(
         t=end,
         scenario=draw(st.sampled_from(["a", "b"])),
@@ -27,6 +33,7 @@ def requests(draw):
         bytes_out=draw(st.none() | st.integers(0, 10**6)),
         bytes_in=draw(st.none() | st.integers(0, 10**6)),
         error=draw(st.sampled_from([None, "boom", "refused"])),
+        **stages,
     )
 
 

@@ -11,7 +11,7 @@ from asyncload.errors import ConfigError
 from asyncload.records.record import AnyRecord, Level, Note, System
 from asyncload.stats.groups import MAX_ERRORS, OTHER_ERRORS
 from asyncload.stats.live import LiveStats
-from asyncload.stats.metrics import Summary
+from asyncload.stats.metrics import STAGES, Summary
 from asyncload.stats.summary import MAX_NAMES, OTHER_NAMES, SummaryFold
 from tests.stats.feeds import header, job, ledger, records, request
 
@@ -53,10 +53,15 @@ def test_totals_are_the_sum_of_the_rows_and_all_job_counters_add_up(feed):
     rows = summary.requests_by_name
     assert summary.requests.count == sum(row.count for row in rows)
     assert summary.requests.dropped == sum(summary.dropped_by_scenario.values())
-    assert summary.requests.latency.count == summary.requests.count
+    assert summary.requests.ok_latency.count == summary.requests.ok
     assert sum(summary.requests.failures.values()) == sum(r.failed + r.timeout for r in rows)
     for row in [summary.requests, *rows]:
         assert row.count == row.ok + row.failed + row.timeout
+        assert row.latency.count == row.ok
+        assert row.latency.beyond == row.failed + row.timeout + row.dropped
+        assert row.service_time.beyond == row.failed + row.timeout
+        stages = row.lateness, row.preparation, row.queued
+        assert {stage.count for stage in stages} == {row.lateness.count}
     for row in [summary.jobs, *summary.jobs_by_name]:
         ended = row.succeeded + row.partial + row.failed
         assert row.submitted == ended + row.timed_out + row.lost + row.backlog
@@ -79,19 +84,65 @@ def test_latency_counts_from_when_a_request_was_due():
     assert fold.metric("request.lateness.mean") == 0.75
 
 
-def test_a_failure_and_a_timeout_are_latencies_too_and_a_dropped_arrival_is_none():
-    requests = folded(
-        request(latency=0.1),
-        request(latency=0.2, outcome="failed", status=503),
-        request(latency=5.0, t=6, outcome="timeout"),
-        request(latency=0.0, outcome="dropped"),
-    ).summary()
-    assert requests.requests.latency.count == 3
-    assert requests.requests.latency.max == 5.0
-    assert requests.requests.count == 3
-    assert requests.requests.error_rate == pytest.approx(2 / 3)
-    assert requests.requests.drop_rate == pytest.approx(1 / 4)
-    assert requests.requests.failures == {"HTTP 503": 1, "timeout": 1}
+def test_what_did_not_end_well_is_longer_than_any_latency_and_what_was_interrupted_is_none():
+    requests = (
+        folded(
+            request(latency=0.1, status=200),
+            request(latency=0.2, outcome="failed", status=503),
+            request(latency=5.0, t=6, outcome="timeout"),
+            request(latency=0.0, outcome="dropped"),
+            request(latency=9.0, t=9, outcome="interrupted"),
+        )
+        .summary()
+        .requests
+    )
+    assert (requests.latency.count, requests.latency.beyond) == (1, 3)
+    assert (requests.latency.p50, requests.latency.max) == (None, pytest.approx(0.1))
+    assert (requests.ok_latency.count, requests.ok_latency.beyond) == (1, 0)
+    assert requests.ok_latency.p50 == pytest.approx(0.1)
+    assert (requests.count, requests.interrupted) == (3, 1)
+    assert requests.error_rate == pytest.approx(2 / 3)
+    assert requests.drop_rate == pytest.approx(1 / 4)
+    assert requests.failures == {"HTTP 503": 1, "timeout": 1}
+    assert requests.statuses == {"200": 1, "503": 1}
+
+
+def test_the_stages_of_a_request_add_up_to_its_latency():
+    times = {"due": 1.0, "begun": 1.25, "ready": 1.5, "start": 2.0, "sent": 2.25}
+    one = request(t=4.0, first_byte=3.5, **times)
+    requests = folded(one, request(t=4.0, latency=1.0)).summary().requests
+    seen = {stage: getattr(requests, stage) for stage in STAGES}
+    assert {stage: times.max for stage, times in seen.items()} == {
+        "lateness": 0.25, "preparation": 0.25, "queued": 0.5, "sending": 0.25, "waiting": 1.25,
+        "receiving": 0.5,
+    }  # fmt: skip
+    assert sum(times.max for times in seen.values()) == requests.latency.max == 3.0
+    assert requests.service_time.max == 2.0
+    # The second one had nothing of its own to do and a free connection.
+    assert (requests.queued.count, requests.queued.min) == (2, 0.0)
+
+
+def test_a_request_that_never_got_a_connection_has_waited_for_one():
+    waited = request(
+        t=9.0, latency=9.0, outcome="timeout", start=None, ready=0.5, error="none became free"
+    )
+    requests = folded(waited).summary().requests
+    assert (requests.queued.max, requests.lateness.max) == (8.5, 0.5)
+    assert requests.service_time.beyond == 1
+
+
+def test_a_warm_up_is_left_out_of_the_figures_and_both_stand_in_the_summary():
+    start = header(s={"model": "open", "duration": 20})
+    start.config["warmup"] = 10.0
+    early = [request(t=i / 10 + 1, latency=1.0) for i in range(100)]
+    late = [request(t=10.1 + i / 10, latency=0.1) for i in range(100)]
+    summary = folded(start, *early, *late).summary()
+    assert (summary.warmup, summary.requests.count) == (10.0, 100)
+    assert summary.requests.latency.max == pytest.approx(0.1)
+    assert summary.requests.rate == pytest.approx(10.0)
+    whole = summary.with_warmup.requests
+    assert (whole.count, whole.rate) == (200, pytest.approx(10.0))
+    assert whole.latency.max == pytest.approx(1.0)
 
 
 def test_a_rate_is_per_second_of_the_planned_load_however_long_the_last_answers_take():
@@ -131,7 +182,8 @@ def test_a_request_that_could_not_be_made_fails_and_has_no_latency():
     live = LiveStats()
     for record in (*answers, *unmade):
         live.write(record)
-    assert live.fold.metric("request.latency.p50") == pytest.approx(2.0, rel=1e-3)
+    assert live.fold.metric("request.ok_latency.p50") == pytest.approx(2.0, rel=1e-3)
+    assert live.fold.metric("request.latency.p50") == math.inf
 
 
 def test_a_header_that_tells_no_duration_is_passed_over():
@@ -270,7 +322,10 @@ def test_a_dropped_arrival_is_one_of_its_scenario_whatever_its_record_is_named(n
         assert fold.metric(f"request[{of}].count") == 60
         assert fold.metric(f"request[{of}].drop_rate") == pytest.approx(0.25)
         assert fold.metric(f"request[{of}].error_rate") == pytest.approx(0.1)
-        assert fold.metric(f"request[{of}].latency.p95") == pytest.approx(5.7, rel=0.001)
+        assert fold.metric(f"request[{of}].ok_latency.p95") == pytest.approx(5.8, rel=0.001)
+        # 54 of 80 arrivals ended well.
+        assert fold.metric(f"request[{of}].latency.p60") == pytest.approx(5.4, rel=0.001)
+        assert fold.metric(f"request[{of}].latency.p70") == math.inf
         assert fold.metric(f"request[{of}].rate") == pytest.approx(6.0)
     assert fold.metric("request[web].drop_rate") == 0
     assert fold.metric("request.dropped") == 20

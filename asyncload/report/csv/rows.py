@@ -75,7 +75,7 @@ class Entry:
             self.bytes_in += request.bytes_in
 
     def add_requests(self, group: RequestGroup) -> None:
-        """Fold all requests of ``group``."""
+        """Fold all requests of ``group``, as Locust counts them: with the times of failures."""
         self.count += group.count
         self.failed += group.errors
         self.bytes_in += group.bytes_in
@@ -159,6 +159,8 @@ class Moment:
         spans = {one: fold.span(one) for one in {scenario for (scenario, _), _ in requests}}
         job_spans = {one: fold.job_span(one) for one in {scenario for (scenario, _), _ in jobs}}
         for number, ((scenario, name), group) in enumerate(requests, 1):
+            if not group.count:  # all of them were interrupted
+                continue
             entry = self._entry(*type_and_name(scenario, name, self._methods), spans[scenario])
             entry.add_requests(group)
             if number % _SLICE == 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.console import Console
 from rich.text import Text
 
@@ -10,11 +12,18 @@ from asyncload.report.tables.layout import Row, fitted, indented, print_rows
 from asyncload.stats import units
 from asyncload.stats.metrics import STAGES, RequestMetrics, Summary
 
+_BEFORE: Final = ("lateness", "preparation", "queued", "sending")
+"""Stages before the service has the whole request."""
+_LEAST: Final = 0.001
+"""Seconds at the p99 from which a stage is shown."""
+_SHARE: Final = 0.1
+"""The same as a share of the latency."""
+
 
 def print_request_stages(summary: Summary, console: Console) -> None:
-    """Print mean and p99 of each stage, the answers by status, and the load that went out."""
+    """Print what is notable of the stages, the answers by status, and the load that went out."""
     requests = summary.requests
-    if requests.ok:
+    if _notable(requests):
         console.print()
         console.print(
             Text("Stages", "bold").append("  of the latency of requests, in order", "not bold dim")
@@ -35,6 +44,13 @@ def print_request_stages(summary: Summary, console: Console) -> None:
     if summary.warmup:
         left_out = f"the first {units.seconds(summary.warmup)} are left out (warm-up)"
         indented(Text(left_out, "dim"), console)
+
+
+def _notable(requests: RequestMetrics) -> bool:
+    """Whether a stage before the service's own takes a share of the latency that one sees."""
+    latency = requests.ok_latency.p99 or 0.0
+    least = max(_LEAST, _SHARE * latency)
+    return any((getattr(requests, stage).p99 or 0.0) > least for stage in _BEFORE)
 
 
 def _row(label: str, times: list[float | None]) -> Row:

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncload.errors import ConfigError
-from asyncload.records.record import Job, Level, Request, Tee
+from asyncload.records.record import SENT, Job, Level, Request, Tee
 from asyncload.report.csv import csv_files
 from asyncload.report.csv.csv_files import CsvFiles
 from asyncload.report.csv.rows import type_and_name
@@ -251,7 +251,7 @@ def test_rows_hold_what_the_records_say_whatever_came(tmp_path_factory, feed):
     written, _, failures = bench.read()
     told = {(row["Type"], row["Name"]): row for row in written}
     assert len(told) == len(written)
-    sent = [one for one in feed if isinstance(one, Request) and one.outcome != "dropped"]
+    sent = [one for one in feed if isinstance(one, Request) and one.outcome in SENT]
     jobs = [one for one in feed if isinstance(one, Job)]
     groups = {("REQUEST", one.name): [] for one in sent} | {("JOB", one.name): [] for one in jobs}
     groups["", "Aggregated"] = []

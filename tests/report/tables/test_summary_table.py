@@ -10,7 +10,8 @@ from asyncload.records.record import Note, Stream
 from asyncload.report.tables.layout import shortened
 from asyncload.report.tables.summary_table import MAX_ROWS, print_summary
 from asyncload.stats.live import LiveStats
-from asyncload.verdict.thresholds import Threshold, evaluate
+from asyncload.verdict.evaluate import evaluate
+from asyncload.verdict.thresholds import Threshold
 from tests.stats.feeds import header, job, ledger, request
 
 LONG = "POST /v1/models/revertrisk-language-agnostic:predict"
@@ -55,13 +56,13 @@ def test_the_job_counters_are_an_equation_at_every_width(stats, width):
 def test_a_row_for_each_name_and_one_for_all(stats):
     rows = [line.split() for line in printed(stats, 200).splitlines()]
     table = {row[0]: row for row in rows if row and row[0] in {"SendMessage", "POST", "get", "all"}}
-    #                        sent   failed drop  rate      service p95
+    #                        sent   failed drop  rate      ok p95
     assert table["SendMessage"][1:7] == ["100", "0", "–", "10.0/s", "2.00", "ms"]
     assert table["get"][1:5] == ["1", "1", "–", "0.100/s"]
     assert table["all"][1:5] == ["201", "1", "1", "20.1/s"]
     # The generator's own lateness is in the latency and not in the service time.
-    assert table["POST"][6:8] == ["4.00", "ms"]
-    assert table["POST"][8:10] == ["12.0", "ms"]
+    assert table["POST"][6:8] == ["12.0", "ms"]
+    assert table["POST"][8:10] == ["4.00", "ms"]
 
 
 def test_drops_are_in_the_row_of_the_only_name_of_their_scenario():
@@ -185,12 +186,17 @@ def test_thresholds_show_what_was_measured(stats):
     lines = [" ".join(x.split()) for x in printed(stats, 80, thresholds=thresholds).splitlines()]
     assert "✗ job.lost == 0 1" in lines
     assert "✓ request.latency.p50 < 1s 12.0 ms" in lines
-    assert "✗ request[nobody].rate > 1 no data" in lines
+    assert "? request[nobody].rate > 1 no data" in lines
+
+
+def test_a_threshold_of_too_few_samples_says_how_many_it_takes(stats):
+    few = " ".join(printed(stats, 160, thresholds=["request.latency.p99.9 < 1h"]).split())
+    assert "? request.latency.p99.9 < 1h never 202 of the 4,603 samples that a p99.9 takes" in few
 
 
 def test_a_threshold_that_no_value_could_keep_says_why(stats):
-    words = " ".join(printed(stats, 120, thresholds=["job.latency.p95 < 1h"]).split())
-    assert "✗ job.latency.p95 < 1h never more than 5 % of the jobs never ended" in words
+    words = " ".join(printed(stats, 120, thresholds=["job.latency.max < 1h"]).split())
+    assert "✗ job.latency.max < 1h never some of the jobs never ended" in words
 
 
 def test_files_and_the_next_command_come_last_and_what_the_run_came_to_before_them(stats):
