@@ -57,15 +57,23 @@ def fitted(left: list[str], right: list[str], rows: Sequence[Row], width: int) -
 def print_rows(halves: Sequence[Half], rows: Sequence[Row], console: Console) -> None:
     """Print what :func:`fitted` has laid out, with the labels of ``rows``."""
     longest = max(console.width - 2 * _GAP - max(_width(half) for half in halves), _SHORTEST)
+    labels = _labels([row.label for row in rows], longest)
     for index, half in enumerate(halves):
         if index:
             console.print()
         columns = [("", "left"), *((header, "right") for header in half.headers)]
         table = plain_table(columns, header=True)
-        table.columns[0].no_wrap = True
-        for row, line in zip(rows, half.lines, strict=True):
-            table.add_row(shortened(row.label, longest), *line)
+        table.columns[0].max_width = longest
+        for label, line in zip(labels, half.lines, strict=True):
+            table.add_row(label, *line)
         indented(table, console)
+
+
+def _labels(labels: Sequence[Text], width: int) -> list[Text]:
+    """Shorten labels that are too long; where they could not be told apart then, they wrap."""
+    short = [shortened(label, width) for label in labels]
+    apart = len({label.plain for label in short}) == len({label.plain for label in labels})
+    return short if apart else list(labels)
 
 
 def shortened(label: Text, width: int) -> Text:
