@@ -18,7 +18,9 @@ from asyncload.records.record import FAILED, OK, Job, Ledger, Request, RunHeader
 from asyncload.result import Result
 from asyncload.stats.summary import SummaryFold
 from asyncload.verdict.backlog_growth import Watch
-from asyncload.verdict.thresholds import Threshold, evaluate
+from asyncload.verdict.evaluate import evaluate
+from asyncload.verdict.judge import verdict_of
+from asyncload.verdict.thresholds import Threshold
 
 RAW = {
     "name": "two",
@@ -46,9 +48,11 @@ def outcome(records, *texts, stopped=None, problems=()):
         watch.write(record)
         fold.write(record)
     thresholds = [Threshold.parse(text) for text in texts]
+    results = evaluate(thresholds, fold)
     result = Result(
         summary=fold.summary(),
-        thresholds=evaluate(thresholds, fold),
+        thresholds=results,
+        verdict=verdict_of(fold, thresholds, results),
         log=None,
         files=(),
         interrupted=False,
@@ -106,17 +110,20 @@ def test_a_threshold_that_is_missed_by_far_fails_and_one_that_is_missed_by_littl
 
 
 def test_a_percentile_from_too_few_samples_is_close_and_wants_as_long_as_it_takes():
-    trial = outcome(requests(rate=10), LIMIT)
+    trial = outcome(requests(rate=8), LIMIT)
     assert trial.outcome == "close"
-    assert trial.reasons == [f"{LIMIT}: 100 samples of the 130 that it takes"]
-    assert trial.wants > DURATION * 1.3
+    assert trial.reasons == [f"{LIMIT}: 80 of the 90 samples that a p95 takes"]
+    assert trial.wants == pytest.approx(DURATION * 1.1 * 90 / 80)
 
 
 def test_a_percentile_that_is_kept_but_not_surely_is_close():
     # 45 of 1000 are over the limit: p95 keeps it, but so would 34 % of services that do not.
     trial = outcome(requests(latency=lambda due: 0.2 if due * 100 % 1000 < 45 else 0.05), LIMIT)
     assert trial.outcome == "close"
-    assert "but not surely: more than 34 of 1,000 samples are over the limit" in trial.reasons[0]
+    assert trial.reasons == [
+        f"{LIMIT}: 45 of 1,000 samples are over the limit: too many to be sure, it takes 1,256"
+    ]
+    assert trial.wants == pytest.approx(DURATION * 1.1 * 1.256, rel=1e-3)
 
 
 def test_work_that_piles_up_fails_even_where_every_threshold_holds():
@@ -132,6 +139,10 @@ def test_without_thresholds_success_and_pace_decide():
     trial = outcome(requests(failed=0.1))
     assert (trial.outcome, trial.reasons) == ("failed", ["90.0 % succeeded, under 99%"])
     assert outcome(requests(failed=0.015)).outcome == "close"
+    # A fast failure is no success, whatever the thresholds are about.
+    shed = outcome(requests(failed=0.46), "request.ok_latency.p95 < 100ms")
+    assert (shed.outcome, shed.reasons) == ("failed", ["54.0 % succeeded, under 99%"])
+    assert outcome(requests(failed=0.04), "request.error_rate < 5%").outcome == "passed"
     slow = outcome(requests(latency=lambda due: 0.01 + due * 0.3))
     assert any("of what came ended, under 95%" in reason for reason in slow.reasons)
 
