@@ -35,3 +35,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         fixtures = item._fixtureinfo.name2fixturedefs.values()
         if any(known[-1].scope == "module" for known in fixtures):
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the group into the name of a test, where the scheduler looks for it.
+
+    xdist 3.8 writes the name with the group into `_nodeid`, which pytest 9.2 does not read any
+    more: without this the groups are lost in silence, and each process makes all fixtures.
+    """
+    for item in items:
+        name = getattr(item, "_nodeid", item.nodeid)
+        if name != item.nodeid:
+            item._id = type(item.id).parse(name)
+            assert item.nodeid == name
