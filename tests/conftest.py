@@ -27,11 +27,33 @@ def fork_server() -> Iterator[ForkServer]:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Have tests that share a fixture of their module run in one process, where it is made once.
+    """Have tests that share what takes long to make run in one process, where it is made once.
 
-    Here and not once all are collected: by then xdist has looked for the marks.
+    That is a fixture of their module, or one that lasts a session and is of a folder's conftest:
+    an embedded stack. Here and not once all are collected: by then xdist has looked for the marks.
     """
     if isinstance(item, pytest.Function) and item.get_closest_marker("xdist_group") is None:
-        fixtures = item._fixtureinfo.name2fixturedefs.values()
-        if any(known[-1].scope == "module" for known in fixtures):
-            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+        fixtures = [known[-1] for known in item._fixtureinfo.name2fixturedefs.values()]
+        shared = [item.module.__name__ for fixture in fixtures if fixture.scope == "module"]
+        shared += [
+            fixture.baseid
+            for fixture in fixtures
+            if fixture.scope == "session" and fixture.baseid.startswith("tests/")
+            if fixture.argname != "anyio_backend"
+        ]
+        if shared:
+            item.add_marker(pytest.mark.xdist_group(shared[0]))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the group into the name of a test, where the scheduler looks for it.
+
+    xdist 3.8 writes the name with the group into `_nodeid`, which pytest 9.2 does not read any
+    more: without this the groups are lost in silence, and each process makes all fixtures.
+    """
+    for item in items:
+        name = getattr(item, "_nodeid", item.nodeid)
+        if name != item.nodeid:
+            item._id = type(item.id).parse(name)
+            assert item.nodeid == name

@@ -25,10 +25,16 @@ SERVED = """
 import asyncload.cli
 import asyncload.commands.check
 import asyncload.commands.run
+import asyncload.commands.suite
+import asyncload.commands.summary
+import asyncload.local.stack.stack
 import asyncload.users.http.http_user
 import asyncload.users.model_runner.submit
+import asyncload.users.sagemaker.asynchronous, asyncload.users.sagemaker.realtime
 import aiobotocore.session, aiobotocore.config
+import anyio.streams.tls
 import botocore.exceptions
+import numpy.random
 import uvloop
 """
 """What is imported beforehand: what nearly every command needs."""

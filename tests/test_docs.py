@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+import shlex
 import shutil
-import stat
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -27,16 +29,7 @@ FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | r
 LINK = re.compile(r"\]\((?P<target>[^)#\s]+)")
 
 # Runs in the docs are a minute long; here a few seconds show the same.
-SHORT = "--set scenarios.0.load.duration=3s"
-SHIM = f"""#!{sys.executable}
-import sys
-from asyncload.cli import main
-arguments = sys.argv[1:]
-if arguments[:1] == ["run"]:
-    arguments += {SHORT.split()!r}
-sys.argv = ["asyncload", *arguments]
-main()
-"""
+SHORT = ["--set", "scenarios.0.load.duration=3s"]
 
 
 class Block(NamedTuple):
@@ -59,50 +52,59 @@ def blocks(language: str) -> list[Block]:
     return found
 
 
-def furnished(folder: Path) -> Path:
-    """Put the configs into ``folder``, and an `asyncload` that makes runs short."""
-    shutil.copytree(ROOT / "configs", folder / "configs")
-    shim = folder / "bin" / "asyncload"
-    shim.parent.mkdir()
-    shim.write_text(SHIM)
-    shim.chmod(shim.stat().st_mode | stat.S_IEXEC)
-    return folder
+class Reader:
+    """Types commands into a shell, in a folder with the configs."""
+
+    def __init__(self, folder: Path, server: ForkServer) -> None:
+        shutil.copytree(ROOT / "configs", folder / "configs")
+        self.folder = folder
+        self._server = server
+
+    def types(self, words: list[str]) -> None:
+        """Run `asyncload` with these words; a run is a short one."""
+        short = SHORT if words[0] == "run" else []
+        code, out, err = self._server.run([*words, *short], self.folder, environment(), limit=100)
+        assert code == 0, f"asyncload {shlex.join(words)}\n{out}{err}"
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A folder with the configs, and an `asyncload` on the path that makes runs short."""
-    return furnished(tmp_path)
+def reader(tmp_path: Path, fork_server: ForkServer) -> Reader:
+    return Reader(tmp_path, fork_server)
 
 
-@pytest.fixture(scope="session")
-def demo_logs(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) -> Path:
-    """What a run of the demo leaves behind."""
-    folder = furnished(tmp_path_factory.mktemp("demo"))
-    command = ["run", "configs/burst.yaml", *SHORT.split()]
-    code, _, err = fork_server.run(command, folder, environment(folder), limit=100)
-    assert code == 0, err
-    return folder / "logs"
+@pytest.fixture(scope="module")
+def logs_of(
+    tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer
+) -> Callable[[str], Path]:
+    """Give the folder of logs that a run of a config as it is leaves behind; each is run once."""
+
+    @functools.cache
+    def logs(config: str) -> Path:
+        reader = Reader(tmp_path_factory.mktemp("run"), fork_server)
+        reader.types(["run", config])
+        return reader.folder / "logs"
+
+    return logs
 
 
-def environment(place: Path) -> dict[str, str]:
+def environment() -> dict[str, str]:
     return {
         **os.environ,
-        "PATH": f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
         "COLUMNS": "120",
     }
 
 
-def run(command: list[str], place: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, cwd=place, env=environment(place), capture_output=True, text=True, timeout=100
-    )
-
-
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
-def test_python_blocks_run(block, place):
-    done = run([sys.executable, "-W", "error", "-c", block.text], place)
+def test_python_blocks_run(block, reader):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block.text],
+        cwd=reader.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout
 
@@ -116,11 +118,18 @@ def shell_pages() -> list[list[Block]]:
 
 
 @pytest.mark.parametrize("page", shell_pages(), ids=lambda page: page[0].page)
-def test_shell_blocks_of_a_page_run_one_after_the_other(page, place, demo_logs):
-    shutil.copytree(demo_logs, place / "logs")  # a reader has run the demo by then
+def test_shell_blocks_of_a_page_run_one_after_the_other(page, reader, logs_of):
+    logs = reader.folder / "logs"
+    shutil.copytree(logs_of("configs/burst.yaml"), logs)  # a reader has run the demo by then
     for block in page:
-        done = run(["bash", "-euc", block.text], place)
-        assert done.returncode == 0, f"{block.text}\n{done.stderr}"
+        for line in block.text.splitlines():
+            program, *words = shlex.split(line, comments=True)
+            assert program == "asyncload"
+            if words[0] == "run" and len(words) == 2:
+                shutil.rmtree(logs)
+                shutil.copytree(logs_of(words[1]), logs)
+            else:
+                reader.types(words)
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
@@ -134,11 +143,25 @@ def test_configs_in_the_docs_are_valid(block):
         resolve_user(scenario, index)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("**/*.yaml")), ids=lambda p: p.name)
-def test_every_config_runs_as_it_is(path, place, fork_server):
-    command = ["run", str(path.relative_to(ROOT)), *SHORT.split()]
-    code, out, err = fork_server.run(command, place, environment(place), limit=100)
-    assert code == 0, out + err
+def configs() -> list[Any]:
+    """All configs; what no page runs need not run in the process of the pages."""
+    on_pages = {
+        shlex.split(line, comments=True)[-1]
+        for page in shell_pages()
+        for block in page
+        for line in block.text.splitlines()
+    }
+    found = []
+    for path in sorted((ROOT / "configs").glob("**/*.yaml")):
+        name = str(path.relative_to(ROOT))
+        alone = () if name in on_pages else pytest.mark.xdist_group(name)
+        found.append(pytest.param(name, marks=alone, id=name))
+    return found
+
+
+@pytest.mark.parametrize("config", configs())
+def test_every_config_runs_as_it_is(config, logs_of):
+    logs_of(config)  # which wants it to end well
 
 
 def test_the_readme_shows_the_config_that_the_demo_runs():
@@ -164,11 +187,11 @@ def test_the_set_up_commands_of_the_readme_are_those_that_ci_runs():
     assert "pytest -n 4" in commands[1]
 
 
-def test_asyncload_local_prints_how_to_reach_it_and_ends_on_ctrl_c(place):
+def test_asyncload_local_prints_how_to_reach_it_and_ends_on_ctrl_c(tmp_path):
     process = subprocess.Popen(
-        [str(place / "bin" / "asyncload"), "local"],
-        cwd=place,
-        env=environment(place),
+        [sys.executable, "-m", "asyncload", "local"],
+        cwd=tmp_path,
+        env=environment(),
         stdout=subprocess.PIPE,
         text=True,
     )

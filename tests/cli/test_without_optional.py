@@ -7,6 +7,8 @@ import pytest
 
 from tests.cli.command_line import CONFIG, ROOT, Ended
 
+pytestmark = pytest.mark.slow
+
 BLOCKER = """
 import importlib.machinery, importlib.metadata
 

@@ -22,6 +22,8 @@ from asyncload.plan import (
     rng_for,
 )
 
+pytestmark = pytest.mark.slow
+
 MICROSECOND = 1e-6
 
 

@@ -210,15 +210,17 @@ def _open_gdal() -> SizeReader:
     """Load GDAL and set it up for the life of the process."""
     import warnings
 
+    # rasterio imports boto3 where there is one, to read images from S3 by itself: a third of the
+    # time that loading takes. None makes that import fail.
+    sys.modules["boto3"] = None  # type: ignore[assignment]
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
     from rasterio.session import DummySession
 
     # Photographs and masks have no place on Earth.
     warnings.simplefilter("ignore", NotGeoreferencedWarning)
-    # An Env without a session makes a boto3 session, of 8 ms, where it finds boto3 and keys.
     rasterio.Env(
-        session=DummySession(),
+        session=DummySession(),  # else one is made for the cloud that the environment names
         GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR",
         GDAL_PAM_ENABLED="NO",
         GDAL_NUM_THREADS="1",

@@ -34,7 +34,7 @@ from asyncload.users.model_runner.headers import (
     UnreadableImageError,
 )
 
-pytestmark = [pytest.mark.every_python, pytest.mark.anyio]
+pytestmark = [pytest.mark.every_python, pytest.mark.anyio, pytest.mark.slow]
 
 
 def encoded(driver, width=300, height=200, count=1, dtype="uint8", **options):
