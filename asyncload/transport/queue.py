@@ -20,23 +20,18 @@ class MessageQueue(Protocol):
     @property
     def name(self) -> str:
         """The queue's name, for messages to people."""
-        ...
 
     async def send(self, body: str) -> str:
         """Send one message and return its id."""
-        ...
 
     async def receive(self, wait: int = LONG_POLL) -> Sequence[Mapping[str, Any]]:
         """Long-poll, ``wait`` seconds at most, for up to ten messages, in SQS's ``ReceiveMessage`` form, attributes included."""
-        ...
 
     async def delete(self, receipt_handles: Sequence[str]) -> list[str]:
         """Delete up to ten messages; return the handles that could not be deleted."""
-        ...
 
     async def release(self, delays: Sequence[tuple[str, int]]) -> None:
         """Give messages back: each ``(receipt_handle, seconds until others may see it)``."""
-        ...
 
 
 class DeadLetterQueue(Protocol):
@@ -45,17 +40,14 @@ class DeadLetterQueue(Protocol):
     @property
     def name(self) -> str:
         """The queue's name, for messages to people."""
-        ...
 
     async def receive(
         self, wait: int = LONG_POLL, *, hidden_for: int | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """Receive like :class:`MessageQueue`, and hide what comes for ``hidden_for`` seconds."""
-        ...
 
     async def release(self, delays: Sequence[tuple[str, int]]) -> None:
         """Give messages back: each ``(receipt_handle, seconds until others may see it)``."""
-        ...
 
 
 class RequestQueue(Protocol):
@@ -64,8 +56,6 @@ class RequestQueue(Protocol):
     @property
     def name(self) -> str:
         """The queue's name, for messages to people."""
-        ...
 
     async def dead_letters(self) -> DeadLetterQueue | None:
         """Find the queue where requests go that the service gives up; ``None``: there is none."""
-        ...

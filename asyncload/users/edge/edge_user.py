@@ -65,16 +65,16 @@ class EdgeUser(User):
     """
 
     Options: ClassVar[type[msgspec.Struct]] = EdgeOptions
+    shared: Queries
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._queries: Queries = context.shared
         options: EdgeOptions = context.options
         self.wait = rate(options.rate)
         self._expected = options.expect_count
         which = self.id % len(options.detectors)
         self._detector = options.detectors[which]
-        self._prepared = self._queries.prepared[which]
+        self._prepared = self.shared.prepared[which]
 
     @classmethod
     def describe_work(cls, options: EdgeOptions) -> Sequence[tuple[str, str]]:
@@ -130,14 +130,14 @@ class EdgeUser(User):
         Clients that join a step together would else send together for ever, and queue for
         each other. Multiples of the golden ratio, modulo 1, lie evenly however many there are.
         """
-        if self._queries.spread:
+        if self.shared.spread:
             period = min(1 / self.options.rate, LONGEST_START)
             await anyio.sleep(period * (self.id * _GOLDEN % 1))
 
     @task()
     async def ask(self) -> None:
         """Send the image once."""
-        queries = self._queries
+        queries = self.shared
         with self.recorder.measure(self._detector) as measurement:
             response = await queries.client.send(
                 self._prepared, queries.image, b"", queries.timeouts
@@ -150,7 +150,7 @@ class EdgeUser(User):
     def _judge(self, response: Response) -> str | None:
         """Say what is wrong with an answer, if anything."""
         if response.status >= 400:
-            return _refusal(response, token_sent=self._queries.token_sent)
+            return _refusal(response, token_sent=self.shared.token_sent)
         try:
             result = _ANSWER.decode(response.body).result
         except msgspec.ValidationError:

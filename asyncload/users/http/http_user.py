@@ -22,7 +22,7 @@ from asyncload.users.http.names import names_of
 from asyncload.users.http.streaming import send_listening
 from asyncload.users.local_server import simulated_endpoint
 from asyncload.users.templates.templated_user import Rows, TemplateUser, work_of
-from asyncload.users.user import Context, Setup, task
+from asyncload.users.user import Setup, task
 
 
 class Calls(msgspec.Struct, frozen=True):
@@ -40,10 +40,7 @@ class HttpUser(TemplateUser):
     """Carries out one of its requests in each iteration, picked at random by weight."""
 
     Options: ClassVar[type[msgspec.Struct]] = HttpOptions
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._calls: Calls = context.shared
+    shared: Calls
 
     @classmethod
     def request_names(cls, options: HttpOptions) -> Collection[str]:
@@ -82,7 +79,7 @@ class HttpUser(TemplateUser):
     @task()
     async def call(self) -> None:
         """Send one request, or several one after the other."""
-        shared = self._calls
+        shared = self.shared
         calls = shared.calls
         if shared.weights is None:
             chosen = calls[0]
@@ -110,7 +107,7 @@ class HttpUser(TemplateUser):
 
     async def _send(self, request: CompiledRequest) -> bool:
         """Send one request; whether it was answered well."""
-        shared = self._calls
+        shared = self.shared
         try:
             prepared, body = request.make(self)
         except Exception as problem:  # what a template does is its author's business

@@ -23,7 +23,7 @@ from asyncload.users.sagemaker.realtime_options import SageMakerOptions
 from asyncload.users.sagemaker.streaming import PartReader
 from asyncload.users.settings_source import Setting, SettingsSource
 from asyncload.users.templates.templated_user import Rows, TemplateUser, work_of
-from asyncload.users.user import Context, Setup, task
+from asyncload.users.user import Setup, task
 
 
 class Calls(msgspec.Struct, frozen=True):
@@ -40,10 +40,7 @@ class SageMakerUser(TemplateUser):
     """Invokes the endpoint once in each iteration, with a request picked at random by weight."""
 
     Options: ClassVar[type[msgspec.Struct]] = SageMakerOptions
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._calls: Calls = context.shared
+    shared: Calls
 
     @classmethod
     def expected_calls(cls, options: SageMakerOptions, load: ExpectedLoad) -> ExpectedCalls:
@@ -89,7 +86,7 @@ class SageMakerUser(TemplateUser):
     @task()
     async def invoke(self) -> None:
         """Send one request."""
-        shared = self._calls
+        shared = self.shared
         calls = shared.calls
         chosen = calls[0]
         if len(calls) > 1:
@@ -125,7 +122,7 @@ class SageMakerUser(TemplateUser):
         response, cut = await listened(
             operation.send(
                 body,
-                self._calls.timeouts,
+                self.shared.timeouts,
                 payload_hash=payload_hash,
                 values=values,
                 listener=reader.feed,

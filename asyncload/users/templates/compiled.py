@@ -21,7 +21,6 @@ class Scope(Protocol):
     @property
     def rng(self) -> random.Random:
         """Random numbers of the user's own."""
-        ...
 
 
 Maker = Callable[[Any], Any]

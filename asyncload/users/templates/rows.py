@@ -153,7 +153,6 @@ class RowUser(Protocol):
     @property
     def rng(self) -> random.Random:
         """Random numbers of its own."""
-        ...
 
     own_rows: Iterator[int]
     """Of its share, for the order ``split``."""
