@@ -81,8 +81,10 @@ class ModelRunner:
         self._clients = clients
         self._resources = resources
         self._ground_truth = ground_truth
-        self._topic = Batches("publish status", self._publish)
-        self._queue = Batches("send unreadable message", self._send)
+        publish = clients.publishing(resources.status_topic_arn)
+        self._topic = Batches("publish status", publish)
+        send = clients.sending(resources.status_queue_url)
+        self._queue = Batches("send unreadable message", send)
         self._ended: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         """Jobs that have ended, the latest last, and their statuses."""
 
@@ -153,18 +155,6 @@ class ModelRunner:
         with anyio.CancelScope(shield=True):
             await job_run.done()
             self._ground_truth.write(job_run.replay())
-
-    async def _publish(self, entries: list[dict[str, Any]]) -> list[str]:
-        answer = await self._clients.sns.publish_batch(
-            TopicArn=self._resources.status_topic_arn, PublishBatchRequestEntries=entries
-        )
-        return [entry["Id"] for entry in answer.get("Failed", ())]
-
-    async def _send(self, entries: list[dict[str, Any]]) -> list[str]:
-        answer = await self._clients.sqs.send_message_batch(
-            QueueUrl=self._resources.status_queue_url, Entries=entries
-        )
-        return [entry["Id"] for entry in answer.get("Failed", ())]
 
 
 class _JobRun:

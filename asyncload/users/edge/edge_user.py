@@ -16,8 +16,8 @@ from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Response
 from asyncload.transport.http_client import HttpClient, PreparedRequest
 from asyncload.users.base_url import LOCAL
-from asyncload.users.edge.edge_options import EdgeOptions, SimulatedOptions
-from asyncload.users.local_server import generated_jpeg, simulated_endpoint
+from asyncload.users.edge.edge_options import EdgeOptions
+from asyncload.users.local_server import generated_jpeg, start_simulated
 from asyncload.users.templates.tables import read_bytes
 from asyncload.users.user import Context, Setup, User, task
 from asyncload.users.wait import rate
@@ -92,12 +92,7 @@ class EdgeUser(User):
         image = await anyio.to_thread.run_sync(_image, setup, options)
         endpoint = options.endpoint
         if endpoint == LOCAL:
-            setup.progress("starting the simulated edge endpoint")
-            wanted = options.local or SimulatedOptions()
-            server = await setup.enter(
-                simulated_endpoint(workers=wanted.workers, service_time=float(wanted.service_time))
-            )
-            endpoint = server.url
+            endpoint = await start_simulated(setup, options.local, what="edge endpoint")
         token = _token(setup, options)
         headers = {"Content-Type": "image/jpeg"}
         if token:

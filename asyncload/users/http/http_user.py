@@ -14,13 +14,12 @@ from asyncload.transport.http.aiohttp_client import AiohttpClient
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http_client import HttpClient
 from asyncload.users.base_url import LOCAL
-from asyncload.users.edge.edge_options import SimulatedOptions
 from asyncload.users.http.checks import unexpected_status
 from asyncload.users.http.compile import Call, CallMaker, CompiledRequest
 from asyncload.users.http.http_options import HttpOptions
 from asyncload.users.http.names import names_of
 from asyncload.users.http.streaming import send_listening
-from asyncload.users.local_server import simulated_endpoint
+from asyncload.users.local_server import start_simulated
 from asyncload.users.templates.templated_user import Rows, TemplateUser, work_of
 from asyncload.users.user import Setup, task
 
@@ -64,12 +63,8 @@ class HttpUser(TemplateUser):
     async def prepare(cls, setup: Setup, options: HttpOptions) -> Calls:
         """Start the simulated server where it is asked for, read data, compile requests; once."""
         if options.base_url == LOCAL:
-            setup.progress("starting the simulated model server")
-            wanted = options.local or SimulatedOptions()
-            server = await setup.enter(
-                simulated_endpoint(workers=wanted.workers, service_time=float(wanted.service_time))
-            )
-            options = msgspec.structs.replace(options, base_url=server.url)
+            url = await start_simulated(setup, options.local, what="model server")
+            options = msgspec.structs.replace(options, base_url=url)
         client: HttpClient = setup.http
         if options.client == "aiohttp":
             client = await setup.enter(AiohttpClient(setup.http))

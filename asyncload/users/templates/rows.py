@@ -87,6 +87,19 @@ class DataOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         return SUFFIXES.get(path.suffix.lower()) or ("files" if not path.suffix else None)
 
 
+def data_options(data: str | DataOptions | None) -> DataOptions | None:
+    """Give what ``data`` says, which may be the name of a file alone. Raises ValueError."""
+    return DataOptions(file=data) if isinstance(data, str) else data
+
+
+def check_data(data: str | DataOptions | None) -> None:
+    """Refuse the name of a file that does not tell its format. Raises ValueError naming the key."""
+    try:
+        data_options(data)
+    except ValueError as problem:
+        raise ValueError(f"data: {problem}") from None
+
+
 def read_data(options: DataOptions, *, key: str, find: Callable[[str], Path]) -> Table:
     """Read the rows that ``options`` describe; blocks.
 

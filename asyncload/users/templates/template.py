@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -81,6 +82,21 @@ def read(text: str) -> list[str | nodes.Expr]:
                 pieces.append(node)
     _check_names(tree, text)
     return pieces
+
+
+def compiler_of(
+    texts: Iterable[str],
+    table: Table | None,
+    *,
+    find: Callable[[str], Path],
+    captured: frozenset[str] | None = None,
+) -> Compiler | None:
+    """Make a compiler where there is something in ``texts`` to compile: it needs jinja2."""
+    if not any(map(has_places, texts)):
+        return None
+    from asyncload.users.templates.expressions import Compiler
+
+    return Compiler(table, find=find, captured=captured)
 
 
 def part(text: str, node: nodes.Expr, form: Form, compiler: Compiler | None) -> Part:

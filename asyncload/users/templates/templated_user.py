@@ -17,6 +17,8 @@ from asyncload.users.templates.rows import (
     RowOrder,
     RowPartition,
     RowSelector,
+    check_data,
+    data_options,
     own_rows,
     random_rows,
     read_data,
@@ -58,16 +60,12 @@ class TemplateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
                 "timeout, connect_timeout, first_byte_timeout and idle_timeout must be over 0"
             )
         check_wait(self.wait)
-        if isinstance(self.data, str):
-            try:
-                DataOptions(file=self.data)
-            except ValueError as problem:
-                raise ValueError(f"data: {problem}") from None
+        check_data(self.data)
 
     @property
     def rows(self) -> DataOptions | None:
         """What is said about data rows, if anything."""
-        return DataOptions(file=self.data) if isinstance(self.data, str) else self.data
+        return data_options(self.data)
 
     @property
     def limits(self) -> Timeouts:
