@@ -19,6 +19,7 @@ from asyncload.compare.table import (
     full_label,
     interval_text,
     limits_text,
+    one_sided,
     only_in,
     value_text,
     verdict_text,
@@ -127,7 +128,6 @@ def _cell(change: Change) -> str:
 
 
 def _details(rows: list[Row]) -> Iterator[str]:
-    """Give all numbers, folded away."""
     yield "<details><summary>All numbers</summary>"
     yield ""
     yield "| | metric | baseline | candidate | change | interval | verdict |"
@@ -150,16 +150,10 @@ def _details(rows: list[Row]) -> Iterator[str]:
 
 
 def _one_sided(comparison: Comparison) -> Iterator[str]:
-    for side, files in (
-        ("baseline", comparison.only_in_baseline),
-        ("candidate", comparison.only_in_candidate),
-    ):
-        names = [_name(row) for row in comparison.rows if only_in(row) == side]
-        names += [_code(file) for file in files]
-        if names:
-            more = f" and {units.count(len(names) - _MAX_ROWS)} more"
-            listed = ", ".join(names[:_MAX_ROWS]) + (more if len(names) > _MAX_ROWS else "")
-            yield f"- only in the {side}: {listed}"
+    for side, names in one_sided(comparison):
+        more = f" and {units.count(len(names) - _MAX_ROWS)} more"
+        listed = ", ".join(map(_code, names[:_MAX_ROWS]))
+        yield f"- only in the {side}: {listed}{more if len(names) > _MAX_ROWS else ''}"
 
 
 def _hidden(number: int) -> Iterator[str]:
@@ -191,7 +185,6 @@ def _escaped(text: str) -> str:
 
 
 def _cut(text: str) -> str:
-    """Cut the middle out of a text that is too long."""
     half = _LONGEST // 2
     return text if len(text) <= _LONGEST else f"{text[:half]}…{text[1 - half :]}"
 

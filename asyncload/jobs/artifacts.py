@@ -138,7 +138,6 @@ class JobFiles:
         return dt.datetime.fromtimestamp(self._epoch + t, dt.UTC)
 
     def _write_statuses(self, live: Iterable[LiveJob]) -> int:
-        """Write ``job_status.json``; return how many bytes it has."""
         entries = map(self._live_entry, live)
         with replacing(self.status_path) as file, self._spool.path.open("rb") as spool:
             file.write(b"{")

@@ -153,21 +153,12 @@ class LiveJob(msgspec.Struct, gc=False):
 
 def _packed(text: str | None) -> str | int | None:
     """Turn a UUID's text into a number; leave anything else as it is."""
-    if text is None or len(text) != 36:
-        return text
-    digits = text.replace("-", "")
-    # Only what _uuid_text gives back to the letter: int() takes more than hex digits.
-    if (
-        len(digits) != 32
-        or not text[8] == text[13] == text[18] == text[23] == "-"
-        or not (digits.isalnum() and text.isascii())
-        or text != text.lower()
-    ):
-        return text
     try:
-        return int(digits, 16)
+        number = int((text or "").replace("-", ""), 16)
     except ValueError:
         return text
+    # int() takes more than hex digits, and they may be written otherwise.
+    return number if _uuid_text(number) == text else text
 
 
 def _uuid_text(number: int) -> str:

@@ -14,12 +14,16 @@ LONG_POLL: Final = 20
 """Seconds; SQS's longest."""
 
 
-class MessageQueue(Protocol):
-    """One queue. Every method raises what its transport raises; nothing is retried."""
+class Queue(Protocol):
+    """What is known of any queue. Every method raises what its transport raises."""
 
     @property
     def name(self) -> str:
         """The queue's name, for messages to people."""
+
+
+class MessageQueue(Queue, Protocol):
+    """One queue that is sent to and received from; nothing is retried."""
 
     async def send(self, body: str) -> str:
         """Send one message and return its id."""
@@ -34,12 +38,8 @@ class MessageQueue(Protocol):
         """Give messages back: each ``(receipt_handle, seconds until others may see it)``."""
 
 
-class DeadLetterQueue(Protocol):
+class DeadLetterQueue(Queue, Protocol):
     """A queue of messages that a service has given up. They are read and left there."""
-
-    @property
-    def name(self) -> str:
-        """The queue's name, for messages to people."""
 
     async def receive(
         self, wait: int = LONG_POLL, *, hidden_for: int | None = None
@@ -50,12 +50,8 @@ class DeadLetterQueue(Protocol):
         """Give messages back: each ``(receipt_handle, seconds until others may see it)``."""
 
 
-class RequestQueue(Protocol):
+class RequestQueue(Queue, Protocol):
     """A queue that jobs are sent to, and that has dead letters."""
-
-    @property
-    def name(self) -> str:
-        """The queue's name, for messages to people."""
 
     async def dead_letters(self) -> DeadLetterQueue | None:
         """Find the queue where requests go that the service gives up; ``None``: there is none."""

@@ -146,7 +146,6 @@ class AsyncEndpoints:
         waiting.put_nowait(_Task(number, invocation, script))
 
     async def _work(self, waiting: asyncio.Queue[_Task]) -> None:
-        """Be one worker."""
         while True:
             task = await waiting.get()
             begun = time.time()

@@ -117,7 +117,6 @@ class _Emulator:
             departure.cancel()
 
     async def _invoke(self, scope: HTTPScope, content: bytes, send: ASGISendCallable) -> None:
-        """Have an endpoint answer."""
         headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -141,7 +140,6 @@ class _Emulator:
 
 
 def _content(events: list[Any]) -> bytes:
-    """Join the body of a request."""
     return b"".join(part["body"] for part in events if part["type"] == "http.request")
 
 
@@ -182,7 +180,6 @@ def _replay(events: list[Any], receive: ASGIReceiveCallable) -> ASGIReceiveCalla
 
 
 async def _departed(receive: ASGIReceiveCallable) -> None:
-    """Return when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

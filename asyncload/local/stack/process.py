@@ -15,7 +15,7 @@ from typing import Final, Self
 
 import anyio
 
-from asyncload.local.stack.protocol import EmulatorOrder, ModelRunnerOrder, ModelServerOrder, encode
+from asyncload.local.stack.protocol import ChildOrder, encode
 
 GRACE: Final = 3.0
 """Seconds a child has for ending by itself."""
@@ -51,7 +51,7 @@ class Child:
     async def start(
         cls,
         role: str,
-        order: EmulatorOrder | ModelRunnerOrder | ModelServerOrder,
+        order: ChildOrder,
         *,
         environment: Mapping[str, str],
         log: Path,

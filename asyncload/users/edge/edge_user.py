@@ -143,7 +143,6 @@ class EdgeUser(User):
                 measurement.fail(wrong)
 
     def _judge(self, response: Response) -> str | None:
-        """Say what is wrong with an answer, if anything."""
         if response.status >= 400:
             return _refusal(response, token_sent=self.shared.token_sent)
         try:
@@ -182,7 +181,6 @@ def _token(setup: Setup, options: EdgeOptions) -> str:
 
 
 def _image(setup: Setup, options: EdgeOptions) -> bytes:
-    """Read or make the image. Blocks."""
     if not isinstance(options.image, str):
         return generated_jpeg(*options.image.pixels, options.image.seed)
     path = setup.find(options.image)

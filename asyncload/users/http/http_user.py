@@ -18,7 +18,7 @@ from asyncload.users.http.checks import unexpected_status
 from asyncload.users.http.compile import Call, CallMaker, CompiledRequest
 from asyncload.users.http.http_options import HttpOptions
 from asyncload.users.http.names import names_of
-from asyncload.users.http.streaming import send_listening
+from asyncload.users.http.streaming import send_measured
 from asyncload.users.local_server import start_simulated
 from asyncload.users.templates.templated_user import Rows, TemplateUser, work_of
 from asyncload.users.user import Setup, task
@@ -109,19 +109,14 @@ class HttpUser(TemplateUser):
             self.cannot_make(request.name, problem)
             return False
         with self.recorder.measure(request.name) as measurement:
-            if request.reader is None:
-                response = await shared.client.send(prepared, body, b"", shared.timeouts)
-                cut = None
-            else:
-                response, cut = await send_listening(
-                    shared.client,
-                    prepared,
-                    body,
-                    shared.timeouts,
-                    reader=request.reader(),
-                    measurement=measurement,
-                )
-            measurement.answered(response)
+            response, cut = await send_measured(
+                shared.client,
+                prepared,
+                body,
+                shared.timeouts,
+                reader=None if request.reader is None else request.reader(),
+                measurement=measurement,
+            )
             wrong = request.judge(response, self) or cut
             if wrong is not None:
                 measurement.fail(wrong)

@@ -83,7 +83,6 @@ async def _instance_type(sagemaker: Any, model: str) -> str:
 
 
 def _reason(aws: Aws, problem: Exception) -> str:
-    """Say in a few words why SageMaker did not tell."""
     code = error_code(problem) or ""
     target = aws.target_of("sagemaker")
     if code.startswith("AccessDenied"):

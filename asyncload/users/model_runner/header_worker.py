@@ -207,7 +207,6 @@ def _take_over_stdout() -> BinaryIO:
 
 
 def _open_gdal() -> SizeReader:
-    """Load GDAL and set it up for the life of the process."""
     import warnings
 
     import rasterio

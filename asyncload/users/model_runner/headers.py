@@ -223,7 +223,6 @@ class _Worker:
         return os.fstat(self._stderr.fileno()).st_size
 
     def exit_error(self) -> str:
-        """Say why the process ended, in a few words."""
         code = self._process.returncode or 0
         if _BAD_ALLOC.search(self._stderr_tail):
             return out_of_memory()

@@ -164,7 +164,6 @@ class _Faults:
         self._count = Counter[str]()
 
     def add(self, url: str, problem: Exception) -> None:
-        """Note what is wrong with one image."""
         reason = _reason(problem)
         self._count[reason] += 1
         first = self._first.setdefault(reason, [])
@@ -178,7 +177,6 @@ class _Faults:
 
     @property
     def count(self) -> int:
-        """Images with a fault."""
         return self._count.total()
 
     def sentences(self) -> Iterator[str]:
@@ -192,7 +190,6 @@ class _Faults:
             yield f"{self._of_all(count)}, for other reasons: {reason}{self._named(reason)}, …"
 
     def summary(self) -> str:
-        """The reasons alone."""
         (reason, count), *others = self._count.most_common()
         if not others:
             return reason

@@ -156,7 +156,6 @@ class CallMaker:
         *,
         key: str,
     ) -> tuple[Operation, list[Maker]]:
-        """Prepare the head, and what fills its marks."""
         head = Head(compiler)
         given = {name: getattr(request, name) for name in HEADERS}
         given["content_type"] = given["content_type"] or usual_type or OCTETS

@@ -20,6 +20,7 @@ from jinja2 import nodes
 from asyncload.errors import ConfigError
 from asyncload.users.templates.compiled import (
     Code,
+    Maker,
     Scope,
     TemplateError,
     Varies,
@@ -281,24 +282,16 @@ class Compiler:
                 raise TemplateError("an if needs an else, for there must be a value either way")
             parts = [self.compile(one) for one in (node.test, node.expr1, node.expr2)]
             test, yes, no = (part.make for part in parts)
+            return _chosen(parts, lambda scope: yes(scope) if test(scope) else no(scope))
+        parts = [self.compile(node.left), self.compile(node.right)]
+        first, second = (part.make for part in parts)
+        if isinstance(node, nodes.And):
+            return _chosen(parts, lambda scope: first(scope) and second(scope))
+        return _chosen(parts, lambda scope: first(scope) or second(scope))
 
-            def make(scope: Scope) -> Any:
-                return yes(scope) if test(scope) else no(scope)
 
-        else:
-            parts = [self.compile(node.left), self.compile(node.right)]
-            first, second = (part.make for part in parts)
-            if isinstance(node, nodes.And):
-
-                def make(scope: Scope) -> Any:
-                    return first(scope) and second(scope)
-
-            else:
-
-                def make(scope: Scope) -> Any:
-                    return first(scope) or second(scope)
-
-        return settled(Code(max(part.varies for part in parts), make))
+def _chosen(parts: list[Code], make: Maker) -> Code:
+    return settled(Code(max(part.varies for part in parts), make))
 
 
 def _concatenated(*values: Any) -> str:
