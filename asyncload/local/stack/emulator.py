@@ -99,7 +99,8 @@ class _Emulator:
         target = _target(scope)
         if target.startswith(TARGET):
             status, content = self._sagemaker.answer(target.removeprefix(TARGET), _content(body))
-            await _send(send, status, content)
+            headers = {"content-type": CONTENT_TYPE, "x-amzn-requestid": str(uuid.uuid4())}
+            await _send(send, status, headers, content)
             return
         answer: asyncio.Future[None]
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
@@ -131,7 +132,7 @@ class _Emulator:
             )
         )
         if isinstance(answer.body, bytes):
-            await _send_as(send, answer.status, answer.headers, answer.body)
+            await _send(send, answer.status, answer.headers, answer.body)
             return
         await _begin(send, answer.status, answer.headers)
         async for part in answer.body:
@@ -152,12 +153,7 @@ def _target(scope: Scope) -> str:
     )
 
 
-async def _send(send: ASGISendCallable, status: int, body: bytes) -> None:
-    headers = {"content-type": CONTENT_TYPE, "x-amzn-requestid": str(uuid.uuid4())}
-    await _send_as(send, status, headers, body)
-
-
-async def _send_as(
+async def _send(
     send: ASGISendCallable, status: int, headers: Mapping[str, str], body: bytes
 ) -> None:
     await _begin(send, status, {**headers, "content-length": str(len(body))})

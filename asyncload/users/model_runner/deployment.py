@@ -184,14 +184,12 @@ class Deployment:
         return account if account.known else None
 
     def _pattern_to_show(self, pattern: Setting) -> Setting:
+        value, why = pattern.value, "the newest with this in its name"
         if not self._asks_ecs:
-            source = f"{pattern.source}; not asked for: both queues are in the config"
-            return Setting(pattern.name, pattern.value, source)
-        if self._definition is None:
-            source = f"{pattern.source}; the newest with this in its name"
-            return Setting(pattern.name, pattern.value, source)
-        source = f"{pattern.source}; the newest with {pattern.value!r} in its name"
-        return Setting(pattern.name, self._definition.name, source)
+            why = "not asked for: both queues are in the config"
+        elif self._definition is not None:
+            value, why = self._definition.name, f"the newest with {value!r} in its name"
+        return Setting(pattern.name, value, f"{pattern.source}; {why}")
 
 
 def _bucket_url(value: str, *, variable: str) -> str:

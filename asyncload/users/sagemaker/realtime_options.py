@@ -146,7 +146,12 @@ class SageMakerOptions(TemplateOptions, frozen=True, forbid_unknown_fields=True,
         shared = {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
         if self.requests is None:
             return [InvocationOptions(**shared, **{key: getattr(self, key) for key in PAYLOADS})]
-        return [_filled_up(request, shared) for request in self.requests]
+        return [
+            msgspec.structs.replace(
+                request, **{key: shared[key] for key in shared if getattr(request, key) is None}
+            )
+            for request in self.requests
+        ]
 
 
 def check_endpoint_name(name: str) -> None:
@@ -161,11 +166,6 @@ def given_payloads(request: InvocationOptions | SageMakerOptions) -> list[str]:
     """Name the keys that say what is sent."""
     given = [] if request.json is msgspec.UNSET else ["json"]
     return given + [key for key in PAYLOADS[1:] if getattr(request, key) is not None]
-
-
-def _filled_up(request: InvocationOptions, shared: dict[str, Any]) -> InvocationOptions:
-    missing = {key: value for key, value in shared.items() if getattr(request, key) is None}
-    return msgspec.structs.replace(request, **missing) if missing else request
 
 
 def _check_header(key: str, value: str | None) -> None:

@@ -38,6 +38,7 @@ from asyncload.users.templates.functions import (
     RANDOM,
     RANDOM_FILE,
     power,
+    text_of,
     times,
     unknown,
 )
@@ -132,7 +133,9 @@ class Compiler:
         if isinstance(node, nodes.UnaryExpr) and kind in _UNARY:
             return applied(_UNARY[kind], self.compile(node.node))
         if isinstance(node, nodes.Concat):
-            return applied(_concatenated, *map(self.compile, node.nodes))
+            return applied(
+                lambda *texts: "".join(map(text_of, texts)), *map(self.compile, node.nodes)
+            )
         if isinstance(node, nodes.List | nodes.Tuple):
             return applied(lambda *items: list(items), *map(self.compile, node.items))
         if isinstance(node, nodes.Dict):
@@ -292,7 +295,3 @@ class Compiler:
 
 def _chosen(parts: list[Code], make: Maker) -> Code:
     return settled(Code(max(part.varies for part in parts), make))
-
-
-def _concatenated(*values: Any) -> str:
-    return "".join(map(FILTERS["string"], values))
