@@ -23,7 +23,7 @@ from asyncload.users.sagemaker.async_endpoint import check_subscriptions, topics
 from asyncload.users.sagemaker.asynchronous_options import AsyncInferenceOptions
 from asyncload.users.sagemaker.inputs import find_inputs
 from asyncload.users.settings_source import Setting, SettingsSource
-from asyncload.users.templates.rows import RowSelector, random_rows, rows_in_turn
+from asyncload.users.templates.rows import RowSelector, rows_in_order
 from asyncload.users.user import Setup, task
 
 Invoke = Callable[[str, str], Awaitable[Any]]
@@ -90,12 +90,7 @@ class AsyncInferenceUser(JobSender):
         await read_statuses(
             setup, queue, client=options.client, foreign=options.foreign, parse=parse_inference
         )
-        count, load = len(inputs), setup.load
-        select = (
-            random_rows(count)
-            if options.order == "random"
-            else rows_in_turn(count, part=load.part, parts=load.parts)
-        )
+        select = rows_in_order(options.order, len(inputs), setup.load)
         specs = [
             Submission(
                 scenario=setup.scenario,

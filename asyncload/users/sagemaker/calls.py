@@ -19,7 +19,7 @@ from asyncload.users.http.compile import Head
 from asyncload.users.http.streaming import READERS, StreamReader
 from asyncload.users.sagemaker.realtime_options import HEADERS, InvocationOptions
 from asyncload.users.templates.compiled import Maker, TemplateError
-from asyncload.users.templates.rows import RowSelector, random_rows, rows_in_turn
+from asyncload.users.templates.rows import rows_in_order
 from asyncload.users.templates.tables import Table, find_files, read_bytes
 from asyncload.users.templates.template import IN_HEADER, Form, compiler_of
 from asyncload.users.user import Setup
@@ -137,10 +137,7 @@ class CallMaker:
                 heads[kind] = self._operation(request, kind, compiler, key=key)
             operation, values = heads[kind]
             files.append((Sending(operation, content, _hash(content)), values))
-        load = self._setup.load
-        select: RowSelector = random_rows(len(files))
-        if folder.order == "sequential":
-            select = rows_in_turn(len(files), part=load.part, parts=load.parts)
+        select = rows_in_order(folder.order, len(files), self._setup.load)
 
         def make(scope: Any) -> Sending:
             sending, values = files[select(scope)]

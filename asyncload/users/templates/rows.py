@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Protocol
 import msgspec
 
 from asyncload.errors import ConfigError
+from asyncload.plan.plan import Scenario
 from asyncload.users.templates.conditions import parse_condition
 from asyncload.users.templates.tables import (
     SUFFIXES,
@@ -187,6 +188,15 @@ def rows_in_turn(count: int, *, part: int, parts: int) -> RowSelector:
     """
     turn = itertools.count(part, parts)
     return lambda _: next(turn) % count
+
+
+def rows_in_order(
+    order: Literal["random", "sequential"], count: int, load: Scenario
+) -> RowSelector:
+    """Pick in ``order``; of a split plan, this part takes its share of the rows in turn."""
+    if order == "sequential":
+        return rows_in_turn(count, part=load.part, parts=load.parts)
+    return random_rows(count)
 
 
 def own_rows(user: RowUser) -> int:

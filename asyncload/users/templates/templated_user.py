@@ -20,9 +20,8 @@ from asyncload.users.templates.rows import (
     check_data,
     data_options,
     own_rows,
-    random_rows,
     read_data,
-    rows_in_turn,
+    rows_in_order,
 )
 from asyncload.users.templates.tables import Table
 from asyncload.users.user import Context, Setup, User
@@ -97,8 +96,6 @@ class Rows(msgspec.Struct, frozen=True):
         setup.progress(f"reading the rows of {rows.file}")
         table = read_data(rows, key=setup.key("data"), find=setup.find)
         load, count = setup.load, table.count
-        if rows.order == "sequential":
-            return cls(table, rows_in_turn(count, part=load.part, parts=load.parts))
         if rows.order == "split":
             if load.model == "open":
                 setup.note(
@@ -109,7 +106,7 @@ class Rows(msgspec.Struct, frozen=True):
                 )
             partition = RowPartition(count, _most_users(load), part=load.part, parts=load.parts)
             return cls(table, own_rows, partition)
-        return cls(table, random_rows(count))
+        return cls(table, rows_in_order(rows.order, count, load))
 
 
 class TemplateUser(User):
