@@ -143,7 +143,7 @@ def per_block(blocks: NDArray[np.intp]) -> Array:
 
 def enough_blocks(baseline: Array, candidate: Array) -> bool:
     """Whether enough blocks hold something on both sides, given the counts in each."""
-    return _filled(baseline, candidate) >= FEWEST_BLOCKS
+    return all(np.count_nonzero(side) >= FEWEST_BLOCKS for side in (baseline, candidate))
 
 
 def mean_interval(baseline: Blocks, candidate: Blocks, exact: float) -> Interval:
@@ -194,11 +194,6 @@ def _draws() -> Array:
     rng = np.random.default_rng(_SEED)
     drawn = rng.multinomial(BLOCKS, [1 / BLOCKS] * BLOCKS, size=_DRAWS)
     return np.vstack([np.ones(BLOCKS), drawn]).astype(np.float64)
-
-
-def _filled(baseline: Array, candidate: Array) -> int:
-    """Blocks that hold something, on the side that has fewer of them."""
-    return int(min(np.count_nonzero(baseline), np.count_nonzero(candidate)))
 
 
 def _worth(baseline: Array, candidate: Array) -> float:

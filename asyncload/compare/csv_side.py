@@ -105,7 +105,6 @@ def _text(path: Path) -> str:
 
 
 def _measured(path: Path, line: int, cells: Cells) -> Measured:
-    """Read one row."""
     where = f"{path}, line {line}"
     count, failed = (_whole(where, column, cells) for column in ("Request Count", "Failure Count"))
     if failed > count:
@@ -162,7 +161,6 @@ def _spread(where: str, cells: Cells, count: int) -> Spread | None:
 
 
 def _seconds(metric: Metric, value: float | None) -> float | None:
-    """Give a time of the CSV in seconds, and a rate as it is."""
     return value if value is None or metric == "rate" else value * _MILLISECOND
 
 

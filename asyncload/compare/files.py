@@ -19,6 +19,7 @@ from asyncload.compare.table import (
     full_label,
     interval_text,
     limits_text,
+    one_sided,
     only_in,
     value_text,
     verdict_text,
@@ -47,7 +48,8 @@ def check_files(*paths: Path | None) -> None:
             if path is not None:
                 check_place(path)
         except (OSError, ValueError) as problem:
-            raise _no_place(path, problem) from None
+            reason = getattr(problem, "strerror", None) or problem
+            raise ConfigError(f"cannot write {path}: {reason}; choose another place") from None
 
 
 def write_markdown(comparison: Comparison, path: Path) -> None:
@@ -62,29 +64,18 @@ def write_json(comparison: Comparison, path: Path) -> None:
 
 def to_dict(comparison: Comparison) -> dict[str, Any]:
     """Give the comparison as JSON types. What never ends is the text ``never``."""
+    plain = _plain(msgspec.to_builtins(comparison))
+    for row in plain["rows"]:
+        del row["label"]
     return {
         "schema": SCHEMA,
-        "baseline": _whole(comparison.baseline),
-        "candidate": _whole(comparison.candidate),
+        "baseline": plain.pop("baseline"),
+        "candidate": plain.pop("candidate"),
         "exit_code": comparison.exit_code,
         "confidence": CONFIDENCE,
-        "thresholds": dict(comparison.thresholds),
+        "thresholds": plain.pop("thresholds"),
         "verdicts": {verdict: comparison.count(verdict) for verdict in VERDICTS},
-        "rows": [
-            {
-                "file": _whole(row.file),
-                "type": row.type,
-                "scenario": row.scenario,
-                "name": row.name,
-                "baseline_count": row.baseline_count,
-                "candidate_count": row.candidate_count,
-                "changes": [_plain(change) for change in row.changes],
-            }
-            for row in comparison.rows
-        ],
-        "only_in_baseline": [_whole(file) for file in comparison.only_in_baseline],
-        "only_in_candidate": [_whole(file) for file in comparison.only_in_candidate],
-        "remarks": [_whole(remark) for remark in comparison.remarks],
+        **plain,
     }
 
 
@@ -127,7 +118,6 @@ def _cell(change: Change) -> str:
 
 
 def _details(rows: list[Row]) -> Iterator[str]:
-    """Give all numbers, folded away."""
     yield "<details><summary>All numbers</summary>"
     yield ""
     yield "| | metric | baseline | candidate | change | interval | verdict |"
@@ -150,16 +140,10 @@ def _details(rows: list[Row]) -> Iterator[str]:
 
 
 def _one_sided(comparison: Comparison) -> Iterator[str]:
-    for side, files in (
-        ("baseline", comparison.only_in_baseline),
-        ("candidate", comparison.only_in_candidate),
-    ):
-        names = [_name(row) for row in comparison.rows if only_in(row) == side]
-        names += [_code(file) for file in files]
-        if names:
-            more = f" and {units.count(len(names) - _MAX_ROWS)} more"
-            listed = ", ".join(names[:_MAX_ROWS]) + (more if len(names) > _MAX_ROWS else "")
-            yield f"- only in the {side}: {listed}"
+    for side, names in one_sided(comparison):
+        more = f" and {units.count(len(names) - _MAX_ROWS)} more"
+        listed = ", ".join(map(_code, names[:_MAX_ROWS]))
+        yield f"- only in the {side}: {listed}{more if len(names) > _MAX_ROWS else ''}"
 
 
 def _hidden(number: int) -> Iterator[str]:
@@ -179,7 +163,9 @@ def _code(text: str) -> str:
     and letters beyond ASCII may be anything: such texts are HTML, in which
     all that could mean something is a numeric reference.
     """
-    text = _cut(units.one_line(text))
+    text = units.one_line(text)
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]}…{text[1 - _LONGEST // 2 :]}"
     if text and _PLAIN.issuperset(text):
         return f"`{text}`"
     return f"<code>{_escaped(text)}</code>"
@@ -190,22 +176,15 @@ def _escaped(text: str) -> str:
     return "".join(c if c.isalnum() or c in " ,;" else f"&#{ord(c)};" for c in units.one_line(text))
 
 
-def _cut(text: str) -> str:
-    """Cut the middle out of a text that is too long."""
-    half = _LONGEST // 2
-    return text if len(text) <= _LONGEST else f"{text[:half]}…{text[1 - half :]}"
-
-
-def _plain(change: Change) -> dict[str, Any]:
-    return {
-        name: NEVER if value == math.inf else value
-        for name, value in msgspec.structs.asdict(change).items()
-    }
-
-
-def _whole(text: str) -> str:
-    """Give a text without the halves of characters that a path may have; JSON has none."""
-    return text.encode("utf-8", "replace").decode()
+def _plain(value: Any) -> Any:
+    """Copy JSON types without infinity and the halves of characters that a path may have."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return NEVER if value == math.inf else value
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -214,8 +193,3 @@ def _write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except OSError as problem:
         raise ConfigError(cannot_write(path, problem)) from None
-
-
-def _no_place(path: Path | None, problem: OSError | ValueError) -> ConfigError:
-    reason = getattr(problem, "strerror", None) or problem
-    return ConfigError(f"cannot write {path}: {reason}; choose another place")

@@ -97,8 +97,8 @@ class _Spans:
 
     def __init__(self, columns: LogColumns, known: dict[str, dict[str, Any]]) -> None:
         self._planned = {name: _duration(load) for name, load in known.items()}
-        ended = columns.levels.filter(pl.col("ended")).group_by("scenario").agg(pl.col("t").min())
-        self._ended = dict(ended.cast({"scenario": pl.String}).iter_rows())
+        ended = columns.levels.filter(pl.col("ended"))
+        self._ended = _by_scenario(ended, pl.col("t").min())
         self._last = max(
             _last(columns.requests, "end"),
             *(
@@ -107,7 +107,7 @@ class _Spans:
             ),
             *(note.t for note in columns.notes),
         )
-        self._observed = _latest(columns.jobs, "observed")
+        self._observed = _by_scenario(columns.jobs, pl.col("observed").max())
 
     def load(self, scenario: str) -> float:
         """Seconds from the start to the end of the load: as planned, stopped, or not reached."""
@@ -130,8 +130,8 @@ def _last(frame: pl.DataFrame, time: str) -> float:
     return float(frame[time].max() or 0.0)  # type: ignore[arg-type]  # a column of times
 
 
-def _latest(frame: pl.DataFrame, time: str) -> dict[str, float]:
-    found = frame.group_by("scenario").agg(pl.col(time).max()).drop_nulls()
+def _by_scenario(frame: pl.DataFrame, time: pl.Expr) -> dict[str, float]:
+    found = frame.group_by("scenario").agg(time).drop_nulls()
     return dict(found.cast({"scenario": pl.String}).iter_rows())
 
 

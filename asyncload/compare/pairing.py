@@ -158,7 +158,6 @@ def _pairs(
 
 
 def _check(path: Path) -> None:
-    """Make sure that there is a file or a folder at ``path``."""
     missing = f"there is no file or folder {path}; check the path"
     with read_errors(
         path,
@@ -216,7 +215,6 @@ def _names(path: Path) -> list[str]:
 
 
 def _header(path: Path) -> RunHeader | None:
-    """Read the first line of a log; ``None`` when it is none."""
     try:
         with path.open("rb") as file:
             return msgspec.json.decode(file.readline(_LONGEST_HEADER), type=RunHeader)

@@ -125,7 +125,6 @@ def _against_baseline(test: SuiteRow) -> Text:
 
 
 def _conclusion(tests: Sequence[SuiteRow]) -> Text:
-    """Say how many tests passed, and what became of the others."""
     passed = sum(test.verdict == _PASSED for test in tests)
     number = units.counted(len(tests), "test")
     if passed == len(tests):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -66,7 +66,6 @@ def worst_first(rows: Sequence[Row]) -> list[Row]:
 
 
 def _print_marks(rows: Sequence[Row], console: Console) -> None:
-    """Print a line for each name, and what became of each of its metrics."""
     lines = []
     file = ""
     for row in rows:
@@ -146,27 +145,18 @@ def _print_unknown(rows: Sequence[Row], console: Console) -> None:
 
 
 def _listed(names: Sequence[str], of: int) -> str:
-    """Name a few, and count more."""
     if len(names) == of:
         return "all names"
     return ", ".join(names) if len(names) <= _MAX_LISTED else f"{units.count(len(names))} names"
 
 
 def _print_one_sided(comparison: Comparison, console: Console) -> None:
-    """Name what only one side has: names, and files."""
-    for side, files in (
-        ("baseline", comparison.only_in_baseline),
-        ("candidate", comparison.only_in_candidate),
-    ):
-        rows = [row for row in comparison.rows if only_in(row) == side]
-        names = [full_label(row) for row in rows]
-        names += [units.one_line(file) for file in files]
-        if names:
-            console.print()
-            console.print(Text(f"Only in the {side}", "bold"))
-            for name in names[:MAX_ROWS]:
-                indented(Text(name, "yellow"), console)
-            _print_hidden(len(names) - MAX_ROWS, console)
+    for side, names in one_sided(comparison):
+        console.print()
+        console.print(Text(f"Only in the {side}", "bold"))
+        for name in names[:MAX_ROWS]:
+            indented(Text(name, "yellow"), console)
+        _print_hidden(len(names) - MAX_ROWS, console)
 
 
 def _print_hidden(number: int, console: Console) -> None:
@@ -233,6 +223,18 @@ def only_in(row: Row) -> str:
     if row.baseline_count is None:
         return "candidate"
     return "baseline" if row.candidate_count is None else ""
+
+
+def one_sided(comparison: Comparison) -> Iterator[tuple[str, list[str]]]:
+    """Give each side that has names or files of its own, and these."""
+    for side, files in (
+        ("baseline", comparison.only_in_baseline),
+        ("candidate", comparison.only_in_candidate),
+    ):
+        names = [full_label(row) for row in comparison.rows if only_in(row) == side]
+        names += [units.one_line(file) for file in files]
+        if names:
+            yield side, names
 
 
 def limits_text(comparison: Comparison) -> str:

@@ -44,7 +44,8 @@ def changes(
 ) -> tuple[Change, ...]:
     """Compare a name metric by metric; one side may not have it."""
     if baseline is None or candidate is None:
-        return tuple(_one_sided(m, baseline, candidate, thresholds[m]) for m in METRICS)
+        reason = f"only in the {'candidate' if baseline is None else 'baseline'}"
+        return tuple(_untold(m, baseline, candidate, thresholds[m], reason) for m in METRICS)
     compared = _Pair(baseline, candidate)
     return tuple(compared.change(metric, thresholds[metric]) for metric in METRICS)
 
@@ -71,19 +72,10 @@ class _Pair:
         self._percentiles: dict[Metric, Interval] | None = None
 
     def change(self, metric: Metric, limit: float) -> Change:
-        """Compare one metric."""
-        before, after = self.baseline.values[metric], self.candidate.values[metric]
         reason = self._why_not(metric)
         if reason:
-            return Change(
-                metric=metric,
-                baseline=before,
-                candidate=after,
-                change=_relative(metric, before, after),
-                threshold=limit,
-                verdict="cannot tell",
-                reason=reason,
-            )
+            return _untold(metric, self.baseline, self.candidate, limit, reason)
+        before, after = self.baseline.values[metric], self.candidate.values[metric]
         assert before is not None
         assert after is not None
         if metric == "failures":
@@ -119,7 +111,6 @@ class _Pair:
         )
 
     def _failures(self, before: float, after: float, limit: float) -> Change:
-        """Compare the shares that failed, by their difference."""
         interval = proportions.difference(_effective(self.baseline), _effective(self.candidate))
         verdict = verdict_of(interval, limit)
         reason = ""
@@ -142,7 +133,6 @@ class _Pair:
         )
 
     def _why_not(self, metric: Metric) -> str:
-        """Say why the metric cannot be compared; empty when it can."""
         for side, measured in (("baseline", self.baseline), ("candidate", self.candidate)):
             if metric in measured.missing:
                 return f"the {side} {measured.missing[metric]}"
@@ -213,18 +203,24 @@ class _Pair:
         )
 
 
-def _one_sided(
-    metric: Metric, baseline: Measured | None, candidate: Measured | None, limit: float
+def _untold(
+    metric: Metric,
+    baseline: Measured | None,
+    candidate: Measured | None,
+    limit: float,
+    reason: str,
 ) -> Change:
-    """Say that one side does not have the name."""
+    before, after = (
+        None if side is None else side.values[metric] for side in (baseline, candidate)
+    )
     return Change(
         metric=metric,
-        baseline=None if baseline is None else baseline.values[metric],
-        candidate=None if candidate is None else candidate.values[metric],
-        change=None,
+        baseline=before,
+        candidate=after,
+        change=_relative(metric, before, after),
         threshold=limit,
         verdict="cannot tell",
-        reason="only in the candidate" if baseline is None else "only in the baseline",
+        reason=reason,
     )
 
 
@@ -259,7 +255,6 @@ def _effective(measured: Measured) -> tuple[float, float]:
 
 
 def _counted(metric: Metric, parts: Parts) -> bootstrap.Array:
-    """What the metric is made of, for each block."""
     if metric == "rate":
         return parts.paced
     return parts.latency.known if metric == "average" else parts.sent
@@ -277,7 +272,6 @@ def _relative(metric: Metric, before: float | None, after: float | None) -> floa
 
 
 def _share(logarithm: float) -> float:
-    """Change as a share, from the logarithm of the ratio."""
     return math.expm1(logarithm) if logarithm < 700 else math.inf  # as far as floats go
 
 

@@ -85,7 +85,6 @@ def _takes_text(fault: Fault) -> bool:
 
 
 def _value_sentence(fault: Fault) -> str:
-    """Say of a value what is wanted in its place."""
     wanted, fitting = fault.wanted, fault.fitting
     path = fault.place.path
     value = redact(fault.value, str(path[-1]) if path else "")
@@ -134,7 +133,6 @@ def _is_number(text: str) -> bool:
 
 
 def _replaced(raw: Any, path: Sequence[Any], value: Any) -> Any:
-    """Copy ``raw`` with ``value`` at ``path``."""
     if not path:
         return value
     part, *rest = path

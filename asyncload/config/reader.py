@@ -110,7 +110,6 @@ def parse_scalar(text: str) -> Any:
 
 
 def _explained(problem: yaml.YAMLError, text: str) -> str:
-    """Say where in the file it is, what, and what to do."""
     if isinstance(problem, yaml.reader.ReaderError):
         line = text.count("\n", 0, problem.position) + 1
         return (

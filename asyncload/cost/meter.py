@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Final
@@ -11,18 +12,6 @@ from asyncload.stats import units
 
 _PARTS: Final = 10**15
 """Of one unit of the currency: in whole parts a million cheap requests add up exactly."""
-
-
-class _Prices(dict[str, int]):
-    """Prices in parts by name, each worked out once."""
-
-    def __init__(self, prices: Prices) -> None:
-        super().__init__()
-        self._prices = prices
-
-    def __missing__(self, name: str) -> int:
-        price = self[name] = round(self._prices.of(name) * _PARTS)
-        return price
 
 
 class Meter:
@@ -39,7 +28,7 @@ class Meter:
         """Started by users."""
         self.full = False
         self._refused = False
-        self._prices = _Prices(prices)
+        self._price = functools.cache(lambda name: round(prices.of(name) * _PARTS))
         self._currency = prices.currency
         self._spent = 0
         self._most = math.inf if max_requests is None else max_requests
@@ -70,13 +59,13 @@ class Meter:
     def begun(self, name: str) -> None:
         """Count a request of a user, at its start."""
         self.requests += 1
-        self._spent += self._prices[name]
+        self._spent += self._price(name)
         if self.requests >= self._most or self._spent >= self._budget:
             self._reached()
 
     def beside(self, name: str) -> None:
         """Count a request that is no user's: it costs, and that is all."""
-        self._spent += self._prices[name]
+        self._spent += self._price(name)
         if self._spent >= self._budget:
             self._reached()
 

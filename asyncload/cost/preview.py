@@ -30,7 +30,8 @@ _NOT_IN_IT: Final = (
 def is_billed(aws: AwsConfig) -> bool:
     """Whether requests go to AWS, and not to the embedded stack or an emulator."""
     urls = [aws.endpoint_url or environment_endpoint(), *aws.endpoints.values()]
-    return all(url is None or _is_of_aws(url) for url in urls)
+    hosts = (urlsplit(url).hostname or "" for url in urls if url is not None)
+    return all(host.endswith((".amazonaws.com", ".amazonaws.com.cn")) for host in hosts)
 
 
 def print_estimate(estimate: Estimate, config: Config, console: Console) -> None:
@@ -119,8 +120,3 @@ def _money(cost: Between, currency: str) -> str:
         return f"{low} or more"
     high = units.money(cost.high, currency)
     return low if low == high else f"{low.removesuffix(f' {currency}')} to {high}"
-
-
-def _is_of_aws(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))

@@ -20,7 +20,7 @@ from typing import Any, Final
 import anyio.to_thread
 import msgspec
 
-from asyncload.jobs.job import LiveJob
+from asyncload.jobs.job import End, LiveJob
 from asyncload.jobs.ledger import JobLedger
 from asyncload.jobs.status import TERMINAL
 from asyncload.records.files import Appended, cannot_write, replacing
@@ -94,7 +94,7 @@ class JobFiles:
         summary = self._summary()
         try:
             with anyio.CancelScope(shield=True):
-                entries = map(self._finished_entry, finished)
+                entries = map(self._entry, finished)
                 await anyio.to_thread.run_sync(self._spool.add, entries)
                 del self._finished[: len(finished)]
                 await anyio.to_thread.run_sync(self._write_summary, summary)
@@ -138,7 +138,6 @@ class JobFiles:
         return dt.datetime.fromtimestamp(self._epoch + t, dt.UTC)
 
     def _write_statuses(self, live: Iterable[LiveJob]) -> int:
-        """Write ``job_status.json``; return how many bytes it has."""
         entries = map(self._live_entry, live)
         with replacing(self.status_path) as file, self._spool.path.open("rb") as spool:
             file.write(b"{")
@@ -153,54 +152,21 @@ class JobFiles:
         with replacing(self.summary_path) as file:
             file.write(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
 
-    def _finished_entry(self, job: Job) -> bytes:
-        return _entry(
-            job_id=job.job_id,
-            image=job.image,
-            message_id=job.message_id,
-            status=job.status,
-            size=job.size,
-            pixels=job.pixels,
-            start=self._moment(job.start),
-            processing=job.processing_s,
-        )
-
     def _live_entry(self, job: LiveJob) -> bytes:
-        about = job.about
-        return _entry(
-            job_id=job.id,
-            image=about.image,
-            message_id=job.message_id,
-            status=job.progress,
-            size=about.size,
-            pixels=about.pixels,
-            start=self._moment(job.start),
-            processing=None,
-        )
+        return self._entry(job.record(job.start, End(job.progress)))
 
-
-def _entry(
-    *,
-    job_id: str,
-    image: str | None,
-    message_id: str | None,
-    status: str,
-    size: int | None,
-    pixels: int | None,
-    start: dt.datetime,
-    processing: float | None,
-) -> bytes:
-    """One member of ``job_status.json``, with the comma and line break before it."""
-    fields = {
-        "job_id": job_id,
-        "image_url": image,
-        "message_id": message_id,
-        "status": status,
-        "completed": status in TERMINAL,
-        "size": size,
-        "pixels": pixels,
-        "start_time": start.strftime("%m/%d/%Y/%H:%M:%S"),
-        "processing_duration": processing,
-    }
-    key = msgspec.json.encode(f"{job_id}:{image}")
-    return b",\n" + key + b": " + msgspec.json.encode(fields)
+    def _entry(self, job: Job) -> bytes:
+        """One member of ``job_status.json``, with the comma and line break before it."""
+        fields = {
+            "job_id": job.job_id,
+            "image_url": job.image,
+            "message_id": job.message_id,
+            "status": job.status,
+            "completed": job.status in TERMINAL,
+            "size": job.size,
+            "pixels": job.pixels,
+            "start_time": self._moment(job.start).strftime("%m/%d/%Y/%H:%M:%S"),
+            "processing_duration": job.processing_s,
+        }
+        key = msgspec.json.encode(f"{job.job_id}:{job.image}")
+        return b",\n" + key + b": " + msgspec.json.encode(fields)

@@ -159,12 +159,11 @@ class StatusConsumer:
     def _take(self, message: Mapping[str, Any], received: float) -> bool:
         """Take in one message; whether it was about a job of ours."""
         status = self._parse(message)
-        if status is not None and self._ledger.apply(status, received):
+        ours = status is not None and self._ledger.apply(status, received)
+        if ours:
             self._deletions.append((message["ReceiptHandle"], 1))
-            ours = True
         else:
             self._take_foreign(message, received, readable=status is not None)
-            ours = False
         self._work.set()
         return ours
 

@@ -131,7 +131,6 @@ class DeadLetters:
             )
 
     async def _letters_of(self, queue: RequestQueue) -> DeadLetterQueue | None:
-        """Find the dead letters of ``queue``, if there is anything to look for."""
         if not self._ledger.missing:
             return None
         self._calling("GetQueueAttributes")
@@ -186,7 +185,6 @@ class _Found(NamedTuple):
         return cls(len(letters), earliest, len(too_late), tuple(too_late[:NAMED]))
 
     def beside(self, other: _Found | None) -> _Found:
-        """Put two of them together."""
         if other is None:
             return self
         return _Found(
@@ -197,7 +195,6 @@ class _Found(NamedTuple):
         )
 
     def format_message(self, name: str, now: float) -> str:
-        """Say what was found, for a note."""
         oldest = "" if self.jobs == 1 else "the oldest "
         text = f"the service rejected {units.counted(self.jobs, 'job')} of this run: in {name}, "
         text += f"{oldest}{units.seconds(round(now - self.earliest))} old"
@@ -224,7 +221,6 @@ class _Look:
 
     @property
     def full(self) -> bool:
-        """Whether as many messages have been read as may be."""
         return self.messages >= MOST_MESSAGES
 
     async def read(self) -> None:

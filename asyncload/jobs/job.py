@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import anyio
 import msgspec
@@ -25,48 +25,25 @@ NEVER_STARTED_BIT: Final = 16
 """Of a job that was given up without any status; no dead letter has told why yet."""
 
 
-class Submission(Protocol):
-    """What the ledger is told about a job. Shared between jobs where it can be."""
+class Submission(msgspec.Struct, gc=False):
+    """What the ledger is told about a job: made once, shared by the jobs it is the same for."""
 
-    @property
-    def scenario(self) -> str:
-        """Name of the scenario that sends it."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """Name to group jobs by."""
-        ...
-
-    @property
-    def image(self) -> str | None:
-        """URL of the input."""
-        ...
-
-    @property
-    def size(self) -> int | None:
-        """Bytes of the input."""
-        ...
-
-    @property
-    def pixels(self) -> int | None:
-        """Pixels of the input."""
-        ...
-
-    @property
-    def timeout(self) -> float:
-        """Seconds after its start at which the job is given up."""
-        ...
-
-    @property
-    def attempt(self) -> int:
-        """1, or more for a job that repeats another one."""
-        ...
-
-    @property
-    def first_job_id(self) -> str | None:
-        """Of a job that repeats another one: the id of the first attempt."""
-        ...
+    scenario: str
+    """Name of the scenario that sends it."""
+    name: str
+    """Name to group jobs by."""
+    image: str | None
+    """URL of the input."""
+    size: int | None
+    """Bytes of the input; ``None`` where it could not be read."""
+    pixels: int | None
+    """Pixels of the input."""
+    timeout: float
+    """Seconds after its start at which the job is given up."""
+    attempt: int = 1
+    """1, or more for a job that repeats another one."""
+    first_job_id: str | None = None
+    """Of a job that repeats another one: the id of the first attempt."""
 
 
 class DeadLetter(NamedTuple):
@@ -176,21 +153,12 @@ class LiveJob(msgspec.Struct, gc=False):
 
 def _packed(text: str | None) -> str | int | None:
     """Turn a UUID's text into a number; leave anything else as it is."""
-    if text is None or len(text) != 36:
-        return text
-    digits = text.replace("-", "")
-    # Only what _uuid_text gives back to the letter: int() takes more than hex digits.
-    if (
-        len(digits) != 32
-        or not text[8] == text[13] == text[18] == text[23] == "-"
-        or not (digits.isalnum() and text.isascii())
-        or text != text.lower()
-    ):
-        return text
     try:
-        return int(digits, 16)
+        number = int((text or "").replace("-", ""), 16)
     except ValueError:
         return text
+    # int() takes more than hex digits, and they may be written otherwise.
+    return number if _uuid_text(number) == text else text
 
 
 def _uuid_text(number: int) -> str:

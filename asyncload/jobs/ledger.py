@@ -248,15 +248,13 @@ class JobLedger(JobCounters):
 
     def _number(self, job_id: str) -> int | None:
         """Sequence number of a job of this run, ``None`` for anybody else's."""
-        if not job_id.startswith(self.prefix):
-            return None
-        digits = job_id[len(self.prefix) :]
         try:
-            number = int(digits, 16)
+            number = int(job_id[len(self.prefix) :], 16)
         except ValueError:
             return None
         # int() reads signs, spaces and underscores too; ours have none.
-        return number if 0 <= number < self._next and digits == f"{number:016x}" else None
+        ours = 0 <= number < self._next and job_id == f"{self.prefix}{number:016x}"
+        return number if ours else None
 
     def _after_the_end(self, number: int, bit: int) -> None:
         if number < self._next - REMEMBERED:

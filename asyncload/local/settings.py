@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -22,6 +23,18 @@ RATES = (
     "stuck_rate",
     "reject_rate",
 )
+
+
+def _check_count(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{name} is {value}; give a whole number from {least} to {most}")
+
+
+def _check_rates(settings: msgspec.Struct, names: Iterable[str]) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} is {value:g}; give a share from 0 to 1")
 
 
 class ServiceTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,14 +69,9 @@ class SageMakerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Parts of a streamed answer, spread evenly over the service time."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.workers <= 10_000:
-            raise ValueError(f"workers is {self.workers}; give a whole number from 1 to 10000")
-        if not 0 <= self.failure_rate <= 1:
-            raise ValueError(f"failure_rate is {self.failure_rate:g}; give a share from 0 to 1")
-        if not 1 <= self.stream_parts <= 10_000:
-            raise ValueError(
-                f"stream_parts is {self.stream_parts}; give a whole number from 1 to 10000"
-            )
+        _check_count("workers", self.workers, 1, 10_000)
+        _check_rates(self, ("failure_rate",))
+        _check_count("stream_parts", self.stream_parts, 1, 10_000)
 
 
 class AsyncInferenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,12 +92,8 @@ class AsyncInferenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_u
     """Of the inferences: with these comes a notification of one that nobody here asked for."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.workers <= 10_000:
-            raise ValueError(f"workers is {self.workers}; give a whole number from 1 to 10000")
-        for name in ("failure", "duplicate", "lost", "unreadable", "foreign"):
-            value = getattr(self, f"{name}_rate")
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name}_rate is {value:g}; give a share from 0 to 1")
+        _check_count("workers", self.workers, 1, 10_000)
+        _check_rates(self, (name for name in self.__struct_fields__ if name.endswith("_rate")))
 
 
 class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -137,16 +141,11 @@ class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """File for what the simulated service really did; by default it is among the stack's own."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.workers <= 10_000:
-            raise ValueError(f"workers is {self.workers}; give a whole number from 1 to 10000")
-        if not 0 <= self.images <= 1_000:
-            raise ValueError(f"images is {self.images}; give a whole number from 0 to 1000")
+        _check_count("workers", self.workers, 1, 10_000)
+        _check_count("images", self.images, 0, 1_000)
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}; give a whole number of 0 or more")
-        for name in RATES:
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} is {value:g}; give a share from 0 to 1")
+        _check_rates(self, RATES)
         if self.failure_rate + self.partial_rate > 1:
             raise ValueError(
                 f"failure_rate {self.failure_rate:g} and partial_rate {self.partial_rate:g} "

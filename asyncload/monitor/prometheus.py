@@ -47,6 +47,8 @@ class PrometheusReader:
     def __init__(self, metrics: Mapping[str, SeriesOptions]) -> None:
         self._metrics = metrics
         self._wanted = _KNOWN | {one.series for one in metrics.values()}
+        rates = (one.series for one in metrics.values() if one.rate)
+        self._counted = {_CPU, _IN, _OUT, *rates}
         self._counters: Counters[str] = Counters()
         self._series: dict[str, Sample] = {}
         self.missing = set(metrics)
@@ -71,7 +73,7 @@ class PrometheusReader:
             t,
             {
                 sample.series: sample.value
-                for counter in self._counted()
+                for counter in self._counted
                 for sample in by_name.get(counter, ())
             },
         )
@@ -89,9 +91,6 @@ class PrometheusReader:
             metrics=self._chosen(by_name, growth) or None,
         )
 
-    def _counted(self) -> set[str]:
-        return {_CPU, _IN, _OUT, *(one.series for one in self._metrics.values() if one.rate)}
-
     def _chosen(self, by_name: Mapping[str, list[Sample]], growth: Growth[str]) -> dict[str, float]:
         found = {}
         for name, wanted in self._metrics.items():
@@ -103,7 +102,8 @@ class PrometheusReader:
             if not matching:
                 continue
             self.missing.discard(name)
-            value = _rate(matching, growth) if wanted.rate else _sum(matching)
+            total = sum(sample.value for sample in matching)
+            value = _rate(matching, growth) if wanted.rate else total
             if value is not None and math.isfinite(value):
                 found[name] = value
         return found
@@ -111,10 +111,6 @@ class PrometheusReader:
 
 def _rate(samples: Iterable[Sample], growth: Growth[str]) -> float | None:
     return growth.rate(sample.series for sample in samples)
-
-
-def _sum(samples: Iterable[Sample]) -> float:
-    return sum(sample.value for sample in samples)
 
 
 def _only(samples: list[Sample] | None) -> int | None:

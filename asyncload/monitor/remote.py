@@ -7,7 +7,6 @@ import math
 import os
 import socket
 from collections.abc import Callable
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from urllib.parse import urlsplit
 
@@ -37,11 +36,9 @@ class Clock(Protocol):
 
     def __call__(self) -> float:
         """Seconds since the start."""
-        ...
 
     async def sleep_until(self, t: float) -> None:
         """Sleep until ``t``; at least let other tasks run."""
-        ...
 
 
 class RemoteMonitor:
@@ -74,12 +71,7 @@ class RemoteMonitor:
         )
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         if self._session is not None:
             await self._session.close()
 

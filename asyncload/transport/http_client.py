@@ -42,7 +42,6 @@ class HttpClient(Protocol):
     @property
     def clock(self) -> Callable[[], float]:
         """Monotonic, seconds; all timings are on it."""
-        ...
 
     def prepare(
         self,
@@ -61,7 +60,6 @@ class HttpClient(Protocol):
             ConfigError: URL, method or a header cannot be sent.
 
         """
-        ...
 
     def filling(self, prepared: PreparedRequest, marks: Sequence[str]) -> Fill:
         """Make the function that puts values into a prepared request, in place of ``marks``.
@@ -70,7 +68,6 @@ class HttpClient(Protocol):
         or in a header's value; the values come in the order of the marks. They
         are put in as they are: the caller has encoded them for their place.
         """
-        ...
 
     async def send(
         self,
@@ -87,4 +84,3 @@ class HttpClient(Protocol):
         Raises TransportError with its ``timing`` set; cancelling closes the
         connection in use.
         """
-        ...

@@ -14,58 +14,44 @@ LONG_POLL: Final = 20
 """Seconds; SQS's longest."""
 
 
-class MessageQueue(Protocol):
-    """One queue. Every method raises what its transport raises; nothing is retried."""
+class Queue(Protocol):
+    """What is known of any queue. Every method raises what its transport raises."""
 
     @property
     def name(self) -> str:
         """The queue's name, for messages to people."""
-        ...
+
+
+class MessageQueue(Queue, Protocol):
+    """One queue that is sent to and received from; nothing is retried."""
 
     async def send(self, body: str) -> str:
         """Send one message and return its id."""
-        ...
 
     async def receive(self, wait: int = LONG_POLL) -> Sequence[Mapping[str, Any]]:
         """Long-poll, ``wait`` seconds at most, for up to ten messages, in SQS's ``ReceiveMessage`` form, attributes included."""
-        ...
 
     async def delete(self, receipt_handles: Sequence[str]) -> list[str]:
         """Delete up to ten messages; return the handles that could not be deleted."""
-        ...
 
     async def release(self, delays: Sequence[tuple[str, int]]) -> None:
         """Give messages back: each ``(receipt_handle, seconds until others may see it)``."""
-        ...
 
 
-class DeadLetterQueue(Protocol):
+class DeadLetterQueue(Queue, Protocol):
     """A queue of messages that a service has given up. They are read and left there."""
-
-    @property
-    def name(self) -> str:
-        """The queue's name, for messages to people."""
-        ...
 
     async def receive(
         self, wait: int = LONG_POLL, *, hidden_for: int | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """Receive like :class:`MessageQueue`, and hide what comes for ``hidden_for`` seconds."""
-        ...
 
     async def release(self, delays: Sequence[tuple[str, int]]) -> None:
         """Give messages back: each ``(receipt_handle, seconds until others may see it)``."""
-        ...
 
 
-class RequestQueue(Protocol):
+class RequestQueue(Queue, Protocol):
     """A queue that jobs are sent to, and that has dead letters."""
-
-    @property
-    def name(self) -> str:
-        """The queue's name, for messages to people."""
-        ...
 
     async def dead_letters(self) -> DeadLetterQueue | None:
         """Find the queue where requests go that the service gives up; ``None``: there is none."""
-        ...

@@ -70,11 +70,9 @@ async def read_statuses(
 ) -> None:
     """Have the status consumer read ``queue``, with the backend ``client``, with ``parse``."""
     await _warn_about_dead_letters(setup, foreign, queue)
-    if client == "sdk":
-        setup.consume(queue, foreign=foreign, parse=parse)
-    else:
-        fast = await FastSqsQueue.of(setup.aws, setup.http, queue.url)
-        setup.consume(fast, foreign=foreign, parse=parse)
+    fast = client == "fast"
+    statuses = await FastSqsQueue.of(setup.aws, setup.http, queue.url) if fast else queue
+    setup.consume(statuses, foreign=foreign, parse=parse)
 
 
 async def _warn_about_dead_letters(setup: Setup, foreign: str, statuses: SqsQueue) -> None:

@@ -5,20 +5,18 @@ The only module of the users' floor that starts something of ``asyncload.local``
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
+from asyncload.users.edge.edge_options import SimulatedOptions
+from asyncload.users.user import Setup
 
-if TYPE_CHECKING:
+
+async def start_simulated(setup: Setup, options: SimulatedOptions | None, *, what: str) -> str:
+    """Start a model server on this host, for as long as the run takes; returns its URL."""
     from asyncload.local.model_server.server import ModelServer
 
-
-def simulated_endpoint(
-    *, workers: int, service_time: float
-) -> AbstractAsyncContextManager[ModelServer]:
-    """Give a model server on this host that is up once entered, at its ``url``."""
-    from asyncload.local.model_server.server import ModelServer
-
-    return ModelServer(workers=workers, service_time=service_time)
+    setup.progress(f"starting the simulated {what}")
+    wanted = options or SimulatedOptions()
+    server = ModelServer(workers=wanted.workers, service_time=float(wanted.service_time))
+    return (await setup.enter(server)).url
 
 
 def generated_jpeg(width: int, height: int, seed: int) -> bytes:

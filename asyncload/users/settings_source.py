@@ -35,14 +35,12 @@ class SettingsSource(Protocol):
 
     async def account(self) -> Setting:
         """The account whose credentials are used; not known where nobody may be asked."""
-        ...
 
     async def task_definition(self, pattern: str, *, key: str) -> TaskDefinition | None:
         """The newest task definition with ``pattern`` in its name; ``None``: nobody may be asked.
 
         ``key`` is where the pattern stands, for messages.
         """
-        ...
 
 
 class AwsSource:

@@ -72,45 +72,36 @@ class Setup(Protocol):
     @property
     def aws(self) -> Aws:
         """AWS clients for set-up calls, which are not recorded."""
-        ...
 
     @property
     def http(self) -> HttpClient:
         """The fast backend's client, for requests of the load."""
-        ...
 
     @property
     def scenario(self) -> str:
         """Name of the scenario."""
-        ...
 
     @property
     def load(self) -> Scenario:
         """The scenario's load; of a split plan, this part's share of it."""
-        ...
 
     def key(self, option: str) -> str:
         """Give the config key of an option, for messages: ``scenarios.0.user.images``."""
-        ...
 
     def find(self, name: str) -> Path:
         """Give the path of a file that the config names: beside the config file, or else here.
 
         It need not exist. Blocks for the time of a look at the disk.
         """
-        ...
 
     def note(self, level: str, text: str) -> None:
         """Tell the user of the run something; it stands in the log and the report."""
-        ...
 
     def progress(self, text: str) -> None:
         """Say what is being done, for a person who waits."""
-        ...
 
     async def enter(self, resource: AbstractAsyncContextManager[Entered]) -> Entered:
         """Enter ``resource``; it is left at the end of the run."""
-        ...
 
     def consume(
         self,
@@ -120,11 +111,9 @@ class Setup(Protocol):
         parse: Parse = parse_status,
     ) -> None:
         """Have the status consumer read ``queue`` during the run, each message with ``parse``."""
-        ...
 
     def dead_letters(self, requests: RequestQueue) -> None:
         """Search the dead-letter queue of ``requests`` for jobs that time out or stay open."""
-        ...
 
 
 class UserAws:

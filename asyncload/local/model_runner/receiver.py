@@ -35,7 +35,6 @@ LOOKAHEAD: Final = 50
 RECEIVERS: Final = 3
 """Concurrent long polls. The emulator looks at a queue only every 100 ms during one;
 several at different moments find a new request sooner."""
-_LONG_POLL: Final = 20
 _KNOWN_IMAGES: Final = 10_000
 _REMEMBERED_REJECTS: Final = 10_000
 _logger: Final = logging.getLogger(__name__)
@@ -65,10 +64,10 @@ class Receiver:
     ) -> None:
         self._settings = settings
         self._clients = clients
-        self._resources = resources
         self._jobs = jobs
         self._ground_truth = ground_truth
-        self._deletes = Batches("delete request", self._delete)
+        self._queue_url = resources.request_queue_url
+        self._deletes = Batches("delete request", clients.deleting(self._queue_url))
         self._arrived = 0
         self._room = LOOKAHEAD
         self._more_room = anyio.Event()
@@ -89,34 +88,17 @@ class Receiver:
         self._more_room.set()
 
     async def _receive(self) -> None:
-        pause = 0.05
         while True:
             # Full batches only: a receive for each free place would cost ten times the calls.
             while self._room < BATCH:
                 self._more_room = anyio.Event()
                 await self._more_room.wait()
             self._room -= BATCH
-            messages: list[dict[str, Any]] = []
-            try:
-                messages = await self._receive_batch()
-                pause = 0.05
-            except Exception as problem:
-                _logger.warning("receive requests: %s", problem)
-                await anyio.sleep(pause)
-                pause = min(2 * pause, 2.0)
+            messages = await self._clients.receive(self._queue_url, "requests")
             received = time.time()
             accepted = [await self._accept(message, received) for message in messages]
             self._room += BATCH - sum(accepted)
             self._more_room.set()
-
-    async def _receive_batch(self) -> list[dict[str, Any]]:
-        answer = await self._clients.sqs.receive_message(
-            QueueUrl=self._resources.request_queue_url,
-            MaxNumberOfMessages=BATCH,
-            WaitTimeSeconds=_LONG_POLL,
-        )
-        messages: list[dict[str, Any]] = answer.get("Messages", [])
-        return messages
 
     async def _accept(self, message: dict[str, Any], received: float) -> bool:
         """Make a job of ``message``, or leave it to the queue's redrive."""
@@ -182,17 +164,9 @@ class Receiver:
         try:
             # Visible again at once, so that it soon has been received often enough.
             await self._clients.sqs.change_message_visibility(
-                QueueUrl=self._resources.request_queue_url,
+                QueueUrl=self._queue_url,
                 ReceiptHandle=message["ReceiptHandle"],
                 VisibilityTimeout=0,
             )
         except Exception as problem:
             _logger.warning("give a request back: %s", problem)
-
-    async def _delete(self, entries: list[dict[str, Any]]) -> list[str]:
-        await self._clients.sqs.delete_message_batch(
-            QueueUrl=self._resources.request_queue_url, Entries=entries
-        )
-        # An entry that fails has been deleted before, or has come back to the
-        # queue in the meantime and will be received again: no use in repeating.
-        return []

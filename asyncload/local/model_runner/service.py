@@ -36,7 +36,7 @@ from asyncload.local.model_runner.publisher import Batches, Outgoing
 from asyncload.local.model_runner.receiver import Job, Receiver
 from asyncload.local.sagemaker.async_worker import AsyncEndpoints
 from asyncload.local.settings import LocalSettings
-from asyncload.local.stack.protocol import ACCOUNT_ID, ModelRunnerOrder, Ready, Resources, encode
+from asyncload.local.stack.protocol import ACCOUNT_ID, ModelRunnerOrder, Resources, encode
 from asyncload.local.stack.resources import Clients, create_resources, open_clients
 
 HOLD_LIMIT: Final = 1.0
@@ -62,7 +62,7 @@ async def serve(order: ModelRunnerOrder) -> None:
 
 def _report_ready(resources: Resources) -> None:
     """Answer the parent, once; whatever is printed later goes to the log."""
-    sys.stdout.buffer.write(encode(Ready(resources)))
+    sys.stdout.buffer.write(encode(resources))
     sys.stdout.flush()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
@@ -81,8 +81,10 @@ class ModelRunner:
         self._clients = clients
         self._resources = resources
         self._ground_truth = ground_truth
-        self._topic = Batches("publish status", self._publish)
-        self._queue = Batches("send unreadable message", self._send)
+        publish = clients.publishing(resources.status_topic_arn)
+        self._topic = Batches("publish status", publish)
+        send = clients.sending(resources.status_queue_url)
+        self._queue = Batches("send unreadable message", send)
         self._ended: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         """Jobs that have ended, the latest last, and their statuses."""
 
@@ -104,7 +106,6 @@ class ModelRunner:
             outlets.cancel_scope.cancel()
 
     async def _work(self, waiting: MemoryObjectReceiveStream[Job], receiver: Receiver) -> None:
-        """Be one worker."""
         async for job in waiting:
             receiver.taken()
             await self._process(job)
@@ -154,18 +155,6 @@ class ModelRunner:
             await job_run.done()
             self._ground_truth.write(job_run.replay())
 
-    async def _publish(self, entries: list[dict[str, Any]]) -> list[str]:
-        answer = await self._clients.sns.publish_batch(
-            TopicArn=self._resources.status_topic_arn, PublishBatchRequestEntries=entries
-        )
-        return [entry["Id"] for entry in answer.get("Failed", ())]
-
-    async def _send(self, entries: list[dict[str, Any]]) -> list[str]:
-        answer = await self._clients.sqs.send_message_batch(
-            QueueUrl=self._resources.status_queue_url, Entries=entries
-        )
-        return [entry["Id"] for entry in answer.get("Failed", ())]
-
 
 class _JobRun:
     """One job on its way through a worker: what it has published and what is held back."""
@@ -184,7 +173,6 @@ class _JobRun:
             self.release()
 
     def release(self) -> None:
-        """Publish what is held back, the last one first."""
         while self._held:
             action = self._held.pop()
             seconds = time.time() - self._begun
@@ -210,12 +198,10 @@ class _JobRun:
         return min(max(self._begun + seconds - time.time(), 0.0), seconds)
 
     async def done(self) -> None:
-        """Wait until everything is published."""
         for _, outgoing in self.published:
             await outgoing.done.wait()
 
     def ground_truth(self) -> JobTruth | StuckTruth:
-        """Say what was done, once everything is published."""
         job = self._job
         first = dict(reversed(self.published))
         played: dict[str, Any] = {

@@ -23,18 +23,14 @@ def is_inference(path: bytes) -> bool:
     return bool(_PREDICT.fullmatch(text) or _COMPLETIONS.fullmatch(text))
 
 
-def refusal(body: bytes) -> str | None:
-    """Say why a model server would not take ``body``, if it would not."""
+def answer(path: bytes, body: bytes) -> dict[str, Any]:
+    """Give the answer to a request. Raises ValueError for a body that no model server would take."""
     try:
         content = msgspec.json.decode(body)
     except msgspec.DecodeError:
-        return "the body is no JSON"
-    return None if isinstance(content, dict) else "the body is no JSON object"
-
-
-def answer(path: bytes, body: bytes) -> dict[str, Any]:
-    """Give the answer to a request that :func:`refusal` has nothing against."""
-    content: dict[str, Any] = msgspec.json.decode(body)
+        raise ValueError("the body is no JSON") from None
+    if not isinstance(content, dict):
+        raise ValueError("the body is no JSON object")  # noqa: TRY004 - of what was sent
     predict = _PREDICT.fullmatch(path.decode("latin-1"))
     if predict is None:
         return _completion(content)

@@ -147,16 +147,18 @@ class _Connection(asyncio.Protocol):
         elif not self._body.startswith(_JPEG):
             self._answer(400, {"detail": "the body is no JPEG"})
         else:
-            done = self._workers.take(self._loop.time())
-            self._loop.call_at(done, self._answer, 200, _result(detectors[0]))
+            self._work(_result(detectors[0]))
 
     def _infer(self, path: bytes, body: bytes) -> None:
-        wrong = inference.refusal(body)
-        if wrong is not None:
-            self._answer(400, {"error": wrong})
-            return
+        try:
+            self._work(inference.answer(path, body))
+        except ValueError as problem:
+            self._answer(400, {"error": str(problem)})
+
+    def _work(self, content: dict[str, Any]) -> None:
+        """Answer with ``content`` when a worker is done with it."""
         done = self._workers.take(self._loop.time())
-        self._loop.call_at(done, self._answer, 200, inference.answer(path, body))
+        self._loop.call_at(done, self._answer, 200, content)
 
     def _answer(self, status: int, content: dict[str, Any]) -> None:
         if self._transport is None:

@@ -12,7 +12,6 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import anyio
@@ -22,7 +21,7 @@ from botocore.exceptions import ClientError
 from asyncload.local.ground_truth import ExtraTruth, GroundTruthLog, InferenceTruth
 from asyncload.local.model_runner.behaviour import draw_service_time
 from asyncload.local.model_runner.messages import FAILED, SUCCESS, unreadable_body
-from asyncload.local.model_runner.publisher import BATCH, Batches, Outgoing
+from asyncload.local.model_runner.publisher import Batches, Outgoing
 from asyncload.local.sagemaker.async_api import (
     Invocation,
     failure_key,
@@ -40,7 +39,6 @@ LOST: Final = "LOST"
 RECEIVERS: Final = 3
 """Concurrent long polls, as of the simulated ModelRunner."""
 MODEL_FAILED: Final = 'ModelError: Received server error (500) with message "the model failed"'
-_LONG_POLL: Final = 20
 _decoder: Final = msgspec.json.Decoder(Invocation)
 _logger: Final = logging.getLogger(__name__)
 
@@ -102,10 +100,12 @@ class AsyncEndpoints:
         self._region = resources.inference_success_topic_arn.split(":")[3]
         self._arrived = 0
         success, error = resources.inference_success_topic_arn, resources.inference_error_topic_arn
-        self._completed = Batches("publish completed inference", self._publisher(success))
-        self._failed = Batches("publish failed inference", self._publisher(error))
-        self._queue = Batches("send unreadable notification", self._send)
-        self._deletes = Batches("delete accepted inference", self._delete)
+        self._completed = Batches("publish completed inference", clients.publishing(success))
+        self._failed = Batches("publish failed inference", clients.publishing(error))
+        send = clients.sending(resources.inference_queue_url)
+        self._queue = Batches("send unreadable notification", send)
+        delete = clients.deleting(resources.inference_backlog_url)
+        self._deletes = Batches("delete accepted inference", delete)
         self._waiting: dict[str, asyncio.Queue[_Task]] = {
             endpoint.name: asyncio.Queue() for endpoint in IN_SERVICE
         }
@@ -126,21 +126,9 @@ class AsyncEndpoints:
             outlets.cancel_scope.cancel()
 
     async def _receive(self) -> None:
-        pause = 0.05
+        backlog_url = self._resources.inference_backlog_url
         while True:
-            try:
-                answer = await self._clients.sqs.receive_message(
-                    QueueUrl=self._resources.inference_backlog_url,
-                    MaxNumberOfMessages=BATCH,
-                    WaitTimeSeconds=_LONG_POLL,
-                )
-                pause = 0.05
-            except Exception as problem:
-                _logger.warning("receive inferences: %s", problem)
-                await anyio.sleep(pause)
-                pause = min(2 * pause, 2.0)
-                continue
-            for message in answer.get("Messages", ()):
+            for message in await self._clients.receive(backlog_url, "inferences"):
                 self._accept(message)
 
     def _accept(self, message: dict[str, Any]) -> None:
@@ -158,7 +146,6 @@ class AsyncEndpoints:
         waiting.put_nowait(_Task(number, invocation, script))
 
     async def _work(self, waiting: asyncio.Queue[_Task]) -> None:
-        """Be one worker."""
         while True:
             task = await waiting.get()
             begun = time.time()
@@ -266,27 +253,6 @@ class AsyncEndpoints:
             )
         except Exception as problem:
             _logger.warning("write %s: %s", key, problem)
-
-    def _publisher(self, topic: str) -> Callable[[list[dict[str, Any]]], Awaitable[list[str]]]:
-        async def publish(entries: list[dict[str, Any]]) -> list[str]:
-            answer = await self._clients.sns.publish_batch(
-                TopicArn=topic, PublishBatchRequestEntries=entries
-            )
-            return [entry["Id"] for entry in answer.get("Failed", ())]
-
-        return publish
-
-    async def _send(self, entries: list[dict[str, Any]]) -> list[str]:
-        answer = await self._clients.sqs.send_message_batch(
-            QueueUrl=self._resources.inference_queue_url, Entries=entries
-        )
-        return [entry["Id"] for entry in answer.get("Failed", ())]
-
-    async def _delete(self, entries: list[dict[str, Any]]) -> list[str]:
-        await self._clients.sqs.delete_message_batch(
-            QueueUrl=self._resources.inference_backlog_url, Entries=entries
-        )
-        return []
 
 
 class _NoInputError(Exception):

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from asyncload.local.sagemaker.signatures import Refused
 from asyncload.local.stack.protocol import (
     INFERENCE_BUCKET,
     INFERENCE_ERROR_TOPIC,
@@ -62,10 +63,6 @@ ENDPOINTS: Final = (
 )
 IN_SERVICE: Final = tuple(one for one in ENDPOINTS if one.status == "InService")
 """Those that answer."""
-
-
-class _Refused(Exception):  # noqa: N818 - it is an answer
-    """An answer that is an error: AWS's code, and a message."""
 
 
 class _Parameters(
@@ -121,15 +118,15 @@ class SageMaker:
         """Give the HTTP status and body that answer ``operation``, such as ``ListEndpoints``."""
         try:
             if operation not in self._operations:
-                raise _Refused(
+                raise Refused(
+                    400,
                     "UnknownOperationException",
                     f"the embedded stack has no {operation}; it has {', '.join(self._operations)}",
                 )
             parameters, carry_out = self._operations[operation]
             status, answer = 200, carry_out(_read(body, parameters))
-        except _Refused as refusal:
-            code, message = refusal.args
-            status, answer = 400, {"__type": code, "message": message}
+        except Refused as refusal:
+            status, answer = refusal.status, {"__type": refusal.code, "message": refusal.message}
         return status, msgspec.json.encode(answer)
 
     def _list_endpoints(self, wanted: _ListEndpoints) -> dict[str, Any]:
@@ -158,7 +155,7 @@ class SageMaker:
                     "AsyncInferenceConfig": {"OutputConfig": self._outputs},
                 }
         arn = f"{self._arn}:endpoint/{wanted.endpoint_name}"
-        raise _Refused("ValidationException", f'Could not find endpoint "{arn}".')
+        raise Refused(400, "ValidationException", f'Could not find endpoint "{arn}".')
 
     def _describe_config(self, wanted: _DescribeEndpointConfig) -> dict[str, Any]:
         for endpoint in ENDPOINTS:
@@ -172,7 +169,7 @@ class SageMaker:
                 }
                 return {**self._config(endpoint), "ProductionVariants": [variant]}
         arn = f"{self._arn}:endpoint-config/{wanted.endpoint_config_name}"
-        raise _Refused("ValidationException", f'Could not find endpoint configuration "{arn}".')
+        raise Refused(400, "ValidationException", f'Could not find endpoint configuration "{arn}".')
 
     def _endpoint(self, endpoint: Endpoint) -> dict[str, Any]:
         return {
@@ -195,9 +192,9 @@ def _read(body: bytes, parameters: type[_Parameters]) -> _Parameters:
     try:
         return msgspec.json.decode(body or b"{}", type=parameters)
     except msgspec.ValidationError as problem:
-        raise _Refused("ValidationException", str(problem)) from None
+        raise Refused(400, "ValidationException", str(problem)) from None
     except msgspec.DecodeError as problem:
-        raise _Refused("SerializationException", str(problem)) from None
+        raise Refused(400, "SerializationException", str(problem)) from None
 
 
 def _sorted(
@@ -221,7 +218,7 @@ def _page(
         try:
             first = int(base64.b64decode(wanted.next_token, validate=True))
         except (binascii.Error, ValueError):
-            raise _Refused("ValidationException", "NextToken is not one of ours") from None
+            raise Refused(400, "ValidationException", "NextToken is not one of ours") from None
     end = first + wanted.max_results
     page: dict[str, Any] = {name: found[first:end]}
     if end < len(found):

@@ -13,6 +13,7 @@ the stack until it has.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import select
 import shutil
@@ -24,6 +25,7 @@ from typing import Any, Final
 
 from asyncload.local.stack.protocol import (
     MODEL_SERVER,
+    ChildOrder,
     EmulatorOrder,
     ModelRunnerOrder,
     ModelServerOrder,
@@ -32,6 +34,12 @@ from asyncload.local.stack.protocol import (
 
 EMULATOR: Final = "emulator"
 MODEL_RUNNER: Final = "model_runner"
+_ROLES: Final[dict[str, tuple[type[ChildOrder], str]]] = {
+    EMULATOR: (EmulatorOrder, "asyncload.local.stack.emulator"),
+    MODEL_RUNNER: (ModelRunnerOrder, "asyncload.local.model_runner.service"),
+    MODEL_SERVER: (ModelServerOrder, "asyncload.local.model_server.server"),
+}
+"""What each child is told, and the module whose ``serve`` does it."""
 _CHECK_INTERVAL: Final = 1.0
 """Seconds between two looks at the parent's process id."""
 
@@ -43,26 +51,15 @@ def main() -> None:
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
         sys.exit("no order came: the parent is gone")
-    if role == EMULATOR:
-        order = decode(line, EmulatorOrder)
-        _end_with(parent, order.remove_at_exit)
-        from asyncload.local.stack import emulator
-
-        _run(emulator.serve(order))
-    elif role == MODEL_SERVER:
-        wanted = decode(line, ModelServerOrder)
-        _end_with(parent, wanted.remove_at_exit)
-        from asyncload.local.model_server import server as model_server
-
-        _run(model_server.serve(wanted))
-    else:
-        _end_with(parent, None)
+    kind, module = _ROLES[role]
+    order = decode(line, kind)
+    _end_with(parent, order.remove_at_exit)
+    if role == MODEL_RUNNER:
         # rasterio imports boto3 where there is one, and needs it only to read images from S3.
         # None makes that import fail, which spares a tenth of the start.
         sys.modules["boto3"] = None  # type: ignore[assignment]
-        from asyncload.local.model_runner import service as model_runner
-
-        _run(model_runner.serve(decode(line, ModelRunnerOrder)))
+    # Here and not above: what one role needs, the others do not load.
+    _run(importlib.import_module(module).serve(order))
 
 
 def _end_with(parent: int, remove: str | None) -> None:

@@ -99,7 +99,8 @@ class _Emulator:
         target = _target(scope)
         if target.startswith(TARGET):
             status, content = self._sagemaker.answer(target.removeprefix(TARGET), _content(body))
-            await _send(send, status, content)
+            headers = {"content-type": CONTENT_TYPE, "x-amzn-requestid": str(uuid.uuid4())}
+            await _send(send, status, headers, content)
             return
         answer: asyncio.Future[None]
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
@@ -117,7 +118,6 @@ class _Emulator:
             departure.cancel()
 
     async def _invoke(self, scope: HTTPScope, content: bytes, send: ASGISendCallable) -> None:
-        """Have an endpoint answer."""
         headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -132,7 +132,7 @@ class _Emulator:
             )
         )
         if isinstance(answer.body, bytes):
-            await _send_as(send, answer.status, answer.headers, answer.body)
+            await _send(send, answer.status, answer.headers, answer.body)
             return
         await _begin(send, answer.status, answer.headers)
         async for part in answer.body:
@@ -141,7 +141,6 @@ class _Emulator:
 
 
 def _content(events: list[Any]) -> bytes:
-    """Join the body of a request."""
     return b"".join(part["body"] for part in events if part["type"] == "http.request")
 
 
@@ -154,12 +153,7 @@ def _target(scope: Scope) -> str:
     )
 
 
-async def _send(send: ASGISendCallable, status: int, body: bytes) -> None:
-    headers = {"content-type": CONTENT_TYPE, "x-amzn-requestid": str(uuid.uuid4())}
-    await _send_as(send, status, headers, body)
-
-
-async def _send_as(
+async def _send(
     send: ASGISendCallable, status: int, headers: Mapping[str, str], body: bytes
 ) -> None:
     await _begin(send, status, {**headers, "content-length": str(len(body))})
@@ -182,7 +176,6 @@ def _replay(events: list[Any], receive: ASGIReceiveCallable) -> ASGIReceiveCalla
 
 
 async def _departed(receive: ASGIReceiveCallable) -> None:
-    """Return when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -11,12 +11,11 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 import anyio
 
-from asyncload.local.stack.protocol import EmulatorOrder, ModelRunnerOrder, ModelServerOrder, encode
+from asyncload.local.stack.protocol import ChildOrder, encode
 
 GRACE: Final = 3.0
 """Seconds a child has for ending by itself."""
@@ -52,7 +51,7 @@ class Child:
     async def start(
         cls,
         role: str,
-        order: EmulatorOrder | ModelRunnerOrder | ModelServerOrder,
+        order: ChildOrder,
         *,
         environment: Mapping[str, str],
         log: Path,
@@ -148,12 +147,7 @@ class Processes:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         await self._stop()
 
     async def _start(self, scratch: Path) -> None:

@@ -1,8 +1,8 @@
 """What the stack and its two child processes tell each other.
 
 The stack writes one order, a line of JSON, to a child's stdin and then only
-keeps the pipe open. The ModelRunner answers with one :class:`Ready` on its
-stdout; the emulator answers nobody but its clients.
+keeps the pipe open. The ModelRunner answers with :class:`Resources` on its stdout
+when the first request can come; the emulator answers nobody but its clients.
 """
 
 from __future__ import annotations
@@ -51,18 +51,23 @@ class Resources(msgspec.Struct, frozen=True):
     """For inputs, and for what becomes of them."""
 
 
-class EmulatorOrder(msgspec.Struct, frozen=True, kw_only=True):
+class ChildOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What a child is to do."""
+
+    remove_at_exit: str | None = None
+    """Temporary directory, removed when the parent is gone."""
+
+
+class EmulatorOrder(ChildOrder, frozen=True, kw_only=True):
     """Serve SQS, SNS, S3, STS, ECS and SageMaker."""
 
     socket: int
     """File descriptor of the listening socket, inherited."""
     region: str
     settings: LocalSettings
-    remove_at_exit: str | None
-    """The stack's temporary directory, removed when the parent is gone."""
 
 
-class ModelRunnerOrder(msgspec.Struct, frozen=True, kw_only=True):
+class ModelRunnerOrder(ChildOrder, frozen=True, kw_only=True):
     """Create the resources and be their ModelRunner."""
 
     endpoint_url: str
@@ -71,27 +76,19 @@ class ModelRunnerOrder(msgspec.Struct, frozen=True, kw_only=True):
     truth_log: str
 
 
-class ModelServerOrder(msgspec.Struct, frozen=True, kw_only=True):
+class ModelServerOrder(ChildOrder, frozen=True, kw_only=True):
     """Be a model server."""
 
     workers: int
     """Requests worked on at once."""
     service_time: float
     """Seconds of work on each."""
-    remove_at_exit: str
-    """Temporary directory, removed when the parent is gone."""
 
 
 class Listening(msgspec.Struct, frozen=True):
     """The model server takes requests at this port."""
 
     port: int
-
-
-class Ready(msgspec.Struct, frozen=True):
-    """The first request can come."""
-
-    resources: Resources
 
 
 def container_environment(request_queue: str, status_queue: str) -> dict[str, str]:

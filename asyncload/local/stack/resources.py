@@ -6,14 +6,16 @@ And what tells of it: an ECS task definition as the real deployment has one.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
+from asyncload.local.model_runner.publisher import BATCH, Send
 from asyncload.local.stack.protocol import (
     ACCESS_KEY,
     INFERENCE_BACKLOG,
@@ -29,20 +31,70 @@ from asyncload.local.stack.protocol import (
     container_environment,
 )
 
+_LONG_POLL: Final = 20
+_logger: Final = logging.getLogger(__name__)
+
 STATUS_TOPIC: Final = "ImageStatusTopic"
 MAX_RECEIVE_COUNT: Final = 2
 """A request that cannot be accepted is looked at twice, then goes to the dead letters:
 once would lose a good request whose receive was cut off."""
 
 
-class Clients:
+class Clients(NamedTuple):
     """aiobotocore clients of the stack's services; retries are ours, not theirs."""
 
-    def __init__(self, sqs: Any, sns: Any, s3: Any, ecs: Any) -> None:
-        self.sqs = sqs
-        self.sns = sns
-        self.s3 = s3
-        self.ecs = ecs
+    sqs: Any
+    sns: Any
+    s3: Any
+    ecs: Any
+
+    async def receive(self, queue_url: str, what: str) -> list[dict[str, Any]]:
+        """Long-poll once for a batch of messages, again and again after a failure."""
+        pause = 0.05
+        while True:
+            try:
+                answer = await self.sqs.receive_message(
+                    QueueUrl=queue_url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=_LONG_POLL
+                )
+                messages: list[dict[str, Any]] = answer.get("Messages", [])
+                return messages
+            except Exception as problem:
+                _logger.warning("receive %s: %s", what, problem)
+                await anyio.sleep(pause)
+                pause = min(2 * pause, 2.0)
+
+    def publishing(self, topic_arn: str) -> Send:
+        """Give what publishes batches to a topic."""
+
+        async def publish(entries: list[dict[str, Any]]) -> list[str]:
+            answer = await self.sns.publish_batch(
+                TopicArn=topic_arn, PublishBatchRequestEntries=entries
+            )
+            return [entry["Id"] for entry in answer.get("Failed", ())]
+
+        return publish
+
+    def sending(self, queue_url: str) -> Send:
+        """Give what sends batches to a queue."""
+
+        async def send(entries: list[dict[str, Any]]) -> list[str]:
+            answer = await self.sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
+            return [entry["Id"] for entry in answer.get("Failed", ())]
+
+        return send
+
+    def deleting(self, queue_url: str) -> Send:
+        """Give what deletes batches from a queue.
+
+        An entry that fails has been deleted before, or has come back to the queue in the
+        meantime and will be received again: it is not repeated.
+        """
+
+        async def delete(entries: list[dict[str, Any]]) -> list[str]:
+            await self.sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)
+            return []
+
+        return delete
 
 
 @asynccontextmanager

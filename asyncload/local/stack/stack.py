@@ -28,7 +28,6 @@ from asyncload.local.stack.protocol import (
     SECRET_KEY,
     EmulatorOrder,
     ModelRunnerOrder,
-    Ready,
     Resources,
     decode,
 )
@@ -178,7 +177,7 @@ class LocalStack(Processes):
                 )
             if not answer.result().endswith(b"\n"):
                 raise _exit_error(model_runner)
-            return decode(answer.result(), Ready).resources
+            return decode(answer.result(), Resources)
         finally:
             answer.cancel()
             death.cancel()
@@ -208,7 +207,6 @@ def _create(directory: Path) -> Path:
 
 
 def _listen(port: int | None) -> socket.socket:
-    """Open a listening socket on the loopback interface."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         # Without it a port stays taken for minutes after the last stack on it ended.

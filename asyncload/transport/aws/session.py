@@ -183,7 +183,7 @@ class Aws:
                 # S3 emulators know buckets by path; real S3 takes both.
                 s3={"addressing_style": "path"} if endpoint else None,
                 # A proxy for the way out of the house does not know this machine.
-                proxies={} if _is_loopback(endpoint) else None,
+                proxies={} if is_loopback(urlsplit(endpoint or "").hostname or "") else None,
             )
             return await self._stack.enter_async_context(
                 self.session.create_client(
@@ -299,8 +299,3 @@ def environment_endpoint() -> str | None:
     if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
         return None
     return os.environ.get("AWS_ENDPOINT_URL") or None
-
-
-def _is_loopback(url: str | None) -> bool:
-    host = urlsplit(url).hostname if url else None
-    return host is not None and is_loopback(host)

@@ -134,23 +134,6 @@ class Signer:
 class SigningTemplate:
     """All of a request but its body; :meth:`sign` does the rest."""
 
-    __slots__ = (
-        "_canonical",
-        "_clock",
-        "_credentials",
-        "_headers",
-        "_inner",
-        "_lines",
-        "_marked",
-        "_marks",
-        "_outer",
-        "_payload_hash",
-        "_provider",
-        "_second",
-        "_signer",
-        "_start",
-    )
-
     def __init__(
         self,
         signer: Signer,
@@ -236,7 +219,6 @@ class SigningTemplate:
         self._credentials = credentials
 
     def _filled(self, values: Sequence[bytes]) -> hashlib._Hash:
-        """Hash the canonical request with ``values`` in the places of the marks."""
         filled = []
         for line in self._marked:
             if isinstance(line, bytes):

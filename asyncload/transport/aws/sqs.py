@@ -119,7 +119,6 @@ class SqsQueue:
         return SqsQueue(self._client, url)
 
     async def _redrive_policy(self) -> Any:
-        """Return the redrive policy as it is, ``None`` when there is none."""
         answer = await self._client.get_queue_attributes(
             QueueUrl=self.url, AttributeNames=["RedrivePolicy"]
         )

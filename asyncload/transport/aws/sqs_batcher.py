@@ -9,7 +9,6 @@ import msgspec
 
 from asyncload.transport.aws import sqs_wire
 from asyncload.transport.aws.operation import Operation
-from asyncload.transport.http.response import Response
 from asyncload.transport.measure import CURRENT, Recorder, mark_recorded
 
 BATCH: Final = 10
@@ -67,7 +66,9 @@ class Batches:
 
     async def _fly(self, entries: list[_Entry]) -> None:
         try:
-            response = await self._call(entries)
+            body = self._encoder.send_batch([entry.body for entry in entries])
+            first = entries[0]
+            response = await self._operation.call(body, first.recorder, first.due)
             results = sqs_wire.decode_sent_batch(response.body, len(entries))
         except Exception as problem:
             for entry in entries:
@@ -79,11 +80,6 @@ class Batches:
                 self._fail(entry, result)
             elif not entry.waiter.done():
                 entry.waiter.set_result(result)
-
-    async def _call(self, entries: list[_Entry]) -> Response:
-        body = self._encoder.send_batch([entry.body for entry in entries])
-        first = entries[0]
-        return await self._operation.call(body, first.recorder, first.due)
 
     def _fail(self, entry: _Entry, failure: sqs_wire.BatchFailure) -> None:
         problem = _entry_error(failure)

@@ -12,12 +12,17 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote, urlsplit
 
 from asyncload.errors import ConfigError
-from asyncload.transport.http.connector import Resolver, Target, environment_proxies, proxy_for
+from asyncload.transport.http.connector import (
+    Resolver,
+    Target,
+    authority,
+    environment_proxies,
+    proxy_for,
+)
 from asyncload.transport.http.http_errors import Timing, TransportError
 from asyncload.transport.http.pool import Pool, Timeouts
 from asyncload.transport.http.response import Listener, Response
@@ -29,6 +34,9 @@ LARGE: Final = 131_072
 
 DEFAULTS: Final = {"User-Agent": "asyncload", "Accept": "*/*", "Accept-Encoding": "identity"}
 """Headers sent unless the request has its own. We do not decompress, and say so."""
+
+
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 class FastRequest(PreparedRequest, frozen=True, eq=False):
@@ -72,12 +80,7 @@ class FastHttpClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
 
     def prepare(
@@ -91,31 +94,30 @@ class FastHttpClient:
         """Encode the head of a request once; as :meth:`HttpClient.prepare`."""
         scheme, host, port, target = _split(url)
         pool = self._pool(scheme, host, port, tls or self._tls)
-        authority = f"[{host}]" if ":" in host else host
-        if port != {"http": 80, "https": 443}[scheme]:
-            authority = f"{authority}:{port}"
+        address = authority(host, port)
+        named = address.removesuffix(f":{_PORTS[scheme]}")
         given = dict(headers or {})
         lower = {name.lower() for name in given}
         for name in ("content-length", "transfer-encoding"):
             if name in lower:
                 raise ConfigError(f"Header {name!r} is worked out from the body; leave it out.")
         if "host" in lower:
-            authority = next(given.pop(name) for name in list(given) if name.lower() == "host")
+            named = next(given.pop(name) for name in list(given) if name.lower() == "host")
         given |= {name: value for name, value in DEFAULTS.items() if name.lower() not in lower}
         proxy = pool.target.proxy
         sent = target
         if proxy is not None and scheme == "http":
-            sent = f"http://{_authority(host, port)}{target}"
+            sent = f"http://{address}{target}"
             if proxy.authorization is not None:
                 given["Proxy-Authorization"] = proxy.authorization
         lines = [f"{method} {sent} HTTP/1.1"]
-        lines += [_header(name, value) for name, value in [("Host", authority), *given.items()]]
+        lines += [_header(name, value) for name, value in [("Host", named), *given.items()]]
         if not method.isascii() or not method.isalpha():
             raise ConfigError(f"{method!r} is not an HTTP method; use GET, POST or another word.")
         return FastRequest(
             method=method,
             url=url,
-            host=authority,
+            host=named,
             target=target,
             pool=pool,
             head="\r\n".join([*lines, ""]).encode(),
@@ -255,11 +257,7 @@ def _split(url: str) -> tuple[str, str, int, str]:
     host = parts.hostname
     if not host.isascii():
         host = host.encode("idna").decode("ascii")
-    return parts.scheme, host, port or (443 if parts.scheme == "https" else 80), target
-
-
-def _authority(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return parts.scheme, host, port or _PORTS[parts.scheme], target
 
 
 def _header(name: str, value: str) -> str:

@@ -145,6 +145,11 @@ class _Tunnel(asyncio.Protocol):
             self.answer.set_result(self._data)
 
 
+def authority(host: str, port: int) -> str:
+    """Write host and port as in a URL: an IPv6 address stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class Target(msgspec.Struct, frozen=True):
     """Where connections go: the address, the proxy before it, TLS and its name."""
 
@@ -234,9 +239,8 @@ async def _open_through(
     tunnel = await _open((proxy.host, proxy.port), target, resolver, _Tunnel, turn, tls=False)
     transport = tunnel.transport
     try:
-        authority = f"[{target.host}]" if ":" in target.host else target.host
-        authority = f"{authority}:{target.port}"
-        lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
+        address = authority(target.host, target.port)
+        lines = [f"CONNECT {address} HTTP/1.1", f"Host: {address}"]
         if proxy.authorization is not None:
             lines.append(f"Proxy-Authorization: {proxy.authorization}")
         transport.write("\r\n".join([*lines, "", ""]).encode("ascii"))

@@ -137,13 +137,8 @@ class Pool:
 
     def release(self, connection: Connection) -> None:
         """Take back a connection; the first in the queue gets it."""
-        queue = self._queue
-        while queue:
-            place = queue.popleft()
-            if not place.turn.done():
-                place.turn.set_result(connection)
-                return
-        self._idle.append(connection)
+        if not self._queue or not self._hand_on(connection):
+            self._idle.append(connection)
 
     def lost(self, connection: Connection) -> None:
         """Forget a connection; its place in the limit goes to the first in the queue."""
@@ -258,13 +253,18 @@ class Pool:
         return Connection(self, self.target.where, self._clock)
 
     def _free_place(self) -> None:
+        if not self._hand_on(None):
+            self._taken -= 1
+
+    def _hand_on(self, connection: Connection | None) -> bool:
+        """Give the first in the queue its turn; whether there is one."""
         queue = self._queue
         while queue:
             place = queue.popleft()
             if not place.turn.done():
-                place.turn.set_result(None)
-                return
-        self._taken -= 1
+                place.turn.set_result(connection)
+                return True
+        return False
 
     def _closed_error(self) -> ConnectionClosed:
         return ConnectionClosed(f"The client closed its connections to {self.target.where}")

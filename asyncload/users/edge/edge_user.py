@@ -16,8 +16,8 @@ from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Response
 from asyncload.transport.http_client import HttpClient, PreparedRequest
 from asyncload.users.base_url import LOCAL
-from asyncload.users.edge.edge_options import EdgeOptions, SimulatedOptions
-from asyncload.users.local_server import generated_jpeg, simulated_endpoint
+from asyncload.users.edge.edge_options import EdgeOptions
+from asyncload.users.local_server import generated_jpeg, start_simulated
 from asyncload.users.templates.tables import read_bytes
 from asyncload.users.user import Context, Setup, User, task
 from asyncload.users.wait import rate
@@ -65,16 +65,16 @@ class EdgeUser(User):
     """
 
     Options: ClassVar[type[msgspec.Struct]] = EdgeOptions
+    shared: Queries
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._queries: Queries = context.shared
         options: EdgeOptions = context.options
         self.wait = rate(options.rate)
         self._expected = options.expect_count
         which = self.id % len(options.detectors)
         self._detector = options.detectors[which]
-        self._prepared = self._queries.prepared[which]
+        self._prepared = self.shared.prepared[which]
 
     @classmethod
     def describe_work(cls, options: EdgeOptions) -> Sequence[tuple[str, str]]:
@@ -92,12 +92,7 @@ class EdgeUser(User):
         image = await anyio.to_thread.run_sync(_image, setup, options)
         endpoint = options.endpoint
         if endpoint == LOCAL:
-            setup.progress("starting the simulated edge endpoint")
-            wanted = options.local or SimulatedOptions()
-            server = await setup.enter(
-                simulated_endpoint(workers=wanted.workers, service_time=float(wanted.service_time))
-            )
-            endpoint = server.url
+            endpoint = await start_simulated(setup, options.local, what="edge endpoint")
         token = _token(setup, options)
         headers = {"Content-Type": "image/jpeg"}
         if token:
@@ -130,14 +125,14 @@ class EdgeUser(User):
         Clients that join a step together would else send together for ever, and queue for
         each other. Multiples of the golden ratio, modulo 1, lie evenly however many there are.
         """
-        if self._queries.spread:
+        if self.shared.spread:
             period = min(1 / self.options.rate, LONGEST_START)
             await anyio.sleep(period * (self.id * _GOLDEN % 1))
 
     @task()
     async def ask(self) -> None:
         """Send the image once."""
-        queries = self._queries
+        queries = self.shared
         with self.recorder.measure(self._detector) as measurement:
             response = await queries.client.send(
                 self._prepared, queries.image, b"", queries.timeouts
@@ -148,9 +143,8 @@ class EdgeUser(User):
                 measurement.fail(wrong)
 
     def _judge(self, response: Response) -> str | None:
-        """Say what is wrong with an answer, if anything."""
         if response.status >= 400:
-            return _refusal(response, token_sent=self._queries.token_sent)
+            return _refusal(response, token_sent=self.shared.token_sent)
         try:
             result = _ANSWER.decode(response.body).result
         except msgspec.ValidationError:
@@ -187,7 +181,6 @@ def _token(setup: Setup, options: EdgeOptions) -> str:
 
 
 def _image(setup: Setup, options: EdgeOptions) -> bytes:
-    """Read or make the image. Blocks."""
     if not isinstance(options.image, str):
         return generated_jpeg(*options.image.pixels, options.image.seed)
     path = setup.find(options.image)

@@ -84,7 +84,7 @@ def _json(value: Any, compiler: Compiler | None) -> Iterator[Part]:
             yield part(value, node, JSON, compiler)
             return
         yield b'"'
-        yield from parts(value, IN_JSON_TEXT, compiler, _inside_json_text)
+        yield from parts(value, IN_JSON_TEXT, compiler, IN_JSON_TEXT.encode)
         yield b'"'
     elif isinstance(value, dict):
         for index, (name, inner) in enumerate(value.items()):
@@ -102,10 +102,6 @@ def _json(value: Any, compiler: Compiler | None) -> Iterator[Part]:
             yield as_json(value)
         except ValueError as problem:
             raise TemplateError(f"json: {problem}") from None
-
-
-def _inside_json_text(text: str) -> bytes:
-    return msgspec.json.encode(text)[1:-1]
 
 
 def _multipart(
@@ -143,7 +139,7 @@ def _field(
         filename = Path(field.file).name
     if filename is not None:
         yield b'; filename="'
-        yield from parts(filename, IN_QUOTES, compiler, lambda text: _quoted(text).encode())
+        yield from parts(filename, IN_QUOTES, compiler, IN_QUOTES.encode)
         yield b'"'
     guessed = mimetypes.guess_type(filename)[0] or _OCTETS if filename is not None else None
     content_type = field.type or guessed

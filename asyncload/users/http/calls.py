@@ -15,7 +15,7 @@ from asyncload.transport.http_client import HttpClient, PreparedRequest
 from asyncload.transport.measure import Recorder
 from asyncload.users.base_url import check_base_url
 from asyncload.users.http.paths import Parameters, joined, usual_name, with_parameters
-from asyncload.users.http.streaming import READERS, StreamKind, send_listening
+from asyncload.users.http.streaming import READERS, StreamKind, send_measured
 
 REMEMBERED: Final = 1024
 """Prepared heads each user keeps; a head costs more to make than to send."""
@@ -105,19 +105,10 @@ class UserHttp:
             body = body.encode()
         prepared, usual_name = self._head(method, url, headers, is_json=json is not None)
         with self._recorder.measure(name or usual_name) as call:
-            cut = None
-            if stream is None:
-                response = await self._client.send(prepared, body, b"", timeouts)
-            else:
-                response, cut = await send_listening(
-                    self._client,
-                    prepared,
-                    body,
-                    timeouts,
-                    reader=READERS[stream](),
-                    measurement=call,
-                )
-            call.answered(response)
+            reader = None if stream is None else READERS[stream]()
+            response, cut = await send_measured(
+                self._client, prepared, body, timeouts, reader=reader, measurement=call
+            )
             if response.status >= 400:
                 call.fail(f"HTTP {response.status} {response.reason}".rstrip())
             elif cut is not None:

@@ -80,7 +80,11 @@ def good_statuses(expect: Expect | None) -> frozenset[int] | None:
         return None
     good: set[int] = set()
     for one in status if isinstance(status, list) else [status]:
-        good |= {one} if isinstance(one, int) else _class(one)
+        if isinstance(one, int):
+            good.add(one)
+        else:
+            first = int(one[0]) * 100
+            good |= set(range(first, first + 100))
     return frozenset(good)
 
 
@@ -96,11 +100,6 @@ def check_statuses(key: str, expect: Expect | None) -> None:
             raise ValueError(
                 f"{key}: {one!r} is no status; give a number such as 200, or a class such as 2xx"
             )
-
-
-def _class(text: str) -> set[int]:
-    first = int(text[0]) * 100
-    return set(range(first, first + 100))
 
 
 def status_problem(response: Response, good: frozenset[int] | None) -> str | None:

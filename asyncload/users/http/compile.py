@@ -17,7 +17,7 @@ from asyncload.users.http.bodies import body_of
 from asyncload.users.http.checks import ExpectOptions, Judge, good_statuses, judge
 from asyncload.users.http.http_options import ChainedRequestOptions, HttpOptions, RequestOptions
 from asyncload.users.http.streaming import READERS, StreamReader
-from asyncload.users.templates.compiled import Maker, TemplateError, has_places
+from asyncload.users.templates.compiled import Maker, TemplateError
 from asyncload.users.templates.functions import FUNCTIONS, text_of
 from asyncload.users.templates.tables import Table
 from asyncload.users.templates.template import (
@@ -26,6 +26,7 @@ from asyncload.users.templates.template import (
     IN_URL,
     Form,
     Part,
+    compiler_of,
     part,
     read,
     sole_place,
@@ -100,7 +101,8 @@ class CallMaker:
         uses_rows = False
         for index, (wanted, name) in enumerate(zip([request, *request.then], names, strict=True)):
             where = f"{key}.then.{index - 1}" if index else key
-            compiler = self._compiler(wanted, captured)
+            texts = [*self._options.headers.values(), *(text for _, text in wanted.texts())]
+            compiler = compiler_of(texts, self._table, find=self._find, captured=captured)
             self._check_names(wanted, key=where)
             try:
                 requests.append(self._compile(wanted, name, compiler, key=where))
@@ -186,17 +188,6 @@ class CallMaker:
         if not given:
             headers["Content-Type"] = content_type
         return headers
-
-    def _compiler(
-        self, request: ChainedRequestOptions, captured: frozenset[str]
-    ) -> Compiler | None:
-        """Make a compiler where there is something to compile: it needs jinja2."""
-        shared = self._options.headers.values()
-        if not any(has_places(text) for text in (*shared, *(text for _, text in request.texts()))):
-            return None
-        from asyncload.users.templates.expressions import Compiler
-
-        return Compiler(self._table, find=self._find, captured=captured)
 
     def _check_names(self, request: ChainedRequestOptions, *, key: str) -> None:
         """Refuse captures whose names mean something else already."""

@@ -56,15 +56,9 @@ class ChainedRequestOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     """How the answer comes in, where its chunks are to be timed."""
 
     def __post_init__(self) -> None:
-        given = {
-            "json": self.json is not msgspec.UNSET,
-            "body": self.body is not None,
-            "file": self.file is not None,
-            "multipart": self.multipart is not None,
-        }
-        if sum(given.values()) > 1:
-            names = " and ".join(name for name, there in given.items() if there)
-            raise ValueError(f"{names} exclude each other; keep one of them")
+        given = given_payloads(self, ("json", "body", "file", "multipart"))
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other; keep one of them")
         if self.multipart == {}:
             raise ValueError("multipart is empty; give it parts, or leave it out")
         check_statuses("expect", self.expect)
@@ -90,6 +84,12 @@ class ChainedRequestOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
                 yield from texts_in("multipart", value)
         if isinstance(self.expect, ExpectOptions):
             yield from texts_in("expect", list(self.expect.json.values()))
+
+
+def given_payloads(options: msgspec.Struct, keys: Iterable[str]) -> list[str]:
+    """Name those of ``keys`` that say what is sent. JSON's null is something to send."""
+    nothing = {"json": msgspec.UNSET}
+    return [key for key in keys if getattr(options, key) is not nothing.get(key)]
 
 
 def check_stream(

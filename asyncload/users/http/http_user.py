@@ -14,15 +14,14 @@ from asyncload.transport.http.aiohttp_client import AiohttpClient
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http_client import HttpClient
 from asyncload.users.base_url import LOCAL
-from asyncload.users.edge.edge_options import SimulatedOptions
 from asyncload.users.http.checks import unexpected_status
 from asyncload.users.http.compile import Call, CallMaker, CompiledRequest
 from asyncload.users.http.http_options import HttpOptions
 from asyncload.users.http.names import names_of
-from asyncload.users.http.streaming import send_listening
-from asyncload.users.local_server import simulated_endpoint
+from asyncload.users.http.streaming import send_measured
+from asyncload.users.local_server import start_simulated
 from asyncload.users.templates.templated_user import Rows, TemplateUser, work_of
-from asyncload.users.user import Context, Setup, task
+from asyncload.users.user import Setup, task
 
 
 class Calls(msgspec.Struct, frozen=True):
@@ -40,10 +39,7 @@ class HttpUser(TemplateUser):
     """Carries out one of its requests in each iteration, picked at random by weight."""
 
     Options: ClassVar[type[msgspec.Struct]] = HttpOptions
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._calls: Calls = context.shared
+    shared: Calls
 
     @classmethod
     def request_names(cls, options: HttpOptions) -> Collection[str]:
@@ -67,12 +63,8 @@ class HttpUser(TemplateUser):
     async def prepare(cls, setup: Setup, options: HttpOptions) -> Calls:
         """Start the simulated server where it is asked for, read data, compile requests; once."""
         if options.base_url == LOCAL:
-            setup.progress("starting the simulated model server")
-            wanted = options.local or SimulatedOptions()
-            server = await setup.enter(
-                simulated_endpoint(workers=wanted.workers, service_time=float(wanted.service_time))
-            )
-            options = msgspec.structs.replace(options, base_url=server.url)
+            url = await start_simulated(setup, options.local, what="model server")
+            options = msgspec.structs.replace(options, base_url=url)
         client: HttpClient = setup.http
         if options.client == "aiohttp":
             client = await setup.enter(AiohttpClient(setup.http))
@@ -82,7 +74,7 @@ class HttpUser(TemplateUser):
     @task()
     async def call(self) -> None:
         """Send one request, or several one after the other."""
-        shared = self._calls
+        shared = self.shared
         calls = shared.calls
         if shared.weights is None:
             chosen = calls[0]
@@ -110,26 +102,21 @@ class HttpUser(TemplateUser):
 
     async def _send(self, request: CompiledRequest) -> bool:
         """Send one request; whether it was answered well."""
-        shared = self._calls
+        shared = self.shared
         try:
             prepared, body = request.make(self)
         except Exception as problem:  # what a template does is its author's business
             self.cannot_make(request.name, problem)
             return False
         with self.recorder.measure(request.name) as measurement:
-            if request.reader is None:
-                response = await shared.client.send(prepared, body, b"", shared.timeouts)
-                cut = None
-            else:
-                response, cut = await send_listening(
-                    shared.client,
-                    prepared,
-                    body,
-                    shared.timeouts,
-                    reader=request.reader(),
-                    measurement=measurement,
-                )
-            measurement.answered(response)
+            response, cut = await send_measured(
+                shared.client,
+                prepared,
+                body,
+                shared.timeouts,
+                reader=None if request.reader is None else request.reader(),
+                measurement=measurement,
+            )
             wrong = request.judge(response, self) or cut
             if wrong is not None:
                 measurement.fail(wrong)

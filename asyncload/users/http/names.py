@@ -40,7 +40,6 @@ def _short(request: ChainedRequestOptions) -> str:
 
 
 def _query(request: ChainedRequestOptions) -> str:
-    """Give the query as the config has it, without its secrets."""
     _, query = _split(request.path)
     given = [query] if query else []
     for name, value in request.query.items():

@@ -129,7 +129,6 @@ class SseReader(LineReader):
         return False
 
     def _incomplete(self) -> str | None:
-        """Say what is missing after all events."""
         return None if self._chunks else "the answer holds no event"
 
 
@@ -216,18 +215,27 @@ def _reason(error: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-async def send_listening(
+async def send_measured(
     client: HttpClient,
     prepared: PreparedRequest,
     body: Body,
     timeouts: Timeouts | None,
     *,
-    reader: StreamReader,
+    reader: StreamReader | None,
     measurement: Measurement,
 ) -> tuple[Response, str | None]:
-    """Send a request whose answer ``reader`` reads while it comes in; as :func:`listened`."""
-    sending = client.send(prepared, body, b"", timeouts, reader.feed)
-    return await listened(sending, reader=reader, measurement=measurement)
+    """Send a request whose answer ``reader`` reads while it comes in, if there is one.
+
+    Returns and raises as :func:`listened`; ``measurement`` has what the answer tells, too.
+    """
+    cut = None
+    if reader is None:
+        response = await client.send(prepared, body, b"", timeouts)
+    else:
+        sending = client.send(prepared, body, b"", timeouts, reader.feed)
+        response, cut = await listened(sending, reader=reader, measurement=measurement)
+    measurement.answered(response)
+    return response, cut
 
 
 async def listened(

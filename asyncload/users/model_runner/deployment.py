@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from asyncload.errors import ConfigError, TargetError
 from asyncload.users.model_runner.images import parse_s3_url
+from asyncload.users.model_runner.job_options import JobOptions
 from asyncload.users.model_runner.task_definition import TaskDefinition
 from asyncload.users.settings_source import AwsSource, Setting, SettingsSource
 from asyncload.users.user import Setup
@@ -31,30 +32,6 @@ MODEL_IN: Final = ("SM_LOAD_TEST_MODEL",)
 PATTERN_IN: Final = ("TASK_DEFINITION_PATTERN",)
 
 
-class Given(Protocol):
-    """What a config may say; ``None`` where it says nothing."""
-
-    @property
-    def request_queue(self) -> str | None:
-        """Name or URL."""
-
-    @property
-    def status_queue(self) -> str | None:
-        """Name or URL."""
-
-    @property
-    def images(self) -> str | None:
-        """``s3://bucket/folder``."""
-
-    @property
-    def results(self) -> str | None:
-        """``s3://bucket/folder``."""
-
-    @property
-    def task_definition(self) -> str | None:
-        """A part of the name of an ECS task definition."""
-
-
 class Deployment:
     """The settings of one scenario, each found when it is first wanted.
 
@@ -66,7 +43,7 @@ class Deployment:
 
     def __init__(
         self,
-        given: Given,
+        given: JobOptions,
         source: SettingsSource,
         *,
         key: Callable[[str], str],
@@ -83,7 +60,7 @@ class Deployment:
         self._pattern = self._explicit("task_definition", given.task_definition, PATTERN_IN)
 
     @classmethod
-    def of(cls, setup: Setup, given: Given) -> Deployment:
+    def of(cls, setup: Setup, given: JobOptions) -> Deployment:
         """The settings of a scenario that is being prepared."""
 
         def note(setting: Setting) -> None:
@@ -207,14 +184,12 @@ class Deployment:
         return account if account.known else None
 
     def _pattern_to_show(self, pattern: Setting) -> Setting:
+        value, why = pattern.value, "the newest with this in its name"
         if not self._asks_ecs:
-            source = f"{pattern.source}; not asked for: both queues are in the config"
-            return Setting(pattern.name, pattern.value, source)
-        if self._definition is None:
-            source = f"{pattern.source}; the newest with this in its name"
-            return Setting(pattern.name, pattern.value, source)
-        source = f"{pattern.source}; the newest with {pattern.value!r} in its name"
-        return Setting(pattern.name, self._definition.name, source)
+            why = "not asked for: both queues are in the config"
+        elif self._definition is not None:
+            value, why = self._definition.name, f"the newest with {value!r} in its name"
+        return Setting(pattern.name, value, f"{pattern.source}; {why}")
 
 
 def _bucket_url(value: str, *, variable: str) -> str:

@@ -13,8 +13,8 @@ from asyncload.users.user import Setup
 
 PATIENCE: Final = 2.0
 """Seconds for the instance type: nice to know, and nothing depends on it."""
-_NOT_THERE: Final = ("404", "405", "501", "InvalidAction", "UnknownOperationException")
-"""What emulators without SageMaker answer."""
+NOT_THERE: Final = frozenset({"404", "405", "501", "InvalidAction", "UnknownOperationException"})
+"""What emulators without SageMaker, or without all of it, answer."""
 
 
 async def endpoints_in_service(setup: Setup, *, key: str) -> list[str]:
@@ -27,7 +27,7 @@ async def endpoints_in_service(setup: Setup, *, key: str) -> list[str]:
     names: list[str] = []
     target = setup.aws.target_of("sagemaker")
     nowhere = f"there is no SageMaker at {target}; set aws.endpoints.sagemaker to one"
-    remedies = dict.fromkeys(_NOT_THERE, nowhere)
+    remedies = dict.fromkeys(NOT_THERE, nowhere)
     try:
         async with setup.aws.explained(
             "listing the SageMaker endpoints", service="sagemaker", **remedies
@@ -83,13 +83,12 @@ async def _instance_type(sagemaker: Any, model: str) -> str:
 
 
 def _reason(aws: Aws, problem: Exception) -> str:
-    """Say in a few words why SageMaker did not tell."""
     code = error_code(problem) or ""
     target = aws.target_of("sagemaker")
     if code.startswith("AccessDenied"):
         return "access to SageMaker is denied"
     if is_timeout(problem) or never_connected(problem):
         return f"SageMaker cannot be reached at {target}"
-    if code in _NOT_THERE or not code:  # without a code: an answer in another form
+    if code in NOT_THERE or not code:  # without a code: an answer in another form
         return f"there is no SageMaker at {target}"
     return f"SageMaker answered {describe(problem)!r}"

@@ -207,7 +207,6 @@ def _take_over_stdout() -> BinaryIO:
 
 
 def _open_gdal() -> SizeReader:
-    """Load GDAL and set it up for the life of the process."""
     import warnings
 
     # rasterio imports boto3 where there is one, to read images from S3 by itself: a third of the

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Final, Self
 
 import anyio
@@ -82,12 +81,7 @@ class HeaderReader:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         for worker in list(self._all):
             await self._end(worker)
 
@@ -229,7 +223,6 @@ class _Worker:
         return os.fstat(self._stderr.fileno()).st_size
 
     def exit_error(self) -> str:
-        """Say why the process ended, in a few words."""
         code = self._process.returncode or 0
         if _BAD_ALLOC.search(self._stderr_tail):
             return out_of_memory()

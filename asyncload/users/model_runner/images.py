@@ -60,6 +60,14 @@ def parse_s3_url(url: str, *, key: str) -> tuple[str, str]:
     return bucket, prefix.lstrip("/")
 
 
+def no_bucket(aws: Aws, bucket: str, *, key: str) -> str:
+    """Say that there is no such bucket, which ``key`` names."""
+    return (
+        f"{key}: there is no bucket {bucket!r} at {aws.target_of('s3')}; "
+        f"create it or set {key} to one that exists"
+    )
+
+
 async def find_images(
     setup: Setup, url: str, *, key: str, suffixes: tuple[str, ...] = SUFFIXES
 ) -> list[Image]:
@@ -156,7 +164,6 @@ class _Faults:
         self._count = Counter[str]()
 
     def add(self, url: str, problem: Exception) -> None:
-        """Note what is wrong with one image."""
         reason = _reason(problem)
         self._count[reason] += 1
         first = self._first.setdefault(reason, [])
@@ -170,7 +177,6 @@ class _Faults:
 
     @property
     def count(self) -> int:
-        """Images with a fault."""
         return self._count.total()
 
     def sentences(self) -> Iterator[str]:
@@ -184,7 +190,6 @@ class _Faults:
             yield f"{self._of_all(count)}, for other reasons: {reason}{self._named(reason)}, …"
 
     def summary(self) -> str:
-        """The reasons alone."""
         (reason, count), *others = self._count.most_common()
         if not others:
             return reason
@@ -222,13 +227,9 @@ def _reason(problem: Exception) -> str:
 async def _list(
     aws: Aws, bucket: str, prefix: str, key: str, suffixes: tuple[str, ...]
 ) -> list[tuple[str, int]]:
-    missing = (
-        f"{key}: there is no bucket {bucket!r} at {aws.target_of('s3')}; "
-        f"create it or set {key} to one that exists"
-    )
     found = []
     doing = f"listing s3://{bucket}/{prefix}"
-    async with aws.explained(doing, service="s3", NoSuchBucket=missing):
+    async with aws.explained(doing, service="s3", NoSuchBucket=no_bucket(aws, bucket, key=key)):
         s3 = await aws.client("s3", retries=True)
         async for page in s3.get_paginator("list_objects_v2").paginate(
             Bucket=bucket, Prefix=prefix
@@ -249,11 +250,7 @@ def _is_in(name: str, folder: str) -> bool:
 async def check_bucket(aws: Aws, url: str, *, key: str) -> tuple[str, str]:
     """Make sure of the bucket in ``url``; give it and the prefix. Raises :class:`TargetError`."""
     bucket, prefix = parse_s3_url(url, key=key)
-    missing = (
-        f"{key}: there is no bucket {bucket!r} at {aws.target_of('s3')}; "
-        f"create it or set {key} to one that exists"
-    )
-    remedies = {"404": missing, "NoSuchBucket": missing}
+    remedies = dict.fromkeys(("404", "NoSuchBucket"), no_bucket(aws, bucket, key=key))
     async with aws.explained(f"checking the bucket {bucket!r}", service="s3", **remedies):
         s3 = await aws.client("s3", retries=True)
         await s3.head_bucket(Bucket=bucket)

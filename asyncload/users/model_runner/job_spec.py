@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from asyncload.jobs.job import Submission
 from asyncload.users.model_runner.images import Image
 from asyncload.users.model_runner.job_options import RequestForm
 
@@ -15,19 +16,10 @@ Body = tuple[str, str, str]
 """A request without the two places that carry its job's id."""
 
 
-class JobSpec(msgspec.Struct, gc=False):
-    """What is the same for every job of one kind: made once, shared by its jobs."""
+class JobSpec(Submission, gc=False, kw_only=True):
+    """What is the same for every job of one kind, with its request."""
 
-    scenario: str
-    name: str
-    image: str
-    size: int | None
-    """Bytes; ``None`` where the image could not be read."""
-    pixels: int | None
-    timeout: float
     body: Body
-    attempt: int = 1
-    first_job_id: str | None = None
 
     def request(self, job_id: str) -> str:
         """Write the request body of one job: 450 bytes that are not encoded anew."""

@@ -17,7 +17,7 @@ from asyncload.users.model_runner.images import check_bucket
 from asyncload.users.model_runner.job_options import JobOptions, RequestForm
 from asyncload.users.model_runner.job_spec import JobSpec
 from asyncload.users.settings_source import Setting, SettingsSource
-from asyncload.users.user import Context, Setup
+from asyncload.users.user import Setup
 
 KINESIS_BATCH: Final = 1000
 """Features that ModelRunner puts into one record of a stream."""
@@ -36,14 +36,9 @@ class RoundRobin(SharedState):
 
 
 class JobUser(JobSender):
-    """Sends image jobs, and waits for their end where its kind does.
+    """Sends image jobs, and waits for their end where its kind does."""
 
-    ``prepare`` of a subclass returns a :class:`Supply`.
-    """
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._requests: MessageQueue = context.shared.requests
+    shared: SharedState
 
     @classmethod
     def expected_calls(cls, options: JobOptions, load: ExpectedLoad) -> ExpectedCalls:
@@ -64,7 +59,7 @@ class JobUser(JobSender):
 
     async def deliver(self, spec: JobSpec, job_id: str) -> str | None:
         """Send the request to the queue; return the id of its message."""
-        return await self._requests.send(spec.request(job_id))
+        return await self.shared.requests.send(spec.request(job_id))
 
     async def see_through(self, spec: JobSpec, attempts: int) -> None:
         """Send a job and wait for its end; one that ends in PARTIAL is sent again.

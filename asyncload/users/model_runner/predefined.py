@@ -13,7 +13,7 @@ from asyncload.users.model_runner.images import Image, check_bucket, look_at_ima
 from asyncload.users.model_runner.job_options import Attempts, JobOptions
 from asyncload.users.model_runner.job_spec import JobSpec, encoded
 from asyncload.users.model_runner.job_user import JobUser, RoundRobin, open_queues
-from asyncload.users.user import Context, Setup, task
+from asyncload.users.user import Setup, task
 from asyncload.users.wait import NO_WAIT
 
 
@@ -29,12 +29,8 @@ class PredefinedUser(JobUser):
     """Sends the requests of a file in turns and waits for each job; PARTIAL is sent again."""
 
     Options: ClassVar[type[msgspec.Struct]] = PredefinedOptions
+    shared: RoundRobin
     wait = NO_WAIT
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        shared: RoundRobin = context.shared
-        self._specs = shared.specs
 
     @classmethod
     async def prepare(cls, setup: Setup, options: PredefinedOptions) -> RoundRobin:
@@ -52,7 +48,7 @@ class PredefinedUser(JobUser):
     @task()
     async def run_job(self) -> None:
         """Send one request and wait for its job."""
-        await self.see_through(next(self._specs), self.options.attempts)
+        await self.see_through(next(self.shared.specs), self.options.attempts)
 
 
 async def _requests(

@@ -14,7 +14,7 @@ from asyncload.users.model_runner.images import TIFF_AND_NITF, Image, find_image
 from asyncload.users.model_runner.job_options import Attempts, RequestForm
 from asyncload.users.model_runner.job_spec import JobSpec, job_spec_for
 from asyncload.users.model_runner.job_user import JobUser, SharedState, find_outputs, open_queues
-from asyncload.users.user import Context, Setup, task
+from asyncload.users.user import Setup, task
 from asyncload.users.wait import NO_WAIT
 
 KEPT_SPECS: Final = 10_000
@@ -48,11 +48,8 @@ class RandomUser(JobUser):
     """Sends a random image to a random model and waits for the job; PARTIAL is sent again."""
 
     Options: ClassVar[type[msgspec.Struct]] = RandomOptions
+    shared: Pairs
     wait = NO_WAIT
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._pairs: Pairs = context.shared
 
     @classmethod
     async def prepare(cls, setup: Setup, options: RandomOptions) -> Pairs:
@@ -82,6 +79,6 @@ class RandomUser(JobUser):
     @task()
     async def run_job(self) -> None:
         """Send one random pair and wait for its job."""
-        pairs, rng = self._pairs, self.rng
+        pairs, rng = self.shared, self.rng
         spec = pairs.spec(rng.choice(pairs.images), rng.choice(pairs.models))
         await self.see_through(spec, self.options.attempts)

@@ -16,6 +16,7 @@ from jinja2.utils import missing
 
 from asyncload.errors import ConfigError
 from asyncload.transport.error_text import describe
+from asyncload.users.templates.conditions import kind
 from asyncload.users.templates.rows import near_names
 from asyncload.users.templates.tables import data_errors
 
@@ -68,7 +69,7 @@ class RequestsFile:
             ) from None
         if not isinstance(requests, list):
             raise ConfigError(
-                f"{self._file} holds {_kind(requests)}, not a list of requests; "
+                f"{self._file} holds {kind(requests)}, not a list of requests; "
                 "write [{…}, …], also for a single one"
             )
         if not requests:
@@ -76,7 +77,7 @@ class RequestsFile:
         for index, request in enumerate(requests):
             if not isinstance(request, dict):
                 raise ConfigError(
-                    f"{self.entry(index)} is {_kind(request)}, not an object; "
+                    f"{self.entry(index)} is {kind(request)}, not an object; "
                     'write {"imageUrls": […], …}'
                 )
         return requests
@@ -120,11 +121,3 @@ def _fault(text: str, problem: Exception) -> str:
     except (ValueError, RecursionError):
         pass
     return describe(problem)
-
-
-def _kind(value: Any) -> str:
-    """The JSON type of ``value``, in words."""
-    if value is None:
-        return "null"
-    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
-    return names.get(type(value), "a number")

@@ -15,7 +15,7 @@ from asyncload.users.model_runner.job_options import RequestForm
 from asyncload.users.model_runner.job_spec import job_spec_for
 from asyncload.users.model_runner.job_user import JobUser, RoundRobin, find_outputs, open_queues
 from asyncload.users.settings_source import Setting, SettingsSource
-from asyncload.users.user import Context, Setup, task
+from asyncload.users.user import Setup, task
 from asyncload.users.wait import between
 
 
@@ -30,12 +30,8 @@ class ModelRunnerUser(JobUser):
     """Submits one image job after another, round robin over the images; does not wait for them."""
 
     Options: ClassVar[type[msgspec.Struct]] = ModelRunnerOptions
+    shared: RoundRobin
     wait = between(1, 3)
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        shared: RoundRobin = context.shared
-        self._specs = shared.specs
 
     @classmethod
     async def describe_settings(
@@ -72,4 +68,4 @@ class ModelRunnerUser(JobUser):
     @task()
     async def submit(self) -> None:
         """Send one image request."""
-        await self.send(next(self._specs))
+        await self.send(next(self.shared.specs))

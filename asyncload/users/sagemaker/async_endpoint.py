@@ -9,14 +9,13 @@ from typing import Any, Final
 from asyncload.errors import TargetError
 from asyncload.transport.aws.sqs import SqsQueue
 from asyncload.transport.error_text import describe, error_code, never_connected
+from asyncload.users.model_runner.endpoints import NOT_THERE
 from asyncload.users.user import Setup
 
 SERVING: Final = frozenset(
     {"InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed"}
 )
 """States in which an endpoint takes requests."""
-_NOT_THERE: Final = frozenset({"404", "405", "501", "InvalidAction", "UnknownOperationException"})
-"""What emulators without this API answer."""
 _ENDS: Final = MappingProxyType({"SuccessTopic": "completed", "ErrorTopic": "failed"})
 """Which topic is told of which end."""
 
@@ -40,9 +39,8 @@ async def topics_of_endpoint(setup: Setup, name: str, *, key: str) -> list[str]:
             about = await sagemaker.describe_endpoint(EndpointName=name)
         except Exception as problem:
             code = error_code(problem) or ""
-            if not (
-                code.startswith("AccessDenied") or code in _NOT_THERE or never_connected(problem)
-            ):
+            denied = code.startswith("AccessDenied")
+            if not (denied or code in NOT_THERE or never_connected(problem)):
                 raise
             setup.note(
                 "info",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from asyncload.jobs.inference_status import parse_inference
+from asyncload.jobs.job import Submission
 from asyncload.transport.aws.sagemaker import FastAsyncEndpoint
 from asyncload.transport.aws.sqs import SqsQueue
 from asyncload.users.call_estimate import (
@@ -20,34 +21,21 @@ from asyncload.users.call_estimate import (
 from asyncload.users.jobs import JobSender, read_statuses
 from asyncload.users.sagemaker.async_endpoint import check_subscriptions, topics_of_endpoint
 from asyncload.users.sagemaker.asynchronous_options import AsyncInferenceOptions
-from asyncload.users.sagemaker.inputs import Input, find_inputs
+from asyncload.users.sagemaker.inputs import find_inputs
 from asyncload.users.settings_source import Setting, SettingsSource
-from asyncload.users.templates.rows import RowSelector, random_rows, rows_in_turn
-from asyncload.users.user import Context, Setup, task
+from asyncload.users.templates.rows import RowSelector, rows_in_order
+from asyncload.users.user import Setup, task
 
 Invoke = Callable[[str, str], Awaitable[Any]]
 """Submits one inference: its id, and where its input is."""
-
-
-class InferenceSpec(msgspec.Struct, gc=False):
-    """What is the same for every job with one input."""
-
-    scenario: str
-    name: str
-    image: str
-    """Location of the input."""
-    size: int
-    timeout: float
-    pixels: int | None = None
-    attempt: int = 1
-    first_job_id: str | None = None
 
 
 class Inferences(msgspec.Struct, frozen=True):
     """What all users of a scenario share."""
 
     invoke: Invoke
-    specs: Sequence[InferenceSpec]
+    specs: Sequence[Submission]
+    """Of the jobs with each input, whose location is their image."""
     select: RowSelector
     """Picks a spec."""
 
@@ -56,12 +44,9 @@ class AsyncInferenceUser(JobSender):
     """Submits one inference after the other; waits for its end where the config says so."""
 
     Options: ClassVar[type[msgspec.Struct]] = AsyncInferenceOptions
+    shared: Inferences
     own_rows: Iterator[int]
     """For data rows that are split among users, which inputs are not."""
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._inferences: Inferences = context.shared
 
     @classmethod
     def expected_calls(cls, options: AsyncInferenceOptions, load: ExpectedLoad) -> ExpectedCalls:
@@ -105,40 +90,35 @@ class AsyncInferenceUser(JobSender):
         await read_statuses(
             setup, queue, client=options.client, foreign=options.foreign, parse=parse_inference
         )
-        count, load = len(inputs), setup.load
-        select = (
-            random_rows(count)
-            if options.order == "random"
-            else rows_in_turn(count, part=load.part, parts=load.parts)
-        )
-        specs = [_spec(setup.scenario, options, one) for one in inputs]
+        select = rows_in_order(options.order, len(inputs), setup.load)
+        specs = [
+            Submission(
+                scenario=setup.scenario,
+                name=options.endpoint,
+                image=one.url,
+                size=one.size,
+                pixels=None,
+                timeout=options.job_timeout,
+            )
+            for one in inputs
+        ]
         return Inferences(await _invoke(setup, options), specs, select)
 
     @task()
     async def infer(self) -> None:
         """Submit one inference."""
-        inferences = self._inferences
-        job = await self.send(inferences.specs[inferences.select(self)])
+        job = await self.send(self.shared.specs[self.shared.select(self)])
         if self.options.wait_for_result:
             await self.jobs.wait(job)
 
-    async def deliver(self, spec: InferenceSpec, job_id: str) -> None:
+    async def deliver(self, spec: Submission, job_id: str) -> None:
         """Submit it under the id of its job."""
-        await self._inferences.invoke(job_id, spec.image)
+        assert spec.image is not None
+        await self.shared.invoke(job_id, spec.image)
 
 
 def _is_folder(url: str) -> bool:
     return url.endswith("/") or "/" not in url.removeprefix("s3://")
-
-
-def _spec(scenario: str, options: AsyncInferenceOptions, one: Input) -> InferenceSpec:
-    return InferenceSpec(
-        scenario=scenario,
-        name=options.endpoint,
-        image=one.url,
-        size=one.size,
-        timeout=options.job_timeout,
-    )
 
 
 async def _invoke(setup: Setup, options: AsyncInferenceOptions) -> Invoke:

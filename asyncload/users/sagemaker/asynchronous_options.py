@@ -11,7 +11,7 @@ from asyncload.plan.duration import Duration
 from asyncload.users.http.http_options import ChainedRequestOptions
 from asyncload.users.model_runner.images import parse_s3_url
 from asyncload.users.sagemaker.realtime_options import check_endpoint_name
-from asyncload.users.templates.rows import DataOptions
+from asyncload.users.templates.rows import DataOptions, check_data, data_options
 from asyncload.users.wait import check_wait
 
 PAYLOADS: Final = ("file", "folder", "json", "body")
@@ -78,7 +78,7 @@ class AsyncInferenceOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     @property
     def rows(self) -> DataOptions | None:
         """What is said about data rows, if anything."""
-        return DataOptions(file=self.data) if isinstance(self.data, str) else self.data
+        return data_options(self.data)
 
     @property
     def request(self) -> ChainedRequestOptions:
@@ -121,12 +121,9 @@ class AsyncInferenceOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
             for key in ("input", "upload_to"):
                 if self._is_given(key):
                     parse_s3_url(getattr(self, key), key=key)
-            if isinstance(self.data, str):
-                DataOptions(file=self.data)
         except ConfigError as problem:
             raise ValueError(str(problem)) from None
-        except ValueError as problem:
-            raise ValueError(f"data: {problem}") from None
+        check_data(self.data)
 
 
 def _check_header(name: str, value: str | None) -> None:

@@ -18,10 +18,10 @@ from asyncload.users.http.checks import ExpectOptions, Judge, good_statuses, jud
 from asyncload.users.http.compile import Head
 from asyncload.users.http.streaming import READERS, StreamReader
 from asyncload.users.sagemaker.realtime_options import HEADERS, InvocationOptions
-from asyncload.users.templates.compiled import Maker, TemplateError, has_places
-from asyncload.users.templates.rows import RowSelector, random_rows, rows_in_turn
+from asyncload.users.templates.compiled import Maker, TemplateError
+from asyncload.users.templates.rows import rows_in_order
 from asyncload.users.templates.tables import Table, find_files, read_bytes
-from asyncload.users.templates.template import IN_HEADER, Form, Part
+from asyncload.users.templates.template import IN_HEADER, Form, compiler_of
 from asyncload.users.user import Setup
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ class CallMaker:
 
     def call(self, request: InvocationOptions, *, key: str) -> Call:
         """Compile one of ``requests``; blocks. Raises :class:`ConfigError` that names the key."""
-        compiler = self._compiler(request)
+        texts = (text for _, text in request.texts())
+        compiler = compiler_of(texts, self._table, find=self._setup.find)
         expect = request.expect
         more = isinstance(expect, ExpectOptions) and expect != ExpectOptions(status=expect.status)
         try:
@@ -112,7 +113,11 @@ class CallMaker:
             if not values:
                 return (lambda _: sending), sending
             return (lambda scope: sending._replace(values=_filled(values, scope))), None
-        return _maker(operation, content, values), None
+        if not values:
+            return (lambda scope: Sending(operation, content(scope), None)), None
+        return (
+            lambda scope: Sending(operation, content(scope), None, _filled(values, scope))
+        ), None
 
     def _from_folder(
         self, request: InvocationOptions, compiler: Compiler | None, *, key: str
@@ -132,10 +137,7 @@ class CallMaker:
                 heads[kind] = self._operation(request, kind, compiler, key=key)
             operation, values = heads[kind]
             files.append((Sending(operation, content, _hash(content)), values))
-        load = self._setup.load
-        select: RowSelector = random_rows(len(files))
-        if folder.order == "sequential":
-            select = rows_in_turn(len(files), part=load.part, parts=load.parts)
+        select = rows_in_order(folder.order, len(files), self._setup.load)
 
         def make(scope: Any) -> Sending:
             sending, values = files[select(scope)]
@@ -151,7 +153,6 @@ class CallMaker:
         *,
         key: str,
     ) -> tuple[Operation, list[Maker]]:
-        """Prepare the head, and what fills its marks."""
         head = Head(compiler)
         given = {name: getattr(request, name) for name in HEADERS}
         given["content_type"] = given["content_type"] or usual_type or OCTETS
@@ -171,26 +172,11 @@ class CallMaker:
             raise ConfigError(f"{key}: {head.readable(str(problem))}") from None
         return operation, head.values
 
-    def _compiler(self, request: InvocationOptions) -> Compiler | None:
-        """Make a compiler where there is something to compile: it needs jinja2."""
-        if not any(has_places(text) for _, text in request.texts()):
-            return None
-        from asyncload.users.templates.expressions import Compiler
-
-        return Compiler(self._table, find=self._setup.find)
-
     def _check_size(self, content: bytes, key: str) -> None:
         """Tell of a payload that the service's model does not allow."""
         if len(content) > LARGEST:
             text = f"{key}: a payload has {len(content):,} bytes; SageMaker takes {LARGEST:,}"
             self._setup.note("warning", text)
-
-
-def _maker(operation: Operation, content: Part, values: list[Maker]) -> Callable[[Any], Sending]:
-    assert not isinstance(content, bytes)
-    if not values:
-        return lambda scope: Sending(operation, content(scope), None)
-    return lambda scope: Sending(operation, content(scope), None, _filled(values, scope))
 
 
 def _filled(values: list[Maker], scope: Any) -> list[bytes]:

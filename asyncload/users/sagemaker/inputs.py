@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import random
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import anyio
@@ -14,11 +12,12 @@ import anyio.to_thread
 from asyncload.errors import ConfigError, TargetError
 from asyncload.stats import units
 from asyncload.users.http.bodies import body_of
-from asyncload.users.model_runner.images import parse_s3_url
+from asyncload.users.model_runner.images import no_bucket, parse_s3_url
 from asyncload.users.sagemaker.asynchronous_options import AsyncInferenceOptions
-from asyncload.users.templates.compiled import TemplateError, has_places
+from asyncload.users.templates.compiled import FirstRow, TemplateError
 from asyncload.users.templates.rows import read_data
 from asyncload.users.templates.tables import find_files, read_bytes
+from asyncload.users.templates.template import compiler_of
 from asyncload.users.user import Setup
 
 LONGEST: Final = 1024
@@ -65,21 +64,18 @@ async def find_inputs(setup: Setup, options: AsyncInferenceOptions) -> list[Inpu
 async def _look(setup: Setup, url: str, *, key: str) -> list[Input]:
     """One object, or all in a folder."""
     bucket, name = parse_s3_url(url, key=key)
-    no_bucket = (
-        f"{key}: there is no bucket {bucket!r} at {setup.aws.target_of('s3')}; "
-        f"create it or set {key} to one that exists"
-    )
+    wrong_bucket = no_bucket(setup.aws, bucket, key=key)
     if name and not name.endswith("/"):
         setup.progress(f"looking up {url}")
         missing = f"{key}: there is no object {url}; put one there, or end a folder in a slash"
-        remedies = {"404": missing, "NoSuchKey": missing, "NoSuchBucket": no_bucket}
+        remedies = {"404": missing, "NoSuchKey": missing, "NoSuchBucket": wrong_bucket}
         async with setup.aws.explained(f"looking up {url}", service="s3", **remedies):
             s3 = await setup.aws.client("s3", retries=True)
             about = await s3.head_object(Bucket=bucket, Key=name)
         return [Input(f"s3://{bucket}/{name}", about["ContentLength"])]
     setup.progress(f"listing {url}")
     found = []
-    async with setup.aws.explained(f"listing {url}", service="s3", NoSuchBucket=no_bucket):
+    async with setup.aws.explained(f"listing {url}", service="s3", NoSuchBucket=wrong_bucket):
         s3 = await setup.aws.client("s3", retries=True)
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=name)
         async for page in pages:
@@ -108,13 +104,9 @@ async def _upload(setup: Setup, options: AsyncInferenceOptions) -> list[Input]:
         for payload in payloads
     ]
     once = dict(zip(names, payloads, strict=True))
-    missing = (
-        f"{key}: there is no bucket {bucket!r} at {setup.aws.target_of('s3')}; "
-        f"create it or set {key} to one that exists"
-    )
-    async with setup.aws.explained(
-        f"uploading to {options.upload_to}", service="s3", NoSuchBucket=missing
-    ):
+    doing = f"uploading to {options.upload_to}"
+    missing = no_bucket(setup.aws, bucket, key=key)
+    async with setup.aws.explained(doing, service="s3", NoSuchBucket=missing):
         s3 = await setup.aws.client("s3", retries=True)
         about = {"ContentType": kind} if (kind := options.type_of_payload) is not None else {}
         await _put_all(setup, s3, bucket, once, about)
@@ -163,26 +155,13 @@ def _payloads(setup: Setup, options: AsyncInferenceOptions) -> Iterator[Payload]
         path = setup.find(options.file)
         yield Payload(path.name, bytes(read_bytes(path, key=setup.key("file"))))
     elif options.folder is not None:
-        yield from _files(setup.find(options.folder), key=setup.key("folder"))
+        folder, key = setup.find(options.folder), setup.key("folder")
+        if not folder.is_dir():
+            raise ConfigError(f"{key}: {str(folder)!r} is not a folder; name one, or use file")
+        for path in find_files(folder, key=key):
+            yield Payload(path.name, bytes(read_bytes(path, key=key)))
     else:
         yield from _filled(setup, options)
-
-
-def _files(folder: Path, *, key: str) -> Iterator[Payload]:
-    if not folder.is_dir():
-        raise ConfigError(f"{key}: {str(folder)!r} is not a folder; name one, or use file")
-    paths: Sequence[Path] = find_files(folder, key=key)
-    for path in paths:
-        yield Payload(path.name, bytes(read_bytes(path, key=key)))
-
-
-class _Scope:
-    """What the places of a payload are filled from."""
-
-    def __init__(self, seed: str) -> None:
-        self.row = 0
-        self.captured: dict[str, Any] = {}
-        self.rng = random.Random(seed)
 
 
 def _filled(setup: Setup, options: AsyncInferenceOptions) -> Iterator[Payload]:
@@ -194,17 +173,14 @@ def _filled(setup: Setup, options: AsyncInferenceOptions) -> Iterator[Payload]:
     rows = options.rows
     table = None if rows is None else read_data(rows, key=setup.key("data"), find=setup.find)
     try:
-        compiler = None
-        if any(has_places(text) for _, text in request.texts()):
-            from asyncload.users.templates.expressions import Compiler
-
-            compiler = Compiler(table, find=setup.find)
+        texts = (text for _, text in request.texts())
+        compiler = compiler_of(texts, table, find=setup.find)
         part, _ = body_of(request, compiler, key=setup.key(key), find=setup.find)
         if isinstance(part, bytes):
             yield Payload(name, part)
             return
         # The same payloads in every run: so they are the same objects.
-        scope = _Scope(f"payloads of {setup.scenario}")
+        scope = FirstRow(f"payloads of {setup.scenario}")
         for row in range(1 if table is None else table.count):
             scope.row = row
             yield Payload(name, bytes(part(scope)))

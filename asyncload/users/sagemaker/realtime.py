@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
@@ -23,7 +24,7 @@ from asyncload.users.sagemaker.realtime_options import SageMakerOptions
 from asyncload.users.sagemaker.streaming import PartReader
 from asyncload.users.settings_source import Setting, SettingsSource
 from asyncload.users.templates.templated_user import Rows, TemplateUser, work_of
-from asyncload.users.user import Context, Setup, task
+from asyncload.users.user import Setup, task
 
 
 class Calls(msgspec.Struct, frozen=True):
@@ -40,10 +41,7 @@ class SageMakerUser(TemplateUser):
     """Invokes the endpoint once in each iteration, with a request picked at random by weight."""
 
     Options: ClassVar[type[msgspec.Struct]] = SageMakerOptions
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._calls: Calls = context.shared
+    shared: Calls
 
     @classmethod
     def expected_calls(cls, options: SageMakerOptions, load: ExpectedLoad) -> ExpectedCalls:
@@ -89,7 +87,7 @@ class SageMakerUser(TemplateUser):
     @task()
     async def invoke(self) -> None:
         """Send one request."""
-        shared = self._calls
+        shared = self.shared
         calls = shared.calls
         chosen = calls[0]
         if len(calls) > 1:
@@ -105,40 +103,28 @@ class SageMakerUser(TemplateUser):
                 self.cannot_make(chosen.name, problem)
                 return
         with self.recorder.measure(chosen.name) as measurement:
-            if chosen.reader is not None:
-                await self._listen(chosen, sending, measurement)
-                return
-            operation, body, payload_hash, values = sending
-            response = await operation.send(
-                body, shared.timeouts, payload_hash=payload_hash, values=values
-            )
-            measurement.answered(response)
-            wrong = _problem(chosen, operation, response, self)
+            wrong = await self._send(chosen, sending, measurement)
             if wrong is not None:
                 measurement.fail(wrong)
 
-    async def _listen(self, chosen: Call, sending: Sending, measurement: Measurement) -> None:
-        """Send a request whose answer is streamed."""
-        assert chosen.reader is not None
+    async def _send(self, chosen: Call, sending: Sending, measurement: Measurement) -> str | None:
+        """Send a request; why its answer is a failed one, if it is."""
         operation, body, payload_hash, values = sending
+        send = functools.partial(
+            operation.send, body, self.shared.timeouts, payload_hash=payload_hash, values=values
+        )
+        if chosen.reader is None:
+            response = await send()
+            measurement.answered(response)
+            return _problem(chosen, operation, response, self)
         reader = PartReader(chosen.reader())
         response, cut = await listened(
-            operation.send(
-                body,
-                self._calls.timeouts,
-                payload_hash=payload_hash,
-                values=values,
-                listener=reader.feed,
-            ),
-            reader=reader,
-            measurement=measurement,
+            send(listener=reader.feed), reader=reader, measurement=measurement
         )
         measurement.answered(response)
         if response.status < 300 and chosen.judge is not None:
             response = msgspec.structs.replace(response, body=reader.payload)
-        wrong = _problem(chosen, operation, response, self) or cut
-        if wrong is not None:
-            measurement.fail(wrong)
+        return _problem(chosen, operation, response, self) or cut
 
 
 def _problem(chosen: Call, operation: Operation, response: Response, scope: Any) -> str | None:

@@ -11,7 +11,12 @@ import msgspec
 from asyncload.plan.duration import Duration
 from asyncload.transport.aws.sagemaker import INVOKE
 from asyncload.users.http.checks import Expect, ExpectOptions, check_statuses
-from asyncload.users.http.http_options import check_stream, check_templates, texts_in
+from asyncload.users.http.http_options import (
+    check_stream,
+    check_templates,
+    given_payloads,
+    texts_in,
+)
 from asyncload.users.http.streaming import StreamKind
 from asyncload.users.templates.compiled import has_places
 from asyncload.users.templates.templated_user import TemplateOptions
@@ -73,7 +78,7 @@ class InvocationOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     def __post_init__(self) -> None:
         if not self.weight > 0:
             raise ValueError(f"weight is {self.weight:g}; give a number over 0")
-        given = given_payloads(self)
+        given = given_payloads(self, PAYLOADS)
         if not given:
             raise ValueError(f"nothing is to be sent; give one of {', '.join(PAYLOADS)}")
         if len(given) > 1:
@@ -134,7 +139,7 @@ class SageMakerOptions(TemplateOptions, frozen=True, forbid_unknown_fields=True,
         check_endpoint_name(self.endpoint)
         if self.requests == []:
             raise ValueError("requests is empty; give at least one, or leave it out")
-        own = given_payloads(self)
+        own = given_payloads(self, PAYLOADS)
         if self.requests is not None and own:
             raise ValueError(f"{own[0]} is given beside requests; put it into one of them")
         _ = self.invocations  # looks at what holds for them
@@ -146,7 +151,12 @@ class SageMakerOptions(TemplateOptions, frozen=True, forbid_unknown_fields=True,
         shared = {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
         if self.requests is None:
             return [InvocationOptions(**shared, **{key: getattr(self, key) for key in PAYLOADS})]
-        return [_filled_up(request, shared) for request in self.requests]
+        return [
+            msgspec.structs.replace(
+                request, **{key: shared[key] for key in shared if getattr(request, key) is None}
+            )
+            for request in self.requests
+        ]
 
 
 def check_endpoint_name(name: str) -> None:
@@ -155,17 +165,6 @@ def check_endpoint_name(name: str) -> None:
         raise ValueError(
             f"endpoint is {name!r}; give the name of an endpoint: {_NAMED}, at most 63"
         )
-
-
-def given_payloads(request: InvocationOptions | SageMakerOptions) -> list[str]:
-    """Name the keys that say what is sent."""
-    given = [] if request.json is msgspec.UNSET else ["json"]
-    return given + [key for key in PAYLOADS[1:] if getattr(request, key) is not None]
-
-
-def _filled_up(request: InvocationOptions, shared: dict[str, Any]) -> InvocationOptions:
-    missing = {key: value for key, value in shared.items() if getattr(request, key) is None}
-    return msgspec.structs.replace(request, **missing) if missing else request
 
 
 def _check_header(key: str, value: str | None) -> None:

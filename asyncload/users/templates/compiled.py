@@ -21,7 +21,6 @@ class Scope(Protocol):
     @property
     def rng(self) -> random.Random:
         """Random numbers of the user's own."""
-        ...
 
 
 Maker = Callable[[Any], Any]
@@ -86,12 +85,12 @@ def settled(code: Code) -> Code:
 
 
 class FirstRow:
-    """A scope for trying things out: the first row, and random numbers of nobody's."""
+    """A scope that is no user's, for trying things out: the first row at first."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: str | int = 0) -> None:
         self.row = 0
         self.captured: dict[str, Any] = {}
-        self.rng = random.Random(0)
+        self.rng = random.Random(seed)
 
 
 def attempted(make: Maker, scope: Any) -> Any:

@@ -20,6 +20,7 @@ from jinja2 import nodes
 from asyncload.errors import ConfigError
 from asyncload.users.templates.compiled import (
     Code,
+    Maker,
     Scope,
     TemplateError,
     Varies,
@@ -37,6 +38,7 @@ from asyncload.users.templates.functions import (
     RANDOM,
     RANDOM_FILE,
     power,
+    text_of,
     times,
     unknown,
 )
@@ -131,7 +133,9 @@ class Compiler:
         if isinstance(node, nodes.UnaryExpr) and kind in _UNARY:
             return applied(_UNARY[kind], self.compile(node.node))
         if isinstance(node, nodes.Concat):
-            return applied(_concatenated, *map(self.compile, node.nodes))
+            return applied(
+                lambda *texts: "".join(map(text_of, texts)), *map(self.compile, node.nodes)
+            )
         if isinstance(node, nodes.List | nodes.Tuple):
             return applied(lambda *items: list(items), *map(self.compile, node.items))
         if isinstance(node, nodes.Dict):
@@ -281,25 +285,13 @@ class Compiler:
                 raise TemplateError("an if needs an else, for there must be a value either way")
             parts = [self.compile(one) for one in (node.test, node.expr1, node.expr2)]
             test, yes, no = (part.make for part in parts)
-
-            def make(scope: Scope) -> Any:
-                return yes(scope) if test(scope) else no(scope)
-
-        else:
-            parts = [self.compile(node.left), self.compile(node.right)]
-            first, second = (part.make for part in parts)
-            if isinstance(node, nodes.And):
-
-                def make(scope: Scope) -> Any:
-                    return first(scope) and second(scope)
-
-            else:
-
-                def make(scope: Scope) -> Any:
-                    return first(scope) or second(scope)
-
-        return settled(Code(max(part.varies for part in parts), make))
+            return _chosen(parts, lambda scope: yes(scope) if test(scope) else no(scope))
+        parts = [self.compile(node.left), self.compile(node.right)]
+        first, second = (part.make for part in parts)
+        if isinstance(node, nodes.And):
+            return _chosen(parts, lambda scope: first(scope) and second(scope))
+        return _chosen(parts, lambda scope: first(scope) or second(scope))
 
 
-def _concatenated(*values: Any) -> str:
-    return "".join(map(FILTERS["string"], values))
+def _chosen(parts: list[Code], make: Maker) -> Code:
+    return settled(Code(max(part.varies for part in parts), make))

@@ -12,7 +12,7 @@ import math
 import random
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -165,14 +165,6 @@ def _round(value: Any, digits: int = 0) -> float | int:
     return round(value, digits) if digits > 0 else int(round(value, digits))
 
 
-def _join(values: Sequence[Any], separator: str = "") -> str:
-    return separator.join(map(text_of, values))
-
-
-def _default(value: Any, other: Any) -> Any:
-    return other if value is None else value
-
-
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -194,10 +186,10 @@ PURE: Final[MappingProxyType[str, Callable[..., Any]]] = MappingProxyType({"repe
 FILTERS: Final[MappingProxyType[str, Callable[..., Any]]] = MappingProxyType(
     {
         "base64": _base64,
-        DEFAULT: _default,
+        DEFAULT: lambda value, other: other if value is None else value,
         "float": _float,
         "int": _int,
-        "join": _join,
+        "join": lambda values, separator="": separator.join(map(text_of, values)),
         "length": len,
         "lower": lambda value: text_of(value).lower(),
         "replace": lambda value, old, new: text_of(value).replace(old, new),

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Protocol
 import msgspec
 
 from asyncload.errors import ConfigError
+from asyncload.plan.plan import Scenario
 from asyncload.users.templates.conditions import parse_condition
 from asyncload.users.templates.tables import (
     SUFFIXES,
@@ -87,6 +88,19 @@ class DataOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         return SUFFIXES.get(path.suffix.lower()) or ("files" if not path.suffix else None)
 
 
+def data_options(data: str | DataOptions | None) -> DataOptions | None:
+    """Give what ``data`` says, which may be the name of a file alone. Raises ValueError."""
+    return DataOptions(file=data) if isinstance(data, str) else data
+
+
+def check_data(data: str | DataOptions | None) -> None:
+    """Refuse the name of a file that does not tell its format. Raises ValueError naming the key."""
+    try:
+        data_options(data)
+    except ValueError as problem:
+        raise ValueError(f"data: {problem}") from None
+
+
 def read_data(options: DataOptions, *, key: str, find: Callable[[str], Path]) -> Table:
     """Read the rows that ``options`` describe; blocks.
 
@@ -153,7 +167,6 @@ class RowUser(Protocol):
     @property
     def rng(self) -> random.Random:
         """Random numbers of its own."""
-        ...
 
     own_rows: Iterator[int]
     """Of its share, for the order ``split``."""
@@ -175,6 +188,15 @@ def rows_in_turn(count: int, *, part: int, parts: int) -> RowSelector:
     """
     turn = itertools.count(part, parts)
     return lambda _: next(turn) % count
+
+
+def rows_in_order(
+    order: Literal["random", "sequential"], count: int, load: Scenario
+) -> RowSelector:
+    """Pick in ``order``; of a split plan, this part takes its share of the rows in turn."""
+    if order == "sequential":
+        return rows_in_turn(count, part=load.part, parts=load.parts)
+    return random_rows(count)
 
 
 def own_rows(user: RowUser) -> int:

@@ -211,7 +211,13 @@ def read_parquet(path: Path, *, key: str) -> Table:
             with data_errors(path, key), path.open("rb"):  # of a missing file Polars says more
                 yield
         except pl.exceptions.PolarsError as problem:
-            raise _no_parquet(path, key, problem) from None
+            # Of "parquet: File out of specification: The file must end with PAR1" the last tells.
+            reason = hide_secrets(" ".join(str(problem).split())).rpartition(": ")[2].rstrip(".")
+            raise ConfigError(
+                f"{key}: cannot read {str(path)!r} as Parquet "
+                f"({reason or type(problem).__name__}); "
+                "name a file that is whole, or say what it is with format"
+            ) from None
 
     with reading():
         names = list(pl.read_parquet_schema(path))
@@ -280,13 +286,4 @@ def data_errors(path: Path, key: str) -> contextlib.AbstractContextManager[None]
     """Raise :class:`ConfigError` that names ``key`` for what goes wrong while ``path`` is read."""
     return read_errors(
         path, ConfigError, f"{key}: cannot read {str(path)!r}", remedy="name a file that is there"
-    )
-
-
-def _no_parquet(path: Path, key: str, problem: Exception) -> ConfigError:
-    # Of "parquet: File out of specification: The file must end with PAR1" the last part tells.
-    reason = hide_secrets(" ".join(str(problem).split())).rpartition(": ")[2].rstrip(".")
-    return ConfigError(
-        f"{key}: cannot read {str(path)!r} as Parquet ({reason or type(problem).__name__}); "
-        "name a file that is whole, or say what it is with format"
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -81,6 +82,21 @@ def read(text: str) -> list[str | nodes.Expr]:
                 pieces.append(node)
     _check_names(tree, text)
     return pieces
+
+
+def compiler_of(
+    texts: Iterable[str],
+    table: Table | None,
+    *,
+    find: Callable[[str], Path],
+    captured: frozenset[str] | None = None,
+) -> Compiler | None:
+    """Make a compiler where there is something in ``texts`` to compile: it needs jinja2."""
+    if not any(map(has_places, texts)):
+        return None
+    from asyncload.users.templates.expressions import Compiler
+
+    return Compiler(table, find=find, captured=captured)
 
 
 def part(text: str, node: nodes.Expr, form: Form, compiler: Compiler | None) -> Part:
@@ -239,22 +255,10 @@ def _check_names(tree: nodes.Template, text: str) -> None:
 # -- forms ------------------------------------------------------------------------
 
 
-def _raw(given: Any) -> bytes:
-    return given if isinstance(given, bytes) else text_of(given).encode()
-
-
 def _json(given: Any) -> bytes:
     if isinstance(given, bytes):
         given = FILTERS["base64"](given)
     return as_json(given)
-
-
-def _in_json_text(given: Any) -> bytes:
-    return msgspec.json.encode(text_of(given))[1:-1]
-
-
-def _in_url(given: Any) -> bytes:
-    return quote(text_of(given), safe="").encode()
 
 
 def _as_target(given: Any) -> bytes:
@@ -270,13 +274,13 @@ def _in_header(given: Any) -> bytes:
     return line.encode()
 
 
-RAW: Final = Form(_raw)
+RAW: Final = Form(lambda given: given if isinstance(given, bytes) else text_of(given).encode())
 """In a body: text, and bytes as they are."""
 JSON: Final = Form(_json, as_text=False)
 """A whole value of a JSON body; it keeps its type."""
-IN_JSON_TEXT: Final = Form(_in_json_text)
+IN_JSON_TEXT: Final = Form(lambda given: msgspec.json.encode(text_of(given))[1:-1])
 """Within a text of a JSON body."""
-IN_URL: Final = Form(_in_url)
+IN_URL: Final = Form(lambda given: quote(text_of(given), safe="").encode())
 """Within a path or a query: percent-encoded, the slash too."""
 AS_TARGET: Final = Form(_as_target)
 """A path and query as a whole, behind the slash that it begins with."""

@@ -17,10 +17,11 @@ from asyncload.users.templates.rows import (
     RowOrder,
     RowPartition,
     RowSelector,
+    check_data,
+    data_options,
     own_rows,
-    random_rows,
     read_data,
-    rows_in_turn,
+    rows_in_order,
 )
 from asyncload.users.templates.tables import Table
 from asyncload.users.user import Context, Setup, User
@@ -58,16 +59,12 @@ class TemplateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
                 "timeout, connect_timeout, first_byte_timeout and idle_timeout must be over 0"
             )
         check_wait(self.wait)
-        if isinstance(self.data, str):
-            try:
-                DataOptions(file=self.data)
-            except ValueError as problem:
-                raise ValueError(f"data: {problem}") from None
+        check_data(self.data)
 
     @property
     def rows(self) -> DataOptions | None:
         """What is said about data rows, if anything."""
-        return DataOptions(file=self.data) if isinstance(self.data, str) else self.data
+        return data_options(self.data)
 
     @property
     def limits(self) -> Timeouts:
@@ -99,8 +96,6 @@ class Rows(msgspec.Struct, frozen=True):
         setup.progress(f"reading the rows of {rows.file}")
         table = read_data(rows, key=setup.key("data"), find=setup.find)
         load, count = setup.load, table.count
-        if rows.order == "sequential":
-            return cls(table, rows_in_turn(count, part=load.part, parts=load.parts))
         if rows.order == "split":
             if load.model == "open":
                 setup.note(
@@ -111,7 +106,7 @@ class Rows(msgspec.Struct, frozen=True):
                 )
             partition = RowPartition(count, _most_users(load), part=load.part, parts=load.parts)
             return cls(table, own_rows, partition)
-        return cls(table, random_rows(count))
+        return cls(table, rows_in_order(rows.order, count, load))
 
 
 class TemplateUser(User):

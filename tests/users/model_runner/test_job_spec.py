@@ -75,7 +75,7 @@ def test_a_request_is_what_model_runner_reads():
 
 @given(texts, requests)
 def test_whatever_a_request_holds_only_the_name_and_the_id_of_its_job_are_put_in(name, request):
-    spec = JobSpec("jobs", "n", "s3://a/b", None, None, 1.0, encoded(name, request))
+    spec = JobSpec("jobs", "n", "s3://a/b", None, None, 1.0, body=encoded(name, request))
     body = msgspec.json.decode(spec.request(ID))
     assert body == {**request, "jobName": f"{name}-{ID}", "jobId": ID}
 

@@ -30,7 +30,7 @@ def waiting(service, *, requests=None, timeout=3600.0):
             specs = [
                 JobSpec(
                     setup.scenario, f"{name}.tif:m", f"s3://images/{name}.tif", 1000, 10, timeout,
-                    encoded(name, {"imageUrls": [f"s3://images/{name}.tif"]}),
+                    body=encoded(name, {"imageUrls": [f"s3://images/{name}.tif"]}),
                 )
                 for name in "abc"
             ]  # fmt: skip
@@ -165,7 +165,7 @@ class RandomPairs(RandomUser):
 
         def spec(image, model):
             body = encoded("r", {"imageUrls": [image]})
-            return JobSpec(setup.scenario, f"{image}:{model}", image, 1, 1, 3600.0, body)
+            return JobSpec(setup.scenario, f"{image}:{model}", image, 1, 1, 3600.0, body=body)
 
         return Pairs(service.requests, list("abcde"), ["m", "n"], spec)
 

@@ -14,11 +14,11 @@ from botocore.exceptions import ClientError
 from asyncload import Scenario, UserSpec, shapes
 from asyncload.errors import ConfigError
 from asyncload.jobs.inference_status import parse_inference
+from asyncload.jobs.job import Submission
 from asyncload.testing import FakeModelRunner, FakeQueue
 from asyncload.users.sagemaker.asynchronous import (
     AsyncInferenceUser,
     Inferences,
-    InferenceSpec,
 )
 from asyncload.users.templates.rows import rows_in_turn
 from tests.engine.harness import one, run_plan
@@ -70,7 +70,7 @@ def run(service, *, duration=10.0, drain=10.0, timeout=3600.0, model="closed", *
         async def prepare(cls, setup, options):
             setup.consume(service.notifications, foreign="leave", parse=parse_inference)
             specs = [
-                InferenceSpec(setup.scenario, "mine", f"s3://in/{name}", 10, timeout)
+                Submission(setup.scenario, "mine", f"s3://in/{name}", 10, None, timeout)
                 for name in "abc"
             ]
             return Inferences(service.invoke, specs, rows_in_turn(3, part=0, parts=1))
