@@ -122,7 +122,7 @@ class RequestGroup(_Failing):
                 self.timeout += 1
             else:
                 self.failed += 1
-            self._fail(request_failure(request), request.t)
+            self._fail(request_failure(request), end)
             if first is not None:
                 self.time_to_failure.record(end - due)
         if request.status is not None:

@@ -75,10 +75,13 @@ class Recorder:
         self._due = None
         return due
 
-    def measure(self, name: str, *, due: float | None = None) -> Measurement:
+    def measure(
+        self, name: str, *, due: float | None = None, begun: float | None = None
+    ) -> Measurement:
         """Measure one request, in a ``with`` block.
 
-        ``due`` is for a request that was due at another time than the user's next one.
+        ``due`` is for a request that was due at another time than the user's next one, and
+        ``begun`` when its iteration began.
 
         ::
 
@@ -86,7 +89,7 @@ class Recorder:
                 answer = await post(...)
                 call.status = answer.status
         """
-        return Measurement(self, name, due)
+        return Measurement(self, name, due, begun)
 
 
 class Measurement:
@@ -102,13 +105,19 @@ class Measurement:
     )  # fmt: skip
     start: float | None
 
-    def __init__(self, recorder: Recorder, name: str, due: float | None = None) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        name: str,
+        due: float | None = None,
+        begun: float | None = None,
+    ) -> None:
         self._recorder = recorder
         self._due = due
         self.name = name
         self.status: int | None = None
         self.first_byte: float | None = None
-        self.begun: float | None = None
+        self.begun = begun
         self.timing: Timing | None = None
         """What the client knows of how the answer came about."""
         self.bytes_out: int | None = None

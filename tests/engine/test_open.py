@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import asyncload
 from asyncload import AwsConfig, Scenario, User, shapes, task
+from asyncload.api import make_config
 from asyncload.engine.run import Engine
 from asyncload.records.log import LogReader
 from asyncload.records.record import Request
@@ -205,7 +206,7 @@ def requests_of_a_hog(path, *, drain, stop_after=None):
 
     async def main():
         test = asyncload.LoadTest(
-            asyncload.api.make_config(
+            make_config(
                 one(scenario(hog, level=2000, duration=0.5), drain=drain),
                 aws=AwsConfig(region="us-west-2"),
                 log=path,

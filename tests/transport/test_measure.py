@@ -48,19 +48,19 @@ def test_an_answered_request_is_recorded_with_what_is_known_of_it(recorder, sink
 
 
 def test_the_first_request_of_an_iteration_is_due_when_the_iteration_was(recorder, sink):
-    recorder.begin(4.0)
+    recorder.begin(4.0, 4.5)
     with recorder.measure("first"):
         pass
     with recorder.measure("second"):
         pass
-    recorder.begin(20.0)
+    recorder.begin(20.0, 20.5)
     with recorder.measure("third"):
         pass
     assert [(record.due, record.start) for record in sink] == [(4.0, 10), (12, 12), (20.0, 14)]
 
 
 def test_looking_at_the_due_time_does_not_use_it_up(recorder):
-    recorder.begin(4.0)
+    recorder.begin(4.0, 4.5)
     assert recorder.due_at(9.0) == recorder.due_at(9.5) == recorder.take_due(9.7) == 4.0
     assert recorder.due_at(9.8) == 9.8
 

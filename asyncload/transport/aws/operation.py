@@ -116,7 +116,11 @@ class Operation:
         return await self.call(body, CURRENT.get())
 
     async def call(
-        self, body: bytes, recorder: Recorder | None, due: float | None = None
+        self,
+        body: bytes,
+        recorder: Recorder | None,
+        due: float | None = None,
+        begun: float | None = None,
     ) -> Response:
         """Call it and return the answer, recorded by ``recorder`` where there is one.
 
@@ -128,7 +132,7 @@ class Operation:
             if response.status >= 300:
                 raise self._service.error(response, self.name)
             return response
-        with recorder.measure(self.label, due=due) as measurement:
+        with recorder.measure(self.label, due=due, begun=begun) as measurement:
             response = await self._http.send(self._prepared, body, self._sign(body), TIMEOUTS)
             measurement.answered(response)
             if response.status >= 300:

@@ -22,6 +22,8 @@ class _Entry(msgspec.Struct, gc=False):
     waiter: asyncio.Future[str]
     recorder: Recorder | None
     due: float
+    begun: float | None = None
+    """When its iteration began: from then on it waits for others to go with it."""
 
 
 class Batches:
@@ -47,8 +49,12 @@ class Batches:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[str] = loop.create_future()
         recorder = CURRENT.get()
-        due = 0.0 if recorder is None else recorder.take_due(recorder.clock())
-        self._entries.append(_Entry(body, waiter, recorder, due))
+        entry = _Entry(body, waiter, recorder, 0.0)
+        if recorder is not None:
+            now = recorder.clock()
+            entry.due = recorder.take_due(now)
+            entry.begun = recorder.iteration if entry.due < now else now
+        self._entries.append(entry)
         if len(self._entries) == BATCH:
             self._flush()
         elif self._timer is None:
@@ -84,7 +90,9 @@ class Batches:
     def _fail(self, entry: _Entry, failure: sqs_wire.BatchFailure) -> None:
         problem = _entry_error(failure)
         if entry.recorder is not None:
-            with entry.recorder.measure(self._operation.label, due=entry.due) as call:
+            with entry.recorder.measure(
+                self._operation.label, due=entry.due, begun=entry.begun
+            ) as call:
                 call.fail(f"{failure.code}: {failure.message}")
             mark_recorded(problem)
         if not entry.waiter.done():

@@ -130,7 +130,7 @@ def test_a_call_is_one_request_due_with_its_first_message_and_a_failed_entry_its
             async def user(number):
                 recorder = Recorder(kept, loop.time, "s", number)
                 CURRENT.set(recorder)
-                recorder.begin(loop.time() - 3 + number)
+                recorder.begin(loop.time() - 3 + number, loop.time())
                 await queue.send(f"m{number}")
 
             results = await asyncio.gather(*(user(n) for n in range(3)), return_exceptions=True)
@@ -138,6 +138,8 @@ def test_a_call_is_one_request_due_with_its_first_message_and_a_failed_entry_its
         call, entry = kept
         assert (call.user, call.outcome, call.status) == (0, "ok", 200)
         assert call.start - call.due == pytest.approx(3, abs=0.5)
+        assert call.begun - call.due == pytest.approx(3, abs=0.5)
+        assert call.start - call.begun >= 0.01, "the wait for others is preparation"
         assert call.first_byte <= call.end
         assert (entry.user, entry.outcome, entry.error) == (1, "failed", "InternalError: m")
         assert entry.start - entry.due == pytest.approx(2, abs=0.5)
