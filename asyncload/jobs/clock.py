@@ -11,9 +11,11 @@ truth lies in [p, p + r), and the service's clock minus ours, θ, is bounded
 θ is what the most messages agree on (:mod:`asyncload.jobs.agreement`): the
 intersection of the bounds of all messages but those that contradict the
 others. It tightens with every message, and widens with time by ``DRIFT``, so
-that a clock that runs fast or slow is followed. While 0 lies between the
-bounds the clocks are taken to agree (both sides usually keep NTP time);
-otherwise the nearest bound is the correction.
+that a clock that runs fast or slow is followed. A wrong time that contradicts
+no other message may be among them. So the correction and its uncertainty are
+taken from the second lowest and the second highest bound. While 0 lies between
+these the clocks are taken to agree (both sides usually keep NTP time);
+otherwise the nearest of them is the correction.
 
 A message that contradicts the others is rejected: nobody can tell when it was
 published. Many of them that agree with each other mean that the service's
@@ -58,12 +60,14 @@ class ServiceClock:
     """
 
     __slots__ = (
+        "_agreed",
         "_coarse",
         "_highest",
         "_lowest",
         "_now",
         "_rival",
-        "_settled",
+        "_second_highest",
+        "_second_lowest",
         "_support",
         "_window",
         "changed_at",
@@ -88,10 +92,13 @@ class ServiceClock:
         """When that was noticed last, run time."""
         self._now = 0.0
         self._coarse = 0
+        self._agreed = 0
+        """Messages that agreed with those before them, since the clock was set."""
         self._lowest, self._highest = EVERYTHING
+        """What all of them agree on."""
+        self._second_lowest, self._second_highest = EVERYTHING
+        """The same without the message that is sharpest at this end."""
         self._window: deque[Interval] = deque()
-        self._settled = EVERYTHING
-        """What the messages have agreed on that are no longer in the window."""
         self._rival = EVERYTHING
         """Another skew, of messages that were rejected."""
         self._support = 0
@@ -110,16 +117,15 @@ class ServiceClock:
     @property
     def skew(self) -> float:
         """Best estimate of θ: seconds the service's clock is ahead of ours."""
-        lowest = self._lowest - DRIFT * self._now
-        if lowest > 0:
-            return lowest
-        return min(self._highest + DRIFT * self._now, 0.0)
+        lowest, highest = self._confirmed()
+        return lowest if lowest > 0 else min(highest, 0.0)
 
     @property
     def uncertainty(self) -> float:
         """Seconds that θ may be from :attr:`skew` at most; infinite before the first message."""
-        skew = self.skew
-        return max(self.highest - skew, skew - self.lowest, 0.0)
+        lowest, highest = self._confirmed()
+        skew = lowest if lowest > 0 else min(highest, 0.0)
+        return max(highest - skew, skew - lowest, 0.0)  # below 0 by rounding
 
     @property
     def resolution(self) -> float:
@@ -180,26 +186,29 @@ class ServiceClock:
         slack = 2 * DRIFT * self._now + _ROUNDING
         window = self._window
         window.append((lowest, highest))
-        if lowest <= self._highest + slack and highest + slack >= self._lowest:
-            if lowest > self._lowest:  # noqa: PLR1730
-                self._lowest = lowest
-            if highest < self._highest:  # noqa: PLR1730
-                self._highest = highest
-            if self._support:
-                self._count_against_rival(lowest, highest, slack)
-        elif not self._weigh(lowest, highest, slack):
-            skew = self.skew
-            ahead = seconds - received if lowest > self._highest else seconds + resolution - sent
-            self._reject(job_id, ahead - skew)
-            self._forget(slack)
-            return None
         if len(window) > WINDOW:
-            self._forget(slack)
+            window.popleft()
+        if lowest <= self._highest + slack and highest + slack >= self._lowest:
+            self._agreed += 1
+            if lowest > self._second_lowest:
+                if lowest > self._lowest:
+                    lowest, self._lowest = self._lowest, lowest
+                self._second_lowest = lowest
+            if highest < self._second_highest:
+                if highest < self._highest:
+                    highest, self._highest = self._highest, highest
+                self._second_highest = highest
+            if self._support:
+                self._count_against_rival(*window[-1], slack)
+        elif not self._weigh(lowest, highest, slack):
+            ahead = seconds - received if lowest > self._highest else seconds + resolution - sent
+            self._reject(job_id, ahead - self.skew)
+            return None
         return self.place(published, sent=sent, received=received)
 
     def state(self, t: float) -> Clock:
         """Give what is known of the clock, to be logged at ``t``."""
-        known = self._highest - self._lowest < math.inf
+        known = self.uncertainty < math.inf
         return Clock(
             t=t,
             skew=round(self.skew, 6),
@@ -217,22 +226,21 @@ class ServiceClock:
         if self.first_rejected is None:
             self.first_rejected = job_id, ahead
 
-    def _forget(self, slack: float) -> None:
-        """Let the oldest message go. What it agreed to stays."""
-        if len(self._window) <= WINDOW:
-            return
-        lowest, highest = self._window.popleft()
-        if lowest <= self._highest + slack and highest + slack >= self._lowest:
-            settled = self._settled
-            self._settled = max(settled[0], lowest), min(settled[1], highest)
+    def _confirmed(self) -> Interval:
+        """Give the bounds that two messages confirm, or those of the only one."""
+        spread = DRIFT * self._now
+        if self._agreed > 1:
+            return self._second_lowest - spread, self._second_highest + spread
+        return self._lowest - spread, self._highest + spread
 
     def _weigh(self, lowest: float, highest: float, slack: float) -> bool:
         """Find out whether a message that contradicts the others is right and they are wrong."""
-        least, most = self._settled
-        # What is settled is not put to the vote: a wrong message may be sharper than any
-        # in the window. So one that contradicts it cannot change the vote.
-        if lowest <= most + slack and highest + slack >= least:
-            self._vote()
+        # What many have agreed on is not put to the vote of those in the window. A message
+        # that contradicts it cannot change the vote.
+        if self._agreed < WINDOW or (
+            lowest <= self._second_highest + slack and highest + slack >= self._second_lowest
+        ):
+            self._vote(slack)
             if lowest <= self._highest + slack and highest + slack >= self._lowest:
                 self._support = 0
                 return True
@@ -250,15 +258,39 @@ class ServiceClock:
         self._change(slack)
         return True
 
-    def _vote(self) -> None:
+    def _vote(self, slack: float) -> None:
+        least, most = EVERYTHING
+        if self._agreed >= WINDOW:
+            least, most = self._second_lowest, self._second_highest
         spread = DRIFT * self._now
-        least, most = self._settled
         allowed = (
             (max(lowest, least) - spread, min(highest, most) + spread)
             for lowest, highest in self._window
         )
         lowest, highest = most_agreed(one for one in allowed if one[0] <= one[1])
-        self._lowest, self._highest = lowest + spread, highest - spread
+        agreed, before = self._agreed, (self._lowest, self._highest)
+        self._take((lowest + spread, highest - spread), (least, most), slack)
+        if before[0] <= self._highest + slack and before[1] + slack >= self._lowest:
+            self._agreed = max(self._agreed, agreed)  # the majority is the same as before
+
+    def _take(self, agreed: Interval, settled: Interval, slack: float) -> list[Interval]:
+        """Take what has been agreed on; return the messages in the window that agree with it."""
+        witnesses = [
+            (lowest, highest)
+            for lowest, highest in self._window
+            if lowest <= agreed[1] + slack and highest + slack >= agreed[0]
+        ]
+        lows = sorted(lowest for lowest, _ in witnesses)
+        highs = sorted(highest for _, highest in witnesses)
+        # A bound that was settled may be that of a message in the window: it counts once.
+        if settled[0] not in lows:
+            lows = sorted((settled[0], *lows))
+        if settled[1] not in highs:
+            highs = sorted((settled[1], *highs))
+        self._lowest, self._highest = lows[-1], highs[0]
+        self._second_lowest, self._second_highest = lows[-2:][0], highs[:2][-1]
+        self._agreed = len(witnesses)
+        return witnesses
 
     def _count_against_rival(self, lowest: float, highest: float, slack: float) -> None:
         """Count a message that agrees with the others, unless it agrees with the rival too."""
@@ -268,12 +300,7 @@ class ServiceClock:
 
     def _change(self, slack: float) -> None:
         """Take the rival's skew: the service's clock was set."""
-        self._lowest, self._highest = lowest, highest = self._rival
-        self._settled = EVERYTHING
-        kept = [
-            one for one in self._window if one[0] <= highest + slack and one[1] + slack >= lowest
-        ]
-        self._window = deque(kept)
+        self._window = deque(self._take(self._rival, EVERYTHING, slack))
         self._support = 0
         self.changes += 1
         self.changed_at = self._now
