@@ -229,9 +229,11 @@ class ServiceClock:
     def _confirmed(self) -> Interval:
         """Give the bounds that two messages confirm, or those of the only one."""
         spread = DRIFT * self._now
-        if self._agreed > 1:
-            return self._second_lowest - spread, self._second_highest + spread
-        return self._lowest - spread, self._highest + spread
+        lowest, highest = self._second_lowest, self._second_highest
+        return (
+            (self._lowest if lowest == -math.inf else lowest) - spread,
+            (self._highest if highest == math.inf else highest) + spread,
+        )
 
     def _weigh(self, lowest: float, highest: float, slack: float) -> bool:
         """Find out whether a message that contradicts the others is right and they are wrong."""

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from asyncload.plan.duration import parse_duration
 from asyncload.records.record import (
     DROPPED,
+    Clock,
     Job,
     Ledger,
     Level,
@@ -26,6 +27,7 @@ from asyncload.records.record import (
 )
 from asyncload.stats.groups import JobGroup, RequestGroup
 from asyncload.stats.hosts import Hosts
+from asyncload.stats.job_times import ClockFold
 from asyncload.stats.load_stages import LoadStages
 from asyncload.stats.metric import Metric
 from asyncload.stats.metrics import JobRow, JobTotals, RequestMetrics, RequestRow, Summary
@@ -63,6 +65,7 @@ class SummaryFold:
         """The latest totals of the job ledger."""
         self.notes: dict[str, int] = {}
         self.peak_loop_lag: float | None = None
+        self._clock = ClockFold()
         self._hosts = Hosts()
         self._load_stages = LoadStages()
         self._ends: dict[str, float] = {}
@@ -71,6 +74,7 @@ class SummaryFold:
             Request: self._request,
             Job: self._job,
             Ledger: self._ledger,
+            Clock: self._clock.add,
             Level: self._level,
             System: self._system,
             Note: self._note,
@@ -101,7 +105,9 @@ class SummaryFold:
             dropped_by_scenario={
                 scenario: drops.dropped for scenario, drops in sorted(self.drops.items())
             },
-            jobs=JobTotals(**jobs.fields(self._job_rate(jobs)), **jobs.beside()),
+            jobs=JobTotals(
+                **jobs.fields(self._job_rate(jobs)), **jobs.beside(), **self._clock.fields()
+            ),
             jobs_by_name=[
                 JobRow(
                     scenario=scenario, name=name, **group.fields(self._job_rate(group, scenario))
