@@ -19,6 +19,7 @@ from asyncload.engine.open import OpenRun
 from asyncload.engine.scenario import ScenarioRun
 from asyncload.engine.setup import Consumption, Prepared, prepare
 from asyncload.jobs.clock import ServiceClock
+from asyncload.jobs.clock_notes import clock_notes
 from asyncload.jobs.consumer import StatusConsumer
 from asyncload.jobs.dead_letters import DeadLetters
 from asyncload.jobs.ledger import JobLedger
@@ -189,7 +190,7 @@ class Engine:
         self.ledger.close()
         self._write_levels()
         self._write_deliveries()
-        self._note_clock_skew()
+        self._note_clock()
         self._note_foreign()
         self.phase = "done"
 
@@ -324,6 +325,7 @@ class Engine:
             )
         if self.has_jobs:
             self._sink.write(self.ledger.totals())
+            self._sink.write(self._service_clock.state(now))
 
     def _write_deliveries(self) -> None:
         for run in self.runs:
@@ -341,11 +343,7 @@ class Engine:
                 "up the other's statuses, so notification times are not the service's alone",
             )
 
-    def _note_clock_skew(self) -> None:
-        skew = self._service_clock.skew
-        if self.has_jobs and skew:
-            self.note(
-                "info",
-                f"the service's clock is about {abs(skew) * 1000:.0f} ms "
-                f"{'ahead of' if skew > 0 else 'behind'} ours; job times are corrected for it",
-            )
+    def _note_clock(self) -> None:
+        if self.has_jobs:
+            for level, text in clock_notes(self._service_clock):
+                self.note(level, text)

@@ -61,6 +61,7 @@ class End(msgspec.Struct, gc=False):
     """How a job ended, as its record tells it."""
 
     status: str
+    started: float | None = None
     finished: float | None = None
     observed: float | None = None
     processing_s: float | None = None
@@ -77,7 +78,9 @@ class LiveJob(msgspec.Struct, gc=False):
     due: float
     start: float
     accepted: float | None = None
-    started: float | None = None
+    began: float | None = None
+    """When the service took it up: epoch seconds on the service's clock, so that the same skew
+    puts this and the end on ours."""
     packed_message_id: str | int | None = None
     """A UUID as a number: half the memory of its text."""
     seen: int = 0
@@ -110,17 +113,17 @@ class LiveJob(msgspec.Struct, gc=False):
             return "IN_PROGRESS"
         return "STARTED" if self.seen else "SUBMITTED"
 
-    def begin_when_accepted(self, finished: float | None) -> None:
+    def started_when_accepted(self, end: End) -> None:
         """Leave the time until the answer to the submit was here to the submit alone.
 
         A service that takes a job up with its request has begun before its answer is
         here. Were that time part of the processing as well, the parts of a job's latency
         would be more than the whole.
         """
-        if self.started is None or self.accepted is None or finished is None:
+        if end.started is None or self.accepted is None or end.finished is None:
             return
-        if self.started < self.accepted <= finished:
-            self.started = self.accepted
+        if end.started < self.accepted <= end.finished:
+            end.started = self.accepted
 
     def record(self, t: float, end: End) -> Job:
         """Make the job's record, to be written at ``t``."""
@@ -133,7 +136,7 @@ class LiveJob(msgspec.Struct, gc=False):
             due=self.due,
             start=self.start,
             accepted=self.accepted,
-            started=self.started,
+            started=end.started,
             finished=end.finished,
             observed=end.observed,
             status=end.status,

@@ -148,22 +148,16 @@ class JobLedger(JobCounters):
             self.duplicates += 1
             return True
         job.seen |= bit
-        published = None
-        if status.sent_at is not None:
-            published = self._service_clock.observe(
-                status.sent_at, sent=job.start, received=received
-            )
-        if status.begun_at is not None:
-            job.started = self._service_clock.observe(
-                status.begun_at, sent=job.start, received=received
-            )
+        published = self._observe(job, status.sent_at, received)
+        if self._observe(job, status.begun_at, received) is not None:
+            job.began = status.begun_at
         if status.status in TERMINAL:
             if job.sending:
                 job.early = (status, published, received)
             else:
                 self._finish(job, status, published, received)
-        elif bit == STARTED_BIT:
-            job.started = published
+        elif bit == STARTED_BIT and published is not None:
+            job.began = status.sent_at
         return True
 
     # -- what is found among the dead letters -----------------------------------
@@ -268,6 +262,14 @@ class JobLedger(JobCounters):
         elif bit == TERMINAL_BIT:
             self.late += 1
 
+    def _observe(self, job: LiveJob, at: float | None, received: float) -> float | None:
+        return at and self._service_clock.observe(at, job.start, received, job.id)
+
+    def _started(self, job: LiveJob) -> float | None:
+        if job.began is None:
+            return None
+        return self._service_clock.place_later(job.began, job.start, job.id)
+
     def _confirm(self, job: LiveJob) -> None:
         if not job.confirmed:
             job.confirmed = True
@@ -284,18 +286,17 @@ class JobLedger(JobCounters):
         self, job: LiveJob, status: Status, published: float | None, received: float
     ) -> None:
         self.count_ended(job.about.scenario, status.status)
-        if status.begun_at is not None:
-            job.begin_when_accepted(published)
-        self._leave(
-            job,
-            End(
-                status.status,
-                finished=published,
-                observed=received,
-                processing_s=status.processing_s,
-                error=status.text,
-            ),
+        end = End(
+            status.status,
+            started=self._started(job),
+            finished=published,
+            observed=received,
+            processing_s=status.processing_s,
+            error=status.text,
         )
+        if status.begun_at is not None:
+            job.started_when_accepted(end)
+        self._leave(job, end)
 
     def _give_up(self, job: LiveJob, outcome: str, when: str) -> None:
         """Give a job up as TIMED_OUT or LOST; ``when`` says what it did not do it in."""
@@ -306,7 +307,7 @@ class JobLedger(JobCounters):
             self.unconfirmed += 1
             self._remove(job, outcome)
             return
-        end = End(outcome, progress=job.progress)
+        end = End(outcome, started=self._started(job), progress=job.progress)
         letter = self._dead.get(job.id)
         reason: GiveUpReason = "never_started"
         if letter is not None:

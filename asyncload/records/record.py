@@ -177,6 +177,27 @@ class Ledger(Record, LedgerCounts, frozen=True, tag="ledger"):  # type: ignore[m
     t: float
 
 
+class Clock(Record, tag="clock"):
+    """What is known of the service's clock, once a second and at the end where there are jobs.
+
+    The counts are of the whole run so far. ``docs/ledger.md`` says how it is found out.
+    """
+
+    t: float
+    skew: float
+    """Seconds that the service's clock is taken to be ahead of ours."""
+    uncertainty: float | None = None
+    """Seconds that the truth may be from ``skew`` at most; ``None`` while it has no limit."""
+    resolution: float = 0.001
+    """Seconds to which the service's times are cut."""
+    observed: int = 0
+    """Times that the service's messages carried."""
+    rejected: int = 0
+    """Those of them that no skew explains; they were not used."""
+    changes: int = 0
+    """How often the service's clock was set."""
+
+
 class System(Record, tag="system"):
     """A look at a host, once a second; of the generator's own it is the health of both.
 
@@ -258,7 +279,9 @@ class SummaryRecord(Record, tag="summary"):
     summary: dict[str, Any]
 
 
-AnyRecord = RunHeader | Request | Job | Level | Ledger | System | Note | Delivery | SummaryRecord
+AnyRecord = (
+    RunHeader | Request | Job | Level | Ledger | Clock | System | Note | Delivery | SummaryRecord
+)
 
 
 def loads(header: RunHeader) -> dict[str, dict[str, Any]]:

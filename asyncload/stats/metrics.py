@@ -11,6 +11,7 @@ from asyncload.records.outcomes import JobOutcomes
 from asyncload.records.record import Delivery
 from asyncload.stats.histogram import LatencyHistogram
 from asyncload.stats.hosts import HostMetrics
+from asyncload.stats.job_times import ServiceClockMetrics, TimeUncertainty
 from asyncload.stats.load_stages import StageMetrics
 
 PERCENTILES: Final = (50.0, 90.0, 95.0, 99.0, 99.9)
@@ -209,6 +210,10 @@ class JobTotals(JobMetrics, frozen=True, kw_only=True):
     """Given up after STARTED or IN_PROGRESS."""
     never_started: int
     """Given up without any status."""
+    uncertainty: dict[str, TimeUncertainty] = msgspec.field(default_factory=dict)
+    """How exactly each of the times above is known, by its name; empty for older logs."""
+    service_clock: ServiceClockMetrics | None = None
+    """What was found out about the service's clock; ``None`` for older logs."""
 
 
 class WholeRun(msgspec.Struct, frozen=True, kw_only=True):

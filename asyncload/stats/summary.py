@@ -15,6 +15,7 @@ from asyncload.plan.duration import parse_duration
 from asyncload.records.record import (
     DROPPED,
     OK,
+    Clock,
     Delivery,
     Job,
     Ledger,
@@ -28,6 +29,7 @@ from asyncload.records.record import (
 )
 from asyncload.stats.groups import JobGroup, RequestGroup
 from asyncload.stats.hosts import Hosts
+from asyncload.stats.job_times import ClockFold
 from asyncload.stats.load_stages import LoadStages
 from asyncload.stats.metric import Metric
 from asyncload.stats.metrics import JobRow, JobTotals, RequestMetrics, RequestRow, Summary, WholeRun
@@ -71,6 +73,7 @@ class SummaryFold:
         self.warm_up: SummaryFold | None = None
         """What was due in the warm-up, where there is one."""
         self.timeline = Timeline()
+        self._clock = ClockFold()
         self._hosts = Hosts()
         self._load_stages = LoadStages()
         self._ends: dict[str, float] = {}
@@ -79,6 +82,7 @@ class SummaryFold:
             Request: self._request,
             Job: self._job,
             Ledger: self._ledger,
+            Clock: self._clock.add,
             Level: self._level,
             System: self._system,
             Note: self._note,
@@ -110,7 +114,9 @@ class SummaryFold:
             dropped_by_scenario={
                 scenario: drops.dropped for scenario, drops in sorted(self.drops.items())
             },
-            jobs=JobTotals(**jobs.fields(self._job_rate(jobs)), **jobs.beside()),
+            jobs=JobTotals(
+                **jobs.fields(self._job_rate(jobs)), **jobs.beside(), **self._clock.fields()
+            ),
             jobs_by_name=[
                 JobRow(
                     scenario=scenario, name=name, **group.fields(self._job_rate(group, scenario))

@@ -15,7 +15,13 @@ from rich.text import Text
 from asyncload.records.outcomes import REASONS, add_up
 from asyncload.report.tables.conclusion import conclusion
 from asyncload.report.tables.hosts_table import print_hosts
-from asyncload.report.tables.jobs_table import beside, equation, give_up_reasons
+from asyncload.report.tables.jobs_table import (
+    beside,
+    clamped,
+    equation,
+    give_up_reasons,
+    stage_label,
+)
 from asyncload.report.tables.layout import Row, fitted, indented, plain_table, print_rows, shortened
 from asyncload.report.tables.load_stages_table import print_load_stages
 from asyncload.report.tables.request_stages_table import print_request_stages
@@ -26,6 +32,7 @@ from asyncload.stats.metrics import (
     Distribution,
     JobMetrics,
     JobRow,
+    JobTotals,
     RequestMetrics,
     RequestRow,
     Summary,
@@ -208,7 +215,7 @@ def _names_line(names: Sequence[JobRow], width: int) -> Text:
     return text.append_text(shortened(labels[1], room)).append(")")
 
 
-def _print_stages(jobs: JobMetrics, console: Console) -> None:
+def _print_stages(jobs: JobTotals, console: Console) -> None:
     """Print where the time of a job goes: its stages, and the whole of it."""
     whole = (jobs.latency.mean or 0.0) * jobs.latency.count
     rows = []
@@ -217,14 +224,12 @@ def _print_stages(jobs: JobMetrics, console: Console) -> None:
         if not times.count:
             continue
         share = (times.mean or 0.0) * times.count / whole if whole else 0.0
-        rows.append(_stage_row(Text(stage.replace("_", " ")), share, times))
+        rows.append(_stage_row(stage_label(stage, jobs), share, times))
     rows.append(_stage_row(Text("latency", "bold"), 1.0, jobs.latency))
     print_rows(fitted(["share"], _TIMES, rows, console.width), rows, console)
-    clamped = jobs.notification.clamped + jobs.queue_wait.clamped + jobs.processing.clamped
-    if clamped:
-        text = f"{units.counted(clamped, 'time')} below 0 (the service's clock is not ours) "
-        text += f"{'is' if clamped == 1 else 'are'} counted as 0."
-        indented(Text(text, "dim"), console)
+    below = clamped(jobs)
+    if below is not None:
+        indented(below, console)
 
 
 def _stage_row(label: Text, share: float, times: Distribution) -> Row:
