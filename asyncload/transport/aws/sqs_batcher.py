@@ -74,7 +74,7 @@ class Batches:
         try:
             body = self._encoder.send_batch([entry.body for entry in entries])
             first = entries[0]
-            response = await self._operation.call(body, first.recorder, first.due)
+            response = await self._operation.call(body, first.recorder, first.due, first.begun)
             results = sqs_wire.decode_sent_batch(response.body, len(entries))
         except Exception as problem:
             for entry in entries:
