@@ -32,9 +32,8 @@ from asyncload.target import LOCAL_REGION, aws_of, embedded_stack, local_source
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe
 from asyncload.users.settings_source import AwsSource, OfflineSource, Setting, SettingsSource
-from asyncload.verdict.evaluate import Windows, evaluate, evaluate_one
-from asyncload.verdict.judge import verdict_of
-from asyncload.verdict.thresholds import Threshold, ThresholdResult, check_consistent
+from asyncload.verdict.run_judge import RunJudge
+from asyncload.verdict.thresholds import ThresholdResult
 from asyncload.verdict.verdict import Reason, Verdict
 
 if TYPE_CHECKING:
@@ -73,16 +72,15 @@ class LoadTest:
                 resolve_user(scenario, index)
                 for index, scenario in enumerate(config.plan.scenarios)
             ]
-            self._thresholds = [Threshold.parse(text) for text in config.thresholds]
-            check_consistent(self._thresholds)
-            for threshold in self._thresholds:
-                threshold.check_length(config.plan.end - config.warmup)
+            self._judge = RunJudge(
+                config.thresholds,
+                self.stats.fold,
+                load=config.plan.end,
+                warmup=config.warmup,
+                limits=config.validity,
+            )
             if (names := request_names(config.plan, self._users)) is not None:
-                for threshold in self._thresholds:
-                    threshold.check_name(names)
-        self._windows = Windows(self._thresholds, warmup=config.warmup)
-        self._aborted: dict[str, ThresholdResult] = {}
-        """Thresholds that ended the load, by their text."""
+                self._judge.check_names(names)
         self._files = RunFiles(Path(config.log) if config.log else None, csv, self.stats.fold)
         self._doing = "starting"
         self._engine: Engine | None = None
@@ -132,6 +130,7 @@ class LoadTest:
             load_end=engine.load_end if engine else None,
             unconfirmed=engine.unconfirmed if engine else 0,
             given_up=engine is not None and engine.given_up,
+            thresholds=() if engine is None else self._judge.now(engine.clock()),
         )
 
     def stop(self) -> None:
@@ -175,7 +174,7 @@ class LoadTest:
     async def _run(self, run_id: str) -> Result:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._files.close)
-            sinks = Tee(self.stats, self._windows, *self._sinks)
+            sinks = Tee(self.stats, self._judge, *self._sinks)
             with anyio.CancelScope() as self._setup:
                 aws, watch = await self._connect(stack)
                 engine = Engine(
@@ -228,7 +227,7 @@ class LoadTest:
                 group.start_soon(self._files.keep_up_to_date)
                 if watch is not None:
                     group.start_soon(self._watch, watch, engine)
-                if any(threshold.abort for threshold in self._thresholds):
+                if self._judge.may_abort:
                     group.start_soon(self._watch_thresholds, engine)
                 await engine.run()
                 group.cancel_scope.cancel()
@@ -260,30 +259,20 @@ class LoadTest:
             engine.note("error", str(problem))
             engine.abort()
 
-    def results(self) -> list[ThresholdResult]:
-        """Hold the thresholds against what has been recorded until now."""
-        results = evaluate(self._thresholds, self.stats.fold, self._windows)
-        return [self._aborted.get(result.text, result) for result in results]
-
     async def _watch_thresholds(self, engine: Engine) -> None:
         """End the load when a threshold that may do so has failed."""
         while engine.phase == "load":
             await anyio.sleep(1.0)
-            for threshold in self._thresholds:
-                if not threshold.abort or engine.clock() < threshold.delay:
-                    continue
-                result = evaluate_one(threshold, self.stats.fold, self._windows)
-                if result.result == "fail" and engine.phase == "load":
-                    self._aborted[result.text] = result
-                    engine.note(
-                        "warning", f"{result.text} failed, which ends the load: {result.reason}"
-                    )
-                    engine.stop()
-                    return
+            result = self._judge.ends_load(engine.clock())
+            if result is not None and engine.phase == "load":
+                text = f"{result.text} failed, which ends the load: {result.reason}"
+                engine.note("warning", text)
+                engine.stop()
+                return
 
     async def _conclude(self, engine: Engine, sinks: Tee, run_id: str) -> Result:
         summary = self.stats.fold.summary()
-        results = self.results()
+        results = self._judge.results()
         if engine.cut_short is not None:
             self.problems.append(engine.cut_short)
         verdict = self._verdict(results)
@@ -323,13 +312,7 @@ class LoadTest:
             )
             for problem in dict.fromkeys(self.problems)
         ]
-        return verdict_of(
-            self.stats.fold,
-            self._thresholds,
-            results,
-            problems=problems,
-            limits=self.config.validity,
-        )
+        return self._judge.verdict(results, problems)
 
 
 @contextlib.contextmanager

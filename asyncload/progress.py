@@ -9,6 +9,16 @@ Phase = Literal["setup", "load", "drain", "done"]
 
 
 @dataclass(frozen=True)
+class ThresholdNow:
+    """How a threshold stands at this moment."""
+
+    text: str
+    result: Literal["pass", "fail", "inconclusive"]
+    measured: str
+    """The value as people read it."""
+
+
+@dataclass(frozen=True)
 class Progress:
     """Where a run stands in its plan. Times are seconds from the start of the load."""
 
@@ -32,3 +42,4 @@ class Progress:
     """Jobs whose send got no answer: it is not known yet whether the service has them."""
     given_up: bool = False
     """Whether the run was asked to wait no longer, and reads its last messages."""
+    thresholds: tuple[ThresholdNow, ...] = ()

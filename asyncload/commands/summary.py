@@ -20,7 +20,9 @@ from asyncload.report.tables.hosts_table import print_hosts
 from asyncload.report.tables.summary_table import print_summary
 from asyncload.stats import units
 from asyncload.stats.live import LiveStats
+from asyncload.verdict.judge import limits_of, verdict_of
 from asyncload.verdict.thresholds import ThresholdResult
+from asyncload.verdict.verdict import Reason, Verdict
 
 
 def summary_command(log: Path, *, as_json: bool, csv: str | None = None) -> None:
@@ -33,7 +35,7 @@ def summary_command(log: Path, *, as_json: bool, csv: str | None = None) -> None
     files = None if csv is None else CsvFiles(csv, stats.fold)
     if files is not None:
         sinks.add(files)
-    thresholds: list[ThresholdResult] | None = None  # a killed run has not told
+    last: SummaryRecord | None = None  # a killed run has none
     number = 0
     monitored = False  # it is a log of ``asyncload monitor``: there was no load
     with reading(str(log), Console(stderr=True)) as progress:
@@ -42,7 +44,7 @@ def summary_command(log: Path, *, as_json: bool, csv: str | None = None) -> None
             number += 1
             sinks.write(record)
             if isinstance(record, SummaryRecord):
-                thresholds = _thresholds(record)
+                last = record
             elif isinstance(record, RunHeader):
                 monitored = "scenarios" not in record.config and "monitor" in record.config
     if not number and not reader.skipped:
@@ -59,8 +61,11 @@ def summary_command(log: Path, *, as_json: bool, csv: str | None = None) -> None
             raise ConfigError(files.error)
     skipped = f"left out {units.counted(reader.skipped, 'line')} that could not be read"
     summary = stats.fold.summary()
+    thresholds = None if last is None else _thresholds(last)
+    verdict = None if monitored else _verdict(last, stats, skipped if reader.skipped else "")
     if as_json:
-        content = {**summary.to_dict(), "thresholds": msgspec.to_builtins(thresholds or [])}
+        judged = {"thresholds": thresholds or [], "verdict": verdict}
+        content = {**summary.to_dict(), **msgspec.to_builtins(judged)}
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
         if reader.skipped:
             click.echo(f"asyncload: {skipped}", err=True)
@@ -78,9 +83,25 @@ def summary_command(log: Path, *, as_json: bool, csv: str | None = None) -> None
             artifacts=() if files is None else files.paths,
             notes=end.notes,
             found=end.found,
+            verdict=verdict,
         )
     if reader.skipped:
         console.print(skipped)
+
+
+def _verdict(last: SummaryRecord | None, stats: LiveStats, skipped: str) -> Verdict:
+    """Give the verdict that the run had; of one that was killed, what its records say."""
+    if last is not None:
+        with contextlib.suppress(msgspec.ValidationError):
+            return msgspec.convert(last.summary.get("verdict"), Verdict)
+    lost = "its last record is missing: the run was killed, or goes on"
+    incomplete = Reason(
+        "log_incomplete",
+        f"{lost}; {skipped}" if skipped else lost,
+        "let the run end in order; Ctrl-C once still gets the report",
+    )
+    fold = stats.fold
+    return verdict_of(fold, problems=[incomplete] if last is None else (), limits=limits_of(fold))
 
 
 def _thresholds(record: SummaryRecord) -> list[ThresholdResult]:

@@ -8,14 +8,15 @@ way it costs a fraction of a millisecond.
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
+from asyncload.live.lines import LABEL, Line, cut, fit
 from asyncload.live.sources import source_figures
 from asyncload.live.sparkline import sparkline, squeeze
+from asyncload.live.troubles import thresholds, troubles
 from asyncload.live.waiting import stopping, time_left, waiting
 from asyncload.progress import Progress
 from asyncload.records.outcomes import BESIDE, OUTCOMES, REASONS, label
@@ -24,10 +25,6 @@ from asyncload.stats import units
 from asyncload.stats.live import RATE_WINDOW
 from asyncload.stats.snapshot import ScenarioNow, Snapshot
 
-Line = list[tuple[str, str]]
-
-_LABEL: Final = 12  # columns of the labels at the left of graphs and counters
-_SHOWN: Final = 3  # failures and warnings shown
 _PHASE_STYLES: Final = {"setup": "dim", "load": "bold cyan", "drain": "bold yellow", "done": "bold"}
 _BAR: Final = 60
 _BUSY: Final = 90.0  # percent of a core from which the generator itself may be the limit
@@ -51,7 +48,7 @@ def frame(snapshot: Snapshot, progress: Progress, width: int, height: int) -> li
     above = [_head(snapshot, progress, width), []]
     if progress.stopping or progress.phase == "drain":
         ends = stopping if progress.stopping else _waiting
-        above[1] = [(_cut(ends(snapshot, progress), width), "bold yellow")]
+        above[1] = [(cut(ends(snapshot, progress), width), "bold yellow")]
         above.append([])
     graphs: list[Line] = []
     below: list[Line] = []
@@ -59,7 +56,8 @@ def frame(snapshot: Snapshot, progress: Progress, width: int, height: int) -> li
         above += _scenarios(snapshot.scenarios, progress.has_jobs, width)
         graphs += _graphs(snapshot, progress, width)
         below += _counters(snapshot, progress, width)
-    below += _troubles(snapshot, width)
+    below += thresholds(progress, width)
+    below += troubles(snapshot, width)
     if len(above) + len(graphs) + len(below) > height:
         graphs = []
     return [*above, *graphs, *below][:height]
@@ -84,7 +82,7 @@ def _head(snapshot: Snapshot, progress: Progress, width: int) -> Line:
     clock = units.clock(progress.t) if progress.phase != "setup" else ""
     if progress.phase == "load":
         clock += f" / {units.clock(progress.end)}"
-    name = _fit(units.one_line(progress.name), min(cell_len(progress.name), max(width // 4, 8)))
+    name = fit(units.one_line(progress.name), min(cell_len(progress.name), max(width // 4, 8)))
     line: Line = [(name, "bold"), ("  ", ""), (progress.phase, _PHASE_STYLES[progress.phase])]
     used = sum(cell_len(text) for text, _ in line) + len(clock) + len(left) + 8
     line.append(("  ", ""))
@@ -119,7 +117,7 @@ def _scenarios(scenarios: Sequence[ScenarioNow], has_jobs: bool, width: int) -> 
         load.append(Column("backlog", 9, lambda s: units.count(s.backlog), lambda _: "bold"))
     times = [
         Column("submit p50" if has_jobs else "p50", 13 if has_jobs else 9, _submit_p50),
-        Column("p95", 9, lambda s: _time(s.submit.p95), lambda _: "bold"),
+        Column("p95", 9, lambda s: latency(s.submit.p95), lambda _: "bold"),
     ]
     if has_jobs:
         times += [
@@ -147,10 +145,10 @@ def _scenarios(scenarios: Sequence[ScenarioNow], has_jobs: bool, width: int) -> 
 
 
 def _submit_p50(scenario: ScenarioNow) -> str:
-    return _time(scenario.submit.p50)
+    return latency(scenario.submit.p50)
 
 
-def _time(seconds: float | None) -> str:
+def latency(seconds: float | None) -> str:
     """Write a latency; ``never`` where it lies among what did not end well."""
     return "never" if seconds == math.inf else units.seconds(seconds)
 
@@ -160,7 +158,7 @@ def _widest(blocks: Sequence[Sequence[Column]]) -> int:
 
 
 def _row(scenario: ScenarioNow, block: Sequence[Column], room: int) -> Line:
-    line: Line = [(_fit(units.one_line(scenario.name), room), "cyan")]
+    line: Line = [(fit(units.one_line(scenario.name), room), "cyan")]
     line += [
         (f"{column.cell(scenario):>{column.width}}", column.style(scenario)) for column in block
     ]
@@ -177,7 +175,7 @@ def _red_if_dropped(scenario: ScenarioNow) -> str:
 
 def _graphs(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
     series = snapshot.series
-    room = width - _LABEL - 16
+    room = width - LABEL - 16
     if room < 8 or not series.answered:
         return []
     graphs: list[tuple[str, list[float | None], Callable[[float], str], str]] = [
@@ -193,7 +191,7 @@ def _graphs(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
         top = max((value for value in values if value is not None), default=0.0)
         lines.append(
             [
-                (f"{name:<{_LABEL}}", "dim"),
+                (f"{name:<{LABEL}}", "dim"),
                 (sparkline(values, top), style),
                 (f"  max {format_value(top)}" if top else "", "dim"),
             ]
@@ -204,7 +202,7 @@ def _graphs(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
         axis = start + f"{end:>{drawn - len(start)}}"
     else:
         axis = f"{start} – {end}"
-    lines.append([(" " * _LABEL + axis, "dim")])
+    lines.append([(" " * LABEL + axis, "dim")])
     lines.append([])
     return lines
 
@@ -246,16 +244,16 @@ def _counters(snapshot: Snapshot, progress: Progress, width: int) -> list[Line]:
         lag_style = "bold red" if (system.loop_lag or 0.0) >= _LATE else ""
         lines.append(
             [
-                (f"{'generator':<{_LABEL}}", "dim"),
+                (f"{'generator':<{LABEL}}", "dim"),
                 (f"cpu {cpu:.0f} %", cpu_style),
                 (", ", "dim"),
                 (f"loop late by {units.seconds(system.loop_lag)}", lag_style),
             ]
         )
     for source in snapshot.sources:
-        name = _cut(units.one_line(source.host), _LABEL - 1)
-        text = _cut(source_figures(source, snapshot.t), max(width - _LABEL, 8))
-        lines.append([(_fit(name, _LABEL), "dim"), (text, "")])
+        name = cut(units.one_line(source.host), LABEL - 1)
+        text = cut(source_figures(source, snapshot.t), max(width - LABEL, 8))
+        lines.append([(fit(name, LABEL), "dim"), (text, "")])
     return lines
 
 
@@ -275,62 +273,18 @@ def _give_up_reasons(ledger: Ledger) -> str:
 
 def _tally(label: str, items: Sequence[tuple[str, str]], width: int) -> list[Line]:
     """Write what there is in a row, on several lines if need be."""
-    lines: list[Line] = [[(f"{label:<{_LABEL}}", "dim")]]
-    used = _LABEL
+    lines: list[Line] = [[(f"{label:<{LABEL}}", "dim")]]
+    used = LABEL
     for text, style in items:
         if not text:
             continue
-        if used > _LABEL:
+        if used > LABEL:
             lines[-1].append((", ", "dim"))
             if used + len(text) + 3 > width:
-                lines.append([(" " * _LABEL, "")])
-                used = _LABEL
+                lines.append([(" " * LABEL, "")])
+                used = LABEL
         lines[-1].append((text, style))
         used += len(text) + 2
-    if used == _LABEL:
+    if used == LABEL:
         lines[-1].append(("none yet", "dim"))
     return lines
-
-
-def _troubles(snapshot: Snapshot, width: int) -> list[Line]:
-    lines: list[Line] = []
-    for index, (text, number) in enumerate(list(snapshot.failures.items())[:_SHOWN]):
-        times = f"{units.count(number)} × "
-        room = max(width - _LABEL - len(times), 10)
-        lines.append(
-            [
-                ("" if index else "failures", "dim"),
-                (times, "red"),
-                (textwrap.shorten(units.one_line(text), room, placeholder="…"), ""),
-            ]
-        )
-    more = len(snapshot.failures) - _SHOWN
-    if more > 0:
-        lines.append([("", ""), (f"and {units.counted(more, 'other kind')}", "dim")])
-    for index, note in enumerate(snapshot.notes[-_SHOWN:]):
-        clock = f"{units.clock(note.t)} "
-        text = units.one_line(note.text) + (f" ({note.times} times)" if note.times > 1 else "")
-        style = "red" if note.level == "error" else "yellow"
-        room = max(width - _LABEL - len(clock), 10)
-        for part, piece in enumerate(textwrap.wrap(text, room, max_lines=2, placeholder=" …")):
-            first = part == 0
-            lines.append(
-                [
-                    ("warnings" if first and index == 0 else "", "dim"),
-                    (clock if first else " " * len(clock), "dim"),
-                    (piece, style),
-                ]
-            )
-    for line in lines:
-        line[0] = (f"{line[0][0]:<{_LABEL}}", line[0][1])
-    return lines
-
-
-def _fit(text: str, width: int) -> str:
-    """Make ``text`` exactly ``width`` columns wide."""
-    return set_cell_size(_cut(text, width), width)
-
-
-def _cut(text: str, width: int) -> str:
-    """Make ``text`` at most ``width`` columns wide."""
-    return text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"

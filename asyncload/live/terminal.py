@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
 
-from asyncload.live.frame import frame, target
+from asyncload.live.frame import frame, latency, target
 from asyncload.live.waiting import stopping, time_left, waiting
 from asyncload.progress import Progress
 from asyncload.records.outcomes import OUTCOMES, label
@@ -142,6 +142,9 @@ def plain_lines(snapshot: Snapshot, progress: Progress) -> Iterable[str]:
             yield start + "  ".join(parts)
     if progress.has_jobs and snapshot.ledger is not None:
         yield job_totals(snapshot)
+    failing = [one for one in progress.thresholds if one.result == "fail"]
+    for threshold in failing:
+        yield f"{start}✗ {units.one_line(threshold.text)}: {threshold.measured}"
 
 
 def job_totals(snapshot: Snapshot) -> str:
@@ -176,14 +179,12 @@ def _plain_parts(scenario: ScenarioNow, has_jobs: bool) -> list[str]:
     parts.append(f"in flight {units.count(scenario.in_flight)}")
     if has_jobs:
         parts.append(f"backlog {units.count(scenario.backlog)}")
-        parts.append(f"submit p95 {units.seconds(scenario.submit.p95)}")
+        parts.append(f"submit p95 {latency(scenario.submit.p95)}")
         parts.append(
             f"job p50 {units.seconds(scenario.job.p50)} p95 {units.seconds(scenario.job.p95)}"
         )
     else:
-        parts.append(
-            f"p50 {units.seconds(scenario.submit.p50)} p95 {units.seconds(scenario.submit.p95)}"
-        )
+        parts.append(f"p50 {latency(scenario.submit.p50)} p95 {latency(scenario.submit.p95)}")
     parts.append(f"failed {units.count(scenario.failed + scenario.jobs_failed)}")
     parts.append(f"dropped {units.count(scenario.dropped)}")
     return parts
