@@ -24,7 +24,7 @@ import msgspec
 
 from asyncload.transport.http.connection import CLOSED, Connection
 from asyncload.transport.http.connector import Resolver, Target, connect
-from asyncload.transport.http.http_errors import ConnectionClosed, Phase, RequestTimeout
+from asyncload.transport.http.http_errors import ConnectionClosed, Phase, RequestTimeout, limit_of
 
 TICK: Final = 0.02
 """Seconds between sweeps: an overdue request is noticed at most about this late."""
@@ -56,6 +56,8 @@ class _Place(msgspec.Struct, eq=False):
 
     turn: asyncio.Future[Connection | None]
     total_by: float
+    limit: float
+    """Seconds that it may wait."""
 
 
 class Pool:
@@ -195,7 +197,8 @@ class Pool:
         return True
 
     async def _wait(self, total_by: float, *, first: bool) -> Connection | None:
-        place = _Place(asyncio.get_running_loop().create_future(), total_by)
+        turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        place = _Place(turn, total_by, total_by - self._clock())
         if first:
             self._queue.appendleft(place)
         else:
@@ -226,7 +229,9 @@ class Pool:
         except TimeoutError:
             self._free_place()
             phase: Phase = "connect" if connect_limit <= left else "total"
-            raise RequestTimeout(f"No connection to {where} within {limit:.3g} s", phase) from None
+            raise RequestTimeout(
+                f"No connection to {where} {limit_of(phase, limit)}", phase
+            ) from None
         except BaseException:
             self._free_place()
             raise
@@ -279,8 +284,9 @@ class Pool:
                 if place.total_by <= now and not place.turn.done():
                     place.turn.set_exception(
                         RequestTimeout(
-                            f"No connection to {self.target.where} became free in time "
-                            f"(limit {self._limit})",
+                            f"No connection to {self.target.where} was free "
+                            f"{limit_of('pool wait', place.limit)}: all {self._limit} of "
+                            "asyncload's own limit were in use",
                             "pool wait",
                         )
                     )
