@@ -21,6 +21,7 @@ from asyncload.transport.http.http_errors import (
     Timing,
     TransportError,
     closed_early,
+    not_http,
     overdue,
 )
 from asyncload.transport.http.response import (
@@ -146,8 +147,7 @@ class Connection(asyncio.Protocol):
     async def upload(self, body: memoryview, waiter: Waiter, first_byte_limit: float) -> None:
         """Send a large body after :meth:`start` wrote its head, without copying it.
 
-        Follows the transport's flow control, and stops when the answer comes
-        first (an early refusal) or the connection ends.
+        Follows the transport's flow control; an early answer, or the connection's end, stops it.
         """
         self._uploading = True
         self.deadline = self._total_by  # the first byte is not due before the last is sent
@@ -253,7 +253,7 @@ class Connection(asyncio.Protocol):
             self._feed(data)
         except httptools.HttpParserError as error:
             if self.state is WAITING or self.state is BODY:
-                self._fail(ProtocolError(f"{self.where} sent no valid HTTP/1.1 answer: {error}"))
+                self._fail(not_http(self.where, data, error))
                 return
             if not self._head_request or not data.endswith(b"\r\n\r\n"):
                 self.state = LAST

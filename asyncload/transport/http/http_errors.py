@@ -117,3 +117,13 @@ def closed_early(
         kept = f"a kept-alive connection, earlier requests: {requests - 1}, idle {idle:.3f} s"
     reason = f": {cause}" if did == "closed" and cause is not None and str(cause) else ""
     return ConnectionClosed(f"{where} {did} the connection {when} ({kept}){reason}")
+
+
+def not_http(where: str, data: bytes, cause: Exception) -> ProtocolError:
+    """Say what came in place of an HTTP/1.1 answer, where ``data`` shows it."""
+    reason = str(cause)
+    if data[:2] in {b"\x15\x03", b"\x16\x03"}:  # a TLS record: an alert, or a handshake
+        reason = "it speaks TLS; begin the URL with https://"
+    elif data[3:4] in {b"\x04", b"\x07"} and data[:1] == b"\0":  # frames: SETTINGS, GOAWAY
+        reason = "it speaks HTTP/2, and asyncload HTTP/1.1 alone"
+    return ProtocolError(f"{where} sent no valid HTTP/1.1 answer: {reason}")

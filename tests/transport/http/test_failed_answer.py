@@ -177,12 +177,12 @@ def test_secrets_of_a_body_are_not_shown(body):
     assert SECRET[:6] not in failed_answer(answer(body))
 
 
-def test_secrets_in_the_address_of_a_redirect_are_not_shown():
-    line = failed_answer(
-        answer(status="302 Found", location=f"https://me:{SECRET}@h/?token={SECRET}")
-    )
+@pytest.mark.parametrize("key", ["token", "sig", "code"])
+def test_secrets_in_the_address_of_a_redirect_are_not_shown(key):
+    address = f"https://me:{SECRET}@h/x?{key}={SECRET}"
+    line = failed_answer(answer(status="302 Found", location=address))
+    assert line.startswith("HTTP 302 Found to https://h/x?…: asyncload follows no redirect")
     assert SECRET not in line
-    assert line.startswith("HTTP 302 Found to https://h/?token=***: asyncload follows no redirect")
 
 
 @pytest.mark.parametrize(
