@@ -14,7 +14,6 @@ import botocore.loaders
 import botocore.model
 import botocore.parsers
 
-from asyncload.transport.http.failed_answer import body_message
 from asyncload.transport.http.response import Response
 
 
@@ -57,7 +56,7 @@ class ErrorDecoder:
         except (AttributeError, TypeError, ValueError, botocore.parsers.ResponseParserError):
             parsed = {}
         if "Error" not in parsed:  # unreadable, or a redirect, which botocore reads as an answer
-            parsed["Error"] = {"Code": str(response.status), "Message": _message(response)}
+            parsed["Error"] = {"Code": str(response.status), "Message": response.reason}
         metadata = parsed.setdefault("ResponseMetadata", {})
         metadata.setdefault("HTTPStatusCode", response.status)
         metadata.setdefault("HTTPHeaders", response.headers)
@@ -69,8 +68,3 @@ class ErrorDecoder:
             name = parsed["Error"].get("QueryErrorCode", name)
         kind: type[botocore.exceptions.ClientError] = self.exceptions.from_code(name)
         return kind(parsed, operation)
-
-
-def _message(response: Response) -> str:
-    """Say what an answer that is no error of the protocol tells: a proxy's page, say."""
-    return ": ".join(filter(None, (response.reason, body_message(response)[1])))
