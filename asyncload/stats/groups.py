@@ -17,14 +17,12 @@ from asyncload.records.outcomes import (
     add_up,
 )
 from asyncload.records.record import INTERRUPTED, OK, TIMEOUT, Job, Ledger, Request
+from asyncload.stats.failures import Failing
 from asyncload.stats.histogram import LatencyHistogram
 from asyncload.stats.metrics import JOB_TIMES, REQUEST_TIMES, StreamMetrics
 from asyncload.stats.streams import STREAM_FIELDS, StreamGroup
 from asyncload.stats.times import Times
 
-MAX_ERRORS: Final = 50
-"""Different error texts kept for a group; the others are counted together."""
-OTHER_ERRORS: Final = "(other errors)"
 _ERROR_LENGTH: Final = 200
 
 _OF_JOBS: Final = JobOutcomes.__struct_fields__
@@ -33,34 +31,8 @@ _REQUEST_COUNTS: Final = (
     "count", "ok", "failed", "timeout", "dropped", "interrupted", "bytes_out", "bytes_in",
 )  # fmt: skip
 
-Spans = dict[str, tuple[float, float]]
-"""First and last time of something, in seconds of the run, by its text."""
 
-
-class _Failing:
-    """What went wrong, how often, and from when to when."""
-
-    def __init__(self) -> None:
-        self.failures: dict[str, int] = {}
-        self.failure_times: Spans = {}
-
-    def _fail(self, text: str, t: float) -> None:
-        _widen(self.failure_times, add_failure(self.failures, text), t, t)
-
-    def _merge_failures(self, other: _Failing) -> None:
-        for text, number in other.failures.items():
-            kept = add_failure(self.failures, text, number)
-            _widen(self.failure_times, kept, *other.failure_times[text])
-
-    def _failure_fields(self) -> dict[str, Any]:
-        failures = most_frequent(self.failures)
-        return {
-            "failures": failures,
-            "failure_times": {text: self.failure_times[text] for text in failures},
-        }
-
-
-class RequestGroup(_Failing):
+class RequestGroup(Failing):
     """Requests folded; the attributes are those of ``RequestMetrics``.
 
     Times of requests that ended well are in histograms; what did not end well is counted as
@@ -159,7 +131,7 @@ class RequestGroup(_Failing):
             getattr(self, name).merge(getattr(other, name))
         for status, number in other.statuses.items():
             self.statuses[status] = self.statuses.get(status, 0) + number
-        self._merge_failures(other)
+        self.merge_failures(other)
         if other.stream is not None:
             if self.stream is None:
                 self.stream = StreamGroup()
@@ -226,7 +198,7 @@ class RequestGroup(_Failing):
         }
 
 
-class JobGroup(_Failing):
+class JobGroup(Failing):
     """Jobs folded; the attributes are those of ``JobTotals``."""
 
     # The counters that are named here; an outcome's is found by its status.
@@ -286,7 +258,7 @@ class JobGroup(_Failing):
         self.queue_wait.merge(other.queue_wait)
         self.processing.merge(other.processing)
         self.notification.merge(other.notification)
-        self._merge_failures(other)
+        self.merge_failures(other)
 
     def take(self, ledger: Ledger, *, whole: bool = True) -> None:
         """Put the ledger's totals in the place of those counted from job records.
@@ -353,24 +325,3 @@ def job_failure(job: Job) -> str:
         reason = text.partition(f"{job.job_id}: ")[2].strip()
         text = (reason or text).replace(job.job_id, "…").rstrip(": ")
     return f"{job.status}: {text}"[:_ERROR_LENGTH] if text else job.status
-
-
-def add_failure(failures: dict[str, int], text: str, number: int = 1) -> str:
-    """Count a failure; texts beyond the first ``MAX_ERRORS`` go under ``OTHER_ERRORS``.
-
-    Returns the text that it was counted under.
-    """
-    if text not in failures and len(failures) >= MAX_ERRORS:
-        text = OTHER_ERRORS
-    failures[text] = failures.get(text, 0) + number
-    return text
-
-
-def _widen(spans: Spans, text: str, first: float, last: float) -> None:
-    known = spans.get(text, (first, last))
-    spans[text] = min(known[0], first), max(known[1], last)
-
-
-def most_frequent(failures: dict[str, int]) -> dict[str, int]:
-    """Sort failures by falling number, then by text."""
-    return dict(sorted(failures.items(), key=lambda item: (-item[1], item[0])))

@@ -26,7 +26,8 @@ from asyncload.records.record import (
     System,
     loads,
 )
-from asyncload.stats.groups import JobGroup, RequestGroup, add_failure, most_frequent
+from asyncload.stats.failures import Failing, most_frequent
+from asyncload.stats.groups import JobGroup, RequestGroup
 from asyncload.stats.histogram import LatencyHistogram
 from asyncload.stats.hosts import is_generator
 from asyncload.stats.snapshot import NoteSeen, RecentTimes, ScenarioNow, Series, Snapshot
@@ -105,22 +106,20 @@ class _Scenario:
         self.job_times: deque[float] = deque(maxlen=LATEST)
 
 
-class _Totals:
-    """Counts by scenario, and failures by text, at one moment.
+class _Totals(Failing):
+    """Counts by scenario, and failures by kind, at one moment.
 
     Where there is a ledger, whose totals come once a second, they are those
     of the moment of its record: what is shown together then agrees.
     """
 
-    __slots__ = ("dropped", "failed", "failures", "jobs_failed", "pixels", "sent", "size")
-
     def __init__(self) -> None:
+        super().__init__()
         self.sent: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         self.jobs_failed: Counter[str] = Counter()
         self.size = self.pixels = 0
-        self.failures: dict[str, int] = {}
 
 
 class LiveStats:
@@ -201,8 +200,7 @@ class LiveStats:
         groups: list[RequestGroup | JobGroup] = [*self.fold.requests.values()]
         groups += self.fold.jobs.values()
         for group in groups:
-            for text, number in group.failures.items():
-                add_failure(totals.failures, text, number)
+            totals.merge_failures(group)
         return totals
 
     def _request(self, request: Request) -> None:

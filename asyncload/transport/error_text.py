@@ -18,6 +18,10 @@ _SECRETS: Final = re.compile(
 # A word without a capital or digit is prose: "basic authentication failed".
 _BEARER: Final = re.compile(r"\b((?i:bearer|basic))\s+(?=[a-z]*[^a-z\s])[\w.~+/=-]{8,}")
 _ACCESS_KEY: Final = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b")
+# Tokens that are known by their form: OpenAI, Hugging Face, GitHub, Slack; and JSON web tokens.
+_TOKEN: Final = re.compile(
+    r"\b(?:(?:sk|pk|hf|gh[opsu]|xox[abps])[-_](?=[\w-]*\d)[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?)"
+)
 _TIMEOUTS: Final = frozenset(
     {"ConnectTimeout", "ConnectTimeoutError", "ReadTimeoutError", "RequestTimeout"}
 )
@@ -35,8 +39,13 @@ _USER_INFO: Final = re.compile(r"(?<=://)[^/?#\s]*@")
 
 def hide_secrets(text: str) -> str:
     """``text`` with the values of credentials, tokens and Authorization headers removed."""
-    text = _BEARER.sub(r"\1 ***", _USER_INFO.sub("", text))
-    return _SECRETS.sub(r"\1\2***", _ACCESS_KEY.sub("***", text))
+    # Each pattern costs microseconds, and services fail thousands of times a second.
+    if "@" in text:
+        text = _USER_INFO.sub("", text)
+    text = _TOKEN.sub("***", _BEARER.sub(r"\1 ***", text))
+    if "IA" in text:
+        text = _ACCESS_KEY.sub("***", text)
+    return _SECRETS.sub(r"\1\2***", text) if ":" in text or "=" in text else text
 
 
 def error_code(problem: BaseException) -> str | None:

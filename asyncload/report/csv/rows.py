@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from asyncload.records.record import OK, SENT, Level, Record, Request, RunHeader
+from asyncload.stats.failures import Failing
 from asyncload.stats.groups import JobGroup, RequestGroup
 from asyncload.stats.histogram import LatencyHistogram
 from asyncload.stats.summary import SummaryFold
@@ -53,16 +54,16 @@ Key = tuple[str, str]
 """Name and type, in the order by which rows are sorted."""
 
 
-class Entry:
+class Entry(Failing):
     """The requests (or jobs) of one row. Entries merge without loss."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.count = self.failed = self.bytes_in = 0
         self.beyond = 0
         """How many never ended: longer than all that is in ``latency``."""
         self.rate = self.failure_rate = 0.0
         self.latency = LatencyHistogram()
-        self.failures: dict[str, int] = {}
 
     def add(self, request: Request) -> None:
         """Fold one request that was sent."""
@@ -81,7 +82,7 @@ class Entry:
         self.bytes_in += group.bytes_in
         self.latency.merge(group.latency)
         self.latency.merge(group.time_to_failure)
-        self._add_failures(group.failures)
+        self.merge_failures(group)
 
     def add_jobs(self, group: JobGroup) -> None:
         """Fold all jobs of ``group``, which are over or were given up."""
@@ -89,7 +90,7 @@ class Entry:
         self.failed += group.errors
         self.beyond += group.given_up
         self.latency.merge(group.latency)
-        self._add_failures(group.failures)
+        self.merge_failures(group)
 
     def merge(self, other: Entry) -> None:
         """Fold all that ``other`` has folded; rates are left alone."""
@@ -98,7 +99,7 @@ class Entry:
         self.beyond += other.beyond
         self.bytes_in += other.bytes_in
         self.latency.merge(other.latency)
-        self._add_failures(other.failures)
+        self.merge_failures(other)
 
     def set_rates(self, span: float) -> None:
         """Compute rates over ``span`` seconds; what never ended is in none."""
@@ -132,10 +133,6 @@ class Entry:
         counts = self.counts(percentiles[0])
         rates = round(self.rate, 6), round(self.failure_rate, 6)
         return kind, name, *counts, *rates, *percentiles
-
-    def _add_failures(self, failures: Mapping[str, int]) -> None:
-        for text, number in failures.items():
-            self.failures[text] = self.failures.get(text, 0) + number
 
 
 class Moment:

@@ -24,6 +24,7 @@ from asyncload.transport.http.http_errors import (
     RequestTimeout,
     Timing,
     TransportError,
+    limit_of,
 )
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Listener, Response
@@ -160,7 +161,7 @@ class AiohttpClient:
             raise
         except (aiohttp.ClientError, TimeoutError) as problem:
             timing.end = self._clock()
-            raise _translated(problem, host, timing) from problem
+            raise _translated(problem, host, timing, limits) from problem
 
     async def _listen(
         self, answer: aiohttp.ClientResponse, listener: Listener, idle_limit: float
@@ -184,15 +185,21 @@ async def _within(seconds: float, host: str, phase: Phase) -> AsyncIterator[None
             yield
     except TimeoutError:
         if limit.expired():
-            raise _late(host, phase) from None
+            raise _late(host, phase, seconds) from None
         raise
 
 
-def _late(host: str, phase: Phase) -> RequestTimeout:
-    return RequestTimeout(f"{host} did not answer within the limit ({phase})", phase)
+def _late(host: str, phase: Phase, limit: float) -> RequestTimeout:
+    within = limit_of(phase, limit)
+    if phase == "connect":
+        return RequestTimeout(f"No connection to {host} {within}", phase)
+    what = {"first byte": "begin to answer", "idle": "go on with its answer"}
+    return RequestTimeout(
+        f"{host} did not {what.get(phase, 'complete its answer')} {within}", phase
+    )
 
 
-def _translated(problem: Exception, host: str, timing: Timing) -> TransportError:
+def _translated(problem: Exception, host: str, timing: Timing, limits: Timeouts) -> TransportError:
     """The fast backend's error for aiohttp's."""
     import aiohttp
 
@@ -200,9 +207,9 @@ def _translated(problem: Exception, host: str, timing: Timing) -> TransportError
     text = " ".join(str(problem).split()) or type(problem).__name__
     if isinstance(problem, TimeoutError):
         phase: Phase = "connect" if isinstance(problem, aiohttp.ConnectionTimeoutError) else "total"
-        error = _late(host, phase)
+        error = _late(host, phase, limits.connect if phase == "connect" else limits.total)
     elif isinstance(problem, aiohttp.ClientConnectorError):
-        error = ConnectFailed(f"cannot connect to {host}: {text}")
+        error = ConnectFailed(f"No connection to {host}: {text}")
     elif isinstance(problem, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
         error = ConnectionClosed(f"{host} closed the connection: {text}")
     else:

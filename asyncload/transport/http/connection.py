@@ -21,6 +21,7 @@ from asyncload.transport.http.http_errors import (
     Timing,
     TransportError,
     closed_early,
+    not_http,
     overdue,
 )
 from asyncload.transport.http.response import (
@@ -66,7 +67,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_answer_by", "_body", "_bytes_in", "_bytes_out", "_clock", "_drained", "_feed", "_head",
         "_head_request", "_idle_limit", "_listener", "_more", "_new_waiter", "_now", "_owner",
-        "_parser", "_paused", "_status", "_timing", "_total_by", "_uploading", "_waiter",
+        "_parser", "_paused", "_requests", "_status", "_timing", "_total_by", "_uploading", "_waiter",
         "deadline", "gone", "idle_since", "state", "transport", "where",
     )  # fmt: skip
 
@@ -87,6 +88,7 @@ class Connection(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._listener: Listener | None = None
         self._idle_limit = inf
+        self._requests = 0  # carried, the one under way included
         self._paused = False
         """The transport wants no more for the moment."""
         self._uploading = False
@@ -122,6 +124,7 @@ class Connection(asyncio.Protocol):
         self._more: list[bytes] | None = None
         self._bytes_in = 0
         self._bytes_out = body_size
+        self._requests += 1
         self._head_request = head_request
         self.state = WAITING
         self._timing = timing
@@ -144,8 +147,7 @@ class Connection(asyncio.Protocol):
     async def upload(self, body: memoryview, waiter: Waiter, first_byte_limit: float) -> None:
         """Send a large body after :meth:`start` wrote its head, without copying it.
 
-        Follows the transport's flow control, and stops when the answer comes
-        first (an early refusal) or the connection ends.
+        Follows the transport's flow control; an early answer, or the connection's end, stops it.
         """
         self._uploading = True
         self.deadline = self._total_by  # the first byte is not due before the last is sent
@@ -181,8 +183,7 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """Fail the request under way: its deadline has passed."""
-        began = self._timing.first_byte is not None
-        self._fail(overdue(self.where, total=self.deadline >= self._total_by, began=began))
+        self._fail(overdue(self.where, self._timing, self.deadline, self._total_by, self._now))
 
     # -------------------------------------------------------- parser callbacks
 
@@ -252,7 +253,7 @@ class Connection(asyncio.Protocol):
             self._feed(data)
         except httptools.HttpParserError as error:
             if self.state is WAITING or self.state is BODY:
-                self._fail(ProtocolError(f"{self.where} sent no valid HTTP/1.1 answer: {error}"))
+                self._fail(not_http(self.where, data, error))
                 return
             if not self._head_request or not data.endswith(b"\r\n\r\n"):
                 self.state = LAST
@@ -279,7 +280,8 @@ class Connection(asyncio.Protocol):
                 self._now = self._clock()
                 self._finish(reusable=False)
             else:
-                self._fail(closed_early(self.where, self._bytes_in, exc))
+                idle = max(self._timing.queued - self.idle_since, 0.0)
+                self._fail(closed_early(self.where, self._bytes_in, exc, self._requests, idle))
         self.state = CLOSED
         self._wake_upload()
         del self._feed, self._parser  # they hold our methods: a cycle

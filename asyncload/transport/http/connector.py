@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import ipaddress
 import socket
 import ssl
@@ -221,13 +222,24 @@ def _ended(sentence: str) -> str:
     return sentence if sentence.endswith("?") else f"{sentence}."
 
 
+_REASONS: Final[dict[int | None, str]] = {
+    errno.ECONNREFUSED: "it was refused; is the service running there?",
+    errno.ECONNRESET: "it was reset while it was being made",
+    errno.EHOSTUNREACH: "the host is unreachable; check the address, routes and firewalls",
+    errno.ENETUNREACH: "the network is unreachable; check the address, routes and firewalls",
+    errno.EMFILE: "this process may open no more files; raise its limit (ulimit -n)",
+    errno.ENFILE: "this machine may open no more files; raise its limit (fs.file-max)",
+    errno.EADDRNOTAVAIL: (
+        "this machine has no free port for it; send less at once, or widen ip_local_port_range"
+    ),
+    errno.ETIMEDOUT: "the host did not answer until the system gave up; check the firewalls",
+}
+
+
 def _refused(host: str, port: int, failure: OSError | None) -> ConnectFailed:
-    if isinstance(failure, ConnectionRefusedError):
-        reason = "it was refused; is the service running there?"
-    elif isinstance(failure, ConnectionResetError):
-        reason = "it was reset while it was being made"
-    else:
-        reason = f"{failure.strerror or failure}" if failure is not None else "no address"
+    reason = "no address"
+    if failure is not None:
+        reason = _REASONS.get(failure.errno) or failure.strerror or str(failure)
     return ConnectFailed(f"No connection to {host}:{port}: {reason}")
 
 

@@ -14,7 +14,9 @@ failed records; during set-up they end the run.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
 
 import msgspec
 
@@ -65,20 +67,65 @@ class ProtocolError(TransportError):
     """The answer is not HTTP/1.1, or its head is over 64 KiB."""
 
 
-def overdue(where: str, *, total: bool, began: bool) -> RequestTimeout:
-    """Say which limit passed: the whole time, or that up to the next byte of the answer."""
-    if total:
-        return RequestTimeout(f"{where} did not complete its answer in time", "total")
-    if began:
-        return RequestTimeout(f"{where} did not go on with its answer in time", "idle")
-    return RequestTimeout(f"{where} did not begin to answer in time", "first byte")
+LIMIT_KEYS: Final[Mapping[Phase, str]] = MappingProxyType(
+    {
+        "connect": "connect_timeout",
+        "first byte": "first_byte_timeout",
+        "idle": "idle_timeout",
+        "total": "timeout",
+        "pool wait": "timeout",
+    }
+)
+"""The key of a config that sets the limit of a phase."""
 
 
-def closed_early(where: str, bytes_in: int, cause: Exception | None) -> ConnectionClosed:
-    """Say how far an answer had come when its connection ended."""
-    reason = f" ({cause})" if cause is not None and str(cause) else ""
+def limit_of(phase: Phase, limit: float) -> str:
+    """Write a limit with the key that sets it: ``within 5 s (first_byte_timeout)``."""
+    return f"within {limit:.3g} s ({LIMIT_KEYS[phase]})"
+
+
+def overdue(
+    where: str, timing: Timing, deadline: float, total_by: float, latest: float
+) -> RequestTimeout:
+    """Say which limit passed at ``deadline``: that of the whole time, or up to the next byte.
+
+    ``latest`` is when bytes of the answer came last, if they did.
+    """
+    began = timing.first_byte is not None
+    phase: Phase = "idle" if began else "first byte"
+    since = latest if began else timing.sent or timing.queued
+    what = "go on with its answer" if began else "begin to answer"
+    if deadline >= total_by:
+        phase, since = "total", timing.queued
+        what = "complete its answer" if began else what
+    return RequestTimeout(f"{where} did not {what} {limit_of(phase, deadline - since)}", phase)
+
+
+def closed_early(
+    where: str, bytes_in: int, cause: Exception | None, requests: int, idle: float
+) -> ConnectionClosed:
+    """Say how a connection ended, how far its answer was, and whether it was a kept one.
+
+    ``requests`` went over it, this one included; it had been ``idle`` seconds before this one.
+    A service that ends kept connections early fails some requests on them, and none on new ones.
+    """
+    did = "reset" if isinstance(cause, ConnectionResetError) else "closed"
+    when = f"in the middle of its answer, after {bytes_in} bytes"
     if not bytes_in:
-        return ConnectionClosed(f"{where} closed the connection before it answered{reason}")
-    return ConnectionClosed(
-        f"{where} closed the connection in the middle of its answer, after {bytes_in} bytes{reason}"
-    )
+        when = "before it answered"
+    kept = "a new connection"
+    if requests > 1:
+        # No plural to choose and one unit: numbers aside, all of these are one kind of failure.
+        kept = f"a kept-alive connection, earlier requests: {requests - 1}, idle {idle:.3f} s"
+    reason = f": {cause}" if did == "closed" and cause is not None and str(cause) else ""
+    return ConnectionClosed(f"{where} {did} the connection {when} ({kept}){reason}")
+
+
+def not_http(where: str, data: bytes, cause: Exception) -> ProtocolError:
+    """Say what came in place of an HTTP/1.1 answer, where ``data`` shows it."""
+    reason = str(cause)
+    if data[:2] in {b"\x15\x03", b"\x16\x03"}:  # a TLS record: an alert, or a handshake
+        reason = "it speaks TLS; begin the URL with https://"
+    elif data[3:4] in {b"\x04", b"\x07"} and data[:1] == b"\0":  # frames: SETTINGS, GOAWAY
+        reason = "it speaks HTTP/2, and asyncload HTTP/1.1 alone"
+    return ProtocolError(f"{where} sent no valid HTTP/1.1 answer: {reason}")

@@ -29,6 +29,7 @@ from asyncload.transport.http.http_errors import (
     Phase,
     RequestTimeout,
     Timing,
+    limit_of,
 )
 
 CONNECTIONS: Final = 4096
@@ -63,6 +64,8 @@ class _Place(msgspec.Struct, eq=False):
 
     turn: asyncio.Future[Connection | None]
     total_by: float
+    limit: float
+    """Seconds that it may wait."""
 
 
 class Pool:
@@ -200,7 +203,8 @@ class Pool:
         return True
 
     async def _wait(self, total_by: float, *, first: bool) -> Connection | None:
-        place = _Place(asyncio.get_running_loop().create_future(), total_by)
+        turn: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        place = _Place(turn, total_by, total_by - self._clock())
         if first:
             self._queue.appendleft(place)
         else:
@@ -231,7 +235,9 @@ class Pool:
         except TimeoutError:
             self._free_place()
             phase: Phase = "connect" if connect_limit <= left else "total"
-            raise RequestTimeout(f"No connection to {where} within {limit:.3g} s", phase) from None
+            raise RequestTimeout(
+                f"No connection to {where} {limit_of(phase, limit)}", phase
+            ) from None
         except BaseException:
             self._free_place()
             raise
@@ -289,8 +295,9 @@ class Pool:
                 if place.total_by <= now and not place.turn.done():
                     place.turn.set_exception(
                         RequestTimeout(
-                            f"No connection to {self.target.where} became free in time "
-                            f"(limit {self._limit})",
+                            f"No connection to {self.target.where} was free "
+                            f"{limit_of('pool wait', place.limit)}: all {self._limit} of "
+                            "asyncload's own limit were in use",
                             "pool wait",
                         )
                     )

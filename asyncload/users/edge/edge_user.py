@@ -12,6 +12,7 @@ import anyio.to_thread
 import msgspec
 
 from asyncload.errors import ConfigError
+from asyncload.transport.http.failed_answer import failed_answer, status_line
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Response
 from asyncload.transport.http_client import HttpClient, PreparedRequest
@@ -143,7 +144,7 @@ class EdgeUser(User):
                 measurement.fail(wrong)
 
     def _judge(self, response: Response) -> str | None:
-        if response.status >= 400:
+        if not 200 <= response.status < 300:
             return _refusal(response, token_sent=self.shared.token_sent)
         try:
             result = _ANSWER.decode(response.body).result
@@ -161,9 +162,9 @@ class EdgeUser(User):
 
 
 def _refusal(response: Response, *, token_sent: bool) -> str:
-    reason = f"HTTP {response.status} {response.reason}".rstrip()
     if response.status not in {401, 403}:
-        return reason
+        return failed_answer(response, can_expect=False)
+    reason = status_line(response)
     if token_sent:
         return f"{reason}: the endpoint refuses the token; check token, or {TOKEN}"
     return f"{reason}: no token was sent; set {TOKEN}, or token in the config"

@@ -14,6 +14,12 @@ from asyncload.transport.http.response import Response
 from asyncload.transport.http_client import HttpClient, PreparedRequest
 from asyncload.transport.measure import Recorder
 from asyncload.users.base_url import check_base_url
+from asyncload.users.http.checks import (
+    SUCCESS,
+    check_statuses,
+    good_statuses,
+    unexpected_status,
+)
 from asyncload.users.http.paths import Parameters, joined, usual_name, with_parameters
 from asyncload.users.http.streaming import READERS, StreamKind, send_measured
 
@@ -32,13 +38,14 @@ class CallOptions(TypedDict, total=False):
     name: str | None
     timeouts: Timeouts | None
     stream: StreamKind | None
+    expect: list[int | str] | int | str | None
 
 
 class UserHttp:
     """``self.http`` of a user. Every call is one recorded request.
 
-    An answer with a status of 400 or more is recorded as failed, and returned
-    like any other. No answer raises
+    An answer with a status other than 2xx is recorded as failed, unless ``expect``
+    has it, and returned like any other. No answer raises
     :class:`~asyncload.transport.http.http_errors.TransportError`, recorded too.
     """
 
@@ -87,6 +94,7 @@ class UserHttp:
         name: str | None = None,
         timeouts: Timeouts | None = None,
         stream: StreamKind | None = None,
+        expect: list[int | str] | int | str | None = None,
     ) -> Response:
         """Send one request and return its answer.
 
@@ -95,8 +103,14 @@ class UserHttp:
         ``name`` is what the request is called in the report, method and path
         if left out, with ``{id}`` for each segment of the path that is an id.
         ``stream`` has the chunks of the answer timed while they come in; one
-        that ends too early is recorded as failed.
+        that ends too early is recorded as failed. ``expect`` is the statuses that
+        count as answered well, such as ``307``, ``"3xx"`` or ``["2xx", 404]``; 2xx if left out.
+        Raises ValueError for what is no status.
         """
+        good = SUCCESS
+        if expect is not None:
+            check_statuses("expect", expect)
+            good = good_statuses(expect)
         if params:
             url = with_parameters(url, params)
         if json is not None:
@@ -109,8 +123,8 @@ class UserHttp:
             response, cut = await send_measured(
                 self._client, prepared, body, timeouts, reader=reader, measurement=call
             )
-            if response.status >= 400:
-                call.fail(f"HTTP {response.status} {response.reason}".rstrip())
+            if response.status not in good:
+                call.fail(unexpected_status(response, good))
             elif cut is not None:
                 call.fail(cut)
             return response

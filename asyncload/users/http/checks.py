@@ -12,6 +12,7 @@ import msgspec
 from asyncload.config.redact import is_secret_name
 from asyncload.plan.size import parse_size
 from asyncload.transport.error_text import hide_secrets
+from asyncload.transport.http.failed_answer import failed_answer
 from asyncload.transport.http.response import Response
 from asyncload.users.http.json_path import MISSING, find, parse_path
 from asyncload.users.templates.compiled import Scope, has_places
@@ -29,6 +30,9 @@ _NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _LONGEST: Final = 60
 _CLASS: Final = re.compile(r"[1-5]xx", re.IGNORECASE)
 
+SUCCESS: Final = frozenset(range(200, 300))
+"""Statuses that count as answered well where a request has no ``expect``."""
+
 Statuses = list[int | str] | int | str
 """Status codes, and classes of them such as ``2xx``."""
 
@@ -37,7 +41,7 @@ class ExpectOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """``expect`` of a request; a number or a list is its ``status``."""
 
     status: Statuses | None = None
-    """Status codes that count as answered well; below 400 if left out."""
+    """Status codes that count as answered well; 2xx if left out."""
     json: dict[str, Any] = {}
     """Conditions by path into the answer."""
     body_contains: list[str] | str = []
@@ -73,11 +77,11 @@ Expect = ExpectOptions | list[int | str] | int | str
 """``expect`` of a request, as it may be written."""
 
 
-def good_statuses(expect: Expect | None) -> frozenset[int] | None:
-    """Statuses that count as answered well; ``None`` for all below 400."""
+def good_statuses(expect: Expect | None) -> frozenset[int]:
+    """Statuses that count as answered well; :data:`SUCCESS` if nothing is said of them."""
     status = expect.status if isinstance(expect, ExpectOptions) else expect
     if status is None:
-        return None
+        return SUCCESS
     good: set[int] = set()
     for one in status if isinstance(status, list) else [status]:
         if isinstance(one, int):
@@ -102,23 +106,23 @@ def check_statuses(key: str, expect: Expect | None) -> None:
             )
 
 
-def status_problem(response: Response, good: frozenset[int] | None) -> str | None:
+def _class(text: str) -> set[int]:
+    first = int(text[0]) * 100
+    return set(range(first, first + 100))
+
+
+def status_problem(response: Response, good: frozenset[int]) -> str | None:
     """Say what is wrong with the status of an answer; ``None`` when nothing is."""
-    status = response.status
-    if status >= 400 if good is None else status not in good:
-        return unexpected_status(response, good)
-    return None
+    return None if response.status in good else unexpected_status(response, good)
 
 
-def unexpected_status(response: Response, good: frozenset[int] | None) -> str:
-    """Write a status that does not count as answered well.
+def unexpected_status(response: Response, good: frozenset[int]) -> str:
+    """Write a status that does not count as answered well, with what the answer says of it.
 
     What was expected is said where the status alone does not tell what is wrong.
     """
-    status = f"HTTP {response.status} {response.reason}".rstrip()
-    if good is None or (response.status >= 400 and max(good) < 400):
-        return status
-    return f"{status}, not {_format_statuses(good)}"
+    plain = max(good) < (300 if response.status < 400 else 400) <= response.status
+    return failed_answer(response, "" if plain else f", not {_format_statuses(good)}")
 
 
 @cache

@@ -61,8 +61,8 @@ class Call(msgspec.Struct, frozen=True):
     prepared: PreparedRequest | None
     """Of a plain request, which is the fastest: it is sent, and its status looked at."""
     body: Body
-    good: frozenset[int] | None
-    """Statuses that count as answered well; ``None`` for all below 400."""
+    good: frozenset[int]
+    """Statuses that count as answered well."""
     requests: tuple[CompiledRequest, ...]
     """Where there is more to it."""
     uses_rows: bool

@@ -48,7 +48,7 @@ class ChainedRequestOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     file: str | None = None
     multipart: dict[str, str | PartOptions] | None = None
     expect: Expect | None = None
-    """What counts as answered well: status codes, or more; below 400 if left out."""
+    """What counts as answered well: status codes, or more; 2xx if left out."""
     capture: dict[str, str] = {}
     """What requests after this one may use, by name: a path into the JSON answer, or
     ``header NAME``."""

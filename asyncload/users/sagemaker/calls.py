@@ -53,7 +53,7 @@ class Call(msgspec.Struct, frozen=True):
     """Gives a call for a scope."""
     fixed: Sending | None
     """What is made, where it is the same each time."""
-    good: frozenset[int] | None
+    good: frozenset[int]
     """Statuses that count as answered well; ``None`` for all below 300."""
     judge: Judge | None
     """Where more than the status of an answer is looked at."""

@@ -129,9 +129,8 @@ class SageMakerUser(TemplateUser):
 
 def _problem(chosen: Call, operation: Operation, response: Response, scope: Any) -> str | None:
     """Say why an answer is a failed request, in SageMaker's words where it has some."""
-    status = response.status
-    if status >= 300 if chosen.good is None else status not in chosen.good:
-        if status < 300:
+    if response.status not in chosen.good:
+        if response.status < 400:
             return unexpected_status(response, chosen.good)
         return explained(operation.error(response))
     return None if chosen.judge is None else chosen.judge(response, scope)

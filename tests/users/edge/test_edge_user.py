@@ -117,7 +117,8 @@ async def test_an_image_is_made_of_the_size_and_by_the_seed(tmp_path):
         ({"text": '{"result": 3}'}, "the answer is JSON of another form: its result is no object"),
         ({"text": '{"result": {"label": "YES"}}'}, "the result has no count; expected 2"),
         ({}, "the count is 3; expected 2"),
-        ({"status": 500}, "HTTP 500 Internal Server Error"),
+        ({"status": 500, "text": '{"detail": "no GPU"}'}, "HTTP 500 Internal Server Error: no GPU"),
+        ({"status": 307}, "HTTP 307 Temporary Redirect: only 2xx counts as ok"),
         ({"token": "t"}, NO_TOKEN),
     ],
 )  # fmt: skip

@@ -48,9 +48,9 @@ async def test_an_answer_as_expected_is_ok(expect, tmp_path):
         ("/", [404, 201, 202], "HTTP 200 OK, not 201, 202 or 404"),
         ("/", ["4xx", 201], "HTTP 200 OK, not 4xx or 201"),
         ("/made", 200, "HTTP 201 Created, not 200"),
-        ("/broken", 200, "HTTP 503 Service Unavailable"),
-        ("/broken", [200, 404], "HTTP 503 Service Unavailable, not 200 or 404"),
-        ("/broken", {"json": {"$.label": "cat"}}, "HTTP 503 Service Unavailable"),
+        ("/broken", 200, "HTTP 503 Service Unavailable: no model"),
+        ("/broken", [200, 404], "HTTP 503 Service Unavailable, not 200 or 404: no model"),
+        ("/broken", {"json": {"$.label": "cat"}}, "HTTP 503 Service Unavailable: no model"),
         ("/broken", {"status": 503, "json": {"$.error": "x"}}, "$.error is 'no model', not 'x'"),
         ("/", {"json": {"$.label": "dog"}}, "$.label is 'cat', not 'dog'"),
         (
@@ -181,7 +181,7 @@ async def test_requests_of_an_iteration_follow_each_other_and_only_the_first_wai
             "the answer has no header 'x-no' to capture",
         ),
         ({"path": "/page", "capture": {"x": "$.x"}}, "the answer is not JSON but text/html"),
-        ({"path": "/broken"}, "HTTP 503 Service Unavailable"),
+        ({"path": "/broken"}, "HTTP 503 Service Unavailable: no model"),
         ({"path": "/", "expect": {"json": {"$.label": 1}}}, "$.label is 'cat', not 1"),
     ],
 )

@@ -276,8 +276,8 @@ async def test_what_goes_wrong_is_counted_by_its_reason_and_the_run_goes_on(tmp_
     rows = {row.name: row for row in result.summary.requests_by_name}
     assert rows["fine"].ok == rows["fine"].count > 5
     assert rows["page"].failures == {"the answer is not JSON but text/html": rows["page"].count}
-    (reason,) = rows["cut"].failures
-    assert "closed the connection in the middle of its answer" in reason
+    reasons = list(rows["cut"].failures)
+    assert all("closed the connection in the middle of its answer" in one for one in reasons)
     assert sum(row.count for row in rows.values()) == 50
 
 

@@ -167,3 +167,27 @@ def test_parameters_are_encoded_and_lists_give_one_several_times():
     assert with_parameters("/p", given) == ("/p?%C3%A4%20b=x%2Fy&n=1&n=2.5&n=3&yes=true&no=")
     assert with_parameters("/p?a=1", {"b": 2}) == "/p?a=1&b=2"
     assert with_parameters("/p", {}) == "/p"
+
+
+async def test_only_2xx_is_ok_unless_the_call_says_what_is(tmp_path):
+    class Redirected(User):
+        wait = constant("20ms")
+
+        @task
+        async def go(self) -> None:
+            for expect in (None, 302, "3xx", ["2xx", 503]):
+                answer = await self.http.get("/moved", name=str(expect), expect=expect)
+                assert answer.status == 302
+
+    async with model_server() as server:
+        there = type("There", (Redirected,), {"base_url": server.url})
+        records = await run(there, tmp_path, level=2, model="closed")
+    assert {(one.name, one.outcome) for one in records} == {
+        ("None", "failed"),
+        ("302", "ok"),
+        ("3xx", "ok"),
+        ("['2xx', 503]", "failed"),
+    }
+    reasons = {one.name: one.error for one in records}
+    assert reasons["None"].startswith("HTTP 302 Found to /predict: asyncload follows no redirect; ")
+    assert reasons["['2xx', 503]"] == "HTTP 302 Found, not 2xx or 503"

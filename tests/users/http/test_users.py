@@ -53,7 +53,7 @@ async def test_a_bad_status_is_a_failed_request_with_its_reason(tmp_path):
     async with model_server() as server:
         records = await run(http(server.url, [{"path": "/broken"}]), tmp_path)
     assert {(one.outcome, one.status, one.error) for one in records} == {
-        ("failed", 503, "HTTP 503 Service Unavailable")
+        ("failed", 503, "HTTP 503 Service Unavailable: no model")
     }
 
 
@@ -93,9 +93,21 @@ async def test_aiohttp_follows_redirects_and_unpacks(tmp_path):
     assert {one.bytes_in for one in records if one.name == "GET /packed"} == {1013}
 
 
-async def test_the_fast_backend_takes_a_redirect_for_an_answer(tmp_path):
+async def test_a_redirect_is_a_failed_request_that_says_where_to(tmp_path):
     async with model_server() as server:
         records = await run(http(server.url, [{"path": "/moved"}]), tmp_path)
+    reason = (
+        "HTTP 302 Found to /predict: asyncload follows no redirect; send to that URL, or "
+        "expect: 302 if this is the answer wanted"
+    )
+    assert {(one.outcome, one.status, one.error) for one in records} == {("failed", 302, reason)}
+    assert server.seen["GET /predict"] == 0
+
+
+@pytest.mark.parametrize("expect", ["3xx", 302, {"status": 302}, ["2xx", 302]])
+async def test_a_redirect_that_is_expected_is_ok(expect, tmp_path):
+    async with model_server() as server:
+        records = await run(http(server.url, [{"path": "/moved", "expect": expect}]), tmp_path)
     assert {(one.outcome, one.status) for one in records} == {("ok", 302)}
     assert server.seen["GET /predict"] == 0
 
