@@ -6,10 +6,8 @@ memory, what the summary forgets: how it went lately.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter, deque
-from collections.abc import Iterable
 from typing import Final
 
 from asyncload.records.record import (
@@ -28,9 +26,9 @@ from asyncload.records.record import (
 )
 from asyncload.stats.failures import Failing, most_frequent
 from asyncload.stats.groups import JobGroup, RequestGroup
-from asyncload.stats.histogram import LatencyHistogram
 from asyncload.stats.hosts import is_generator
-from asyncload.stats.snapshot import NoteSeen, RecentTimes, ScenarioNow, Series, Snapshot
+from asyncload.stats.lately import LATEST, Second, mean, recent
+from asyncload.stats.snapshot import NoteSeen, ScenarioNow, Series, Snapshot
 from asyncload.stats.summary import SummaryFold
 
 HISTORY: Final = 300
@@ -39,57 +37,7 @@ WINDOW: Final = 15
 """Seconds that recent percentiles are over."""
 RATE_WINDOW: Final = 5
 """Whole seconds that recent rates are over."""
-LATEST: Final = 100
-"""Where fewer values than this came within ``WINDOW``, percentiles are over this many."""
 MAX_NOTES: Final = 10
-_EARLY: Final = 0.25  # seconds by which a sample of a whole second may come beside it
-
-
-class _Cell:
-    """One scenario within one second."""
-
-    __slots__ = ("answered", "failed", "jobs", "requests")
-
-    def __init__(self) -> None:
-        self.answered = self.failed = 0
-        self.requests = LatencyHistogram()
-        self.jobs = LatencyHistogram()
-
-
-class _Second:
-    """One second of all scenarios; ``cells`` are kept only while it is recent."""
-
-    __slots__ = ("_read", "answered", "arrivals", "cells", "dropped", "job_p95", "jobs", "p95")
-
-    def __init__(self) -> None:
-        self.arrivals = self.answered = self.dropped = self.jobs = 0
-        self.cells: dict[str, _Cell] | None = {}
-        self.p95: float | None = None
-        self.job_p95: float | None = None
-        self._read = 0  # how many values the percentiles are of
-
-    def begin(self, scenario: str) -> _Cell:
-        """Begin the cell of a scenario that is new in this second."""
-        assert self.cells is not None
-        cell = self.cells[scenario] = _Cell()
-        return cell
-
-    def read(self) -> None:
-        """Bring the percentiles up to date."""
-        values = self.answered + self.jobs
-        if self.cells is None or values == self._read:
-            return
-        self._read = values
-        failed = sum(cell.failed for cell in self.cells.values())
-        merged = _merged([cell.requests for cell in self.cells.values()])
-        (p95,) = merged.percentiles([95], beyond=failed)
-        self.p95 = None if p95 == math.inf else p95
-        self.job_p95 = _merged([cell.jobs for cell in self.cells.values()]).percentile(95)
-
-    def seal(self) -> None:
-        """Keep the numbers, let go of the histograms."""
-        self.read()
-        self.cells = None
 
 
 class _Scenario:
@@ -134,7 +82,7 @@ class LiveStats:
         self.fold = SummaryFold()
         """The same records, folded for the summary."""
         self._scenarios: dict[str, _Scenario] = {}
-        self._seconds: dict[int, _Second] = {}
+        self._seconds: dict[int, Second] = {}
         self._newest = -1
         self._system: System | None = None
         self._sources: dict[str, System] = {}
@@ -259,9 +207,9 @@ class LiveStats:
             scenario = self._scenarios[name] = _Scenario()
         return scenario
 
-    def _begin(self, moment: int) -> _Second:
+    def _begin(self, moment: int) -> Second:
         """Begin a second, and let go of what is too old; one too long ago is not kept."""
-        second = _Second()
+        second = Second()
         self._newest = max(self._newest, moment)
         if moment > self._newest - HISTORY:
             self._seconds[moment] = second
@@ -289,17 +237,17 @@ class LiveStats:
             name=name,
             model=scenario.model,
             target=None if level is None else level.target,
-            target_lately=_mean(scenario.targets, last - whole, last) if whole else None,
+            target_lately=mean(scenario.targets, last - whole, last) if whole else None,
             users=0 if level is None else level.users,
             in_flight=0 if level is None else level.in_flight,
             backlog=0 if level is None else level.backlog,
             rate=answered / whole if whole else None,
-            submit=_recent(
+            submit=recent(
                 [cell.requests for cell in cells.values()],
                 scenario.request_times,
                 failed=sum(cell.failed for cell in cells.values()),
             ),
-            job=_recent([cell.jobs for cell in cells.values()], scenario.job_times),
+            job=recent([cell.jobs for cell in cells.values()], scenario.job_times),
             sent=totals.sent[name],
             failed=totals.failed[name],
             dropped=totals.dropped[name],
@@ -308,7 +256,7 @@ class LiveStats:
 
     def _series(self, now: int) -> Series:
         first = max(0, now - HISTORY + 1)
-        nothing = _Second()
+        nothing = Second()
         seconds = [self._seconds.get(key, nothing) for key in range(first, now)]
         for second in seconds:
             second.read()
@@ -321,42 +269,3 @@ class LiveStats:
             request_p95=[second.p95 for second in seconds],
             job_p95=[second.job_p95 for second in seconds],
         )
-
-
-def _mean(samples: Iterable[tuple[float, float]], start: float, end: float) -> float | None:
-    """Mean from ``start`` to ``end`` (s) of a level that goes straight from sample to sample."""
-    near = [(t, level) for t, level in samples if start - _EARLY <= t <= end + _EARLY]
-    if len(near) < 2 or near[-1][0] <= near[0][0]:
-        return near[-1][1] if near else None
-    pairs = itertools.pairwise(near)
-    area = sum((after[0] - before[0]) * (before[1] + after[1]) / 2 for before, after in pairs)
-    return area / (near[-1][0] - near[0][0])
-
-
-def _merged(histograms: list[LatencyHistogram]) -> LatencyHistogram:
-    if len(histograms) == 1:
-        return histograms[0]
-    merged = LatencyHistogram()
-    for histogram in histograms:
-        merged.merge(histogram)
-    return merged
-
-
-def _recent(
-    histograms: list[LatencyHistogram], latest: deque[float], failed: int = 0
-) -> RecentTimes:
-    """Percentiles of the window if it holds more values than ``latest`` does, else of those.
-
-    ``failed`` values more of the window, and infinite ones of ``latest``, are longer than any.
-    """
-    histograms = [histogram for histogram in histograms if histogram.count]
-    if sum(histogram.count for histogram in histograms) + failed <= LATEST:
-        histograms = [LatencyHistogram()]
-        failed = 0
-        for value in latest:
-            if value < math.inf:
-                histograms[0].record(value)
-            else:
-                failed += 1
-    p50, p95 = _merged(histograms).percentiles((50, 95), beyond=failed)
-    return RecentTimes(p50, p95)
