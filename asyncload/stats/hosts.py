@@ -168,7 +168,7 @@ class _Health:
 
     def read(self) -> HealthMetrics:
         return HealthMetrics(
-            **{name: figure.read() for name, figure in self.figures.items()},  # type: ignore[arg-type]
+            **{name: figure.read() for name, figure in self.figures.items()},
             gc_time=self.gc_time,
             clock_jumps=self.clock_jumps,
             largest_clock_jump=self.largest_clock_jump,
