@@ -24,6 +24,7 @@ from asyncload.engine.clock import RunClock
 from asyncload.engine.header import make_header, set_start
 from asyncload.errors import ConfigError, TargetError
 from asyncload.live.sources import figures
+from asyncload.monitor.gaps import Gaps
 from asyncload.monitor.gpu import GpuMonitor
 from asyncload.monitor.host import HostMonitor
 from asyncload.monitor.remote import RemoteMonitor
@@ -188,8 +189,8 @@ class _Watch:
     async def _watch_host(self, clock: RunClock, sink: Sink) -> None:
         """Sample this host until the time is over."""
         gpus = await anyio.to_thread.run_sync(GpuMonitor.open)
+        host = HostMonitor(Gaps(lambda level, text: sink.write(Note(clock(), level, text))))
         try:
-            host = HostMonitor()
             tick, every = 0, self._interval
             while (tick := max(tick + 1, int(clock() / every) + 1)) * every <= self._duration:
                 await clock.sleep_until(tick * every)
@@ -210,6 +211,7 @@ class _Watch:
                     )
                 )
         finally:
+            host.close()
             if gpus is not None:
                 gpus.close()
 

@@ -297,7 +297,7 @@ class Engine:
     async def _sample(self) -> None:
         async with anyio.create_task_group() as group:
             if self._health is not None:
-                self._health.start(group)
+                self._health.start(group, self._consumers)
             tick = 0
             while True:
                 self._write_levels()

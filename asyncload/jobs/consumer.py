@@ -18,6 +18,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from asyncload.jobs.ledger import JobLedger
+from asyncload.jobs.polls import Polls
 from asyncload.jobs.status import Parse, parse_status
 from asyncload.stats import units
 from asyncload.transport.error_text import describe
@@ -68,6 +69,8 @@ class StatusConsumer:
         self.receivers = 0
         self.quiet_at = math.inf
         """From about this run time on no poll should be open for long."""
+        self.polls = Polls()
+        """How the consumer keeps up."""
         self._closing = False
         self._queue = queue
         self._ledger = ledger
@@ -138,6 +141,9 @@ class StatusConsumer:
                 except Exception as problem:
                     # It comes back after the visibility timeout; the others must not suffer.
                     self._trouble("reading a message from", describe(problem))
+            arrived = getattr(batch, "arrived", None)  # the SDK backend does not tell
+            lag = self._clock() - (received if arrived is None else arrived) if batch else None
+            self.polls.add(lag, full=len(batch) >= BATCH)
             if len(batch) >= BATCH:
                 if self.receivers < self._max_receivers:
                     self._start_receiver(group)

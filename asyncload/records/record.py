@@ -231,12 +231,30 @@ class System(Record, tag="system"):
     metrics: dict[str, float] | None = None
     """Series of the user's choice, by the name they were given."""
     gc_pause: float | None = None
+    """Longest garbage collection since the record before, s. This field and all that follow stand
+    in records of the generator's own host alone; a figure that could not be read is left out."""
+    gc_time: float | None = None
+    """Garbage collections since the record before, all together, s."""
     steal: float | None = None
+    """Percent of the time of the host's cores that its hypervisor gave to others."""
     core_cpu: float | None = None
+    """Percent that the cores were busy which the generator's process may run on."""
     cpu_wait: float | None = None
+    """Percent of the time for which the event loop's thread could have run but had no core."""
     clock_jump: float | None = None
+    """How far the wall clock moved against the monotonic one since the record before, s; left
+    out below 50 ms."""
+    suspended: float | None = None
+    """For how long the host was suspended since the record before, s; left out below 50 ms."""
     consumer_lag: float | None = None
+    """Longest time from the arrival of an answer with status messages until the last of them was
+    handled, s; left out where none arrived."""
+    full_polls: float | None = None
+    """Percent of the polls for status messages that came back full."""
+    blocked: float | None = None
+    """Longest time for which user code blocked the event loop, s; left out where none did."""
     blocked_by: str | None = None
+    """That code: ``Slow.go at slow.py:6``."""
 
 
 class Note(Record, tag="note"):

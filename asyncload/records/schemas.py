@@ -75,6 +75,17 @@ SYSTEMS: Final[Schema] = {
     "network_in": _F,
     "network_out": _F,
     "metrics": pl.List(pl.Struct({"name": pl.String, "value": _F})),
+    "gc_pause": _F,
+    "gc_time": _F,
+    "steal": _F,
+    "core_cpu": _F,
+    "cpu_wait": _F,
+    "clock_jump": _F,
+    "suspended": _F,
+    "consumer_lag": _F,
+    "full_polls": _F,
+    "blocked": _F,
+    "blocked_by": pl.String,
 }
 
 REQUIRED: Final = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -30,6 +30,47 @@ class GpuMetrics(msgspec.Struct, frozen=True, kw_only=True):
     memory_total: float | None
 
 
+class BlockMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """The longest time for which user code blocked the event loop."""
+
+    t: float
+    """When it was sampled, s."""
+    seconds: float
+    by: str
+    """Which code: ``Slow.go at slow.py:6``."""
+
+
+class HealthMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """The generator's own health; ``None`` for what no sample told."""
+
+    loop_lag: MeanMax | None
+    """Seconds, of the longest lag of each sample."""
+    cpu: MeanMax | None
+    """Percent of one core, by the generator's process."""
+    core_cpu: MeanMax | None
+    """Percent of the cores that the process may run on."""
+    cpu_wait: MeanMax | None
+    """Percent of the time."""
+    steal: MeanMax | None
+    """Percent of the time of all cores."""
+    gc_pause: MeanMax | None
+    """Seconds, of the longest pause of each sample."""
+    gc_time: float
+    """Seconds of all garbage collections."""
+    consumer_lag: MeanMax | None
+    """Seconds, of the longest lag of each sample."""
+    full_polls: MeanMax | None
+    """Percent."""
+    clock_jumps: int
+    largest_clock_jump: float | None
+    """Seconds, negative where the clock was set back; the largest either way."""
+    suspended: float
+    """Seconds, of all suspends."""
+    blocks: int
+    """Samples in which user code blocked the loop."""
+    longest_block: BlockMetrics | None
+
+
 class HostMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """One host or source; ``None`` for what it did not tell."""
 
@@ -48,6 +89,8 @@ class HostMetrics(msgspec.Struct, frozen=True, kw_only=True):
     gpus: list[GpuMetrics]
     metrics: dict[str, MeanMax]
     """Series of the user's choice, by name."""
+    health: HealthMetrics | None = None
+    """Of the generator; ``None`` for other hosts."""
 
 
 class _Figure:
@@ -92,10 +135,54 @@ class _Gpu:
         self.memory_total = _higher(self.memory_total, gpu.get("memory_total"))
 
 
+class _Health:
+    """Collects what is told of the generator itself."""
+
+    FIGURES: Final = (
+        "loop_lag", "cpu", "core_cpu", "cpu_wait", "steal", "gc_pause", "consumer_lag", "full_polls",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.figures = {name: _Figure() for name in self.FIGURES}
+        self.gc_time = 0.0
+        self.clock_jumps = 0
+        self.largest_clock_jump: float | None = None
+        self.suspended = 0.0
+        self.blocks = 0
+        self.longest_block: BlockMetrics | None = None
+
+    def add(self, record: System) -> None:
+        for name, figure in self.figures.items():
+            figure.add(getattr(record, name))
+        self.gc_time += record.gc_time or 0.0
+        self.suspended += record.suspended or 0.0
+        if record.clock_jump is not None:
+            self.clock_jumps += 1
+            if abs(record.clock_jump) > abs(self.largest_clock_jump or 0.0):
+                self.largest_clock_jump = record.clock_jump
+        if record.blocked_by is not None:
+            self.blocks += 1
+            seconds = record.blocked or 0.0
+            if self.longest_block is None or seconds > self.longest_block.seconds:
+                self.longest_block = BlockMetrics(t=record.t, seconds=seconds, by=record.blocked_by)
+
+    def read(self) -> HealthMetrics:
+        return HealthMetrics(
+            **{name: figure.read() for name, figure in self.figures.items()},
+            gc_time=self.gc_time,
+            clock_jumps=self.clock_jumps,
+            largest_clock_jump=self.largest_clock_jump,
+            suspended=self.suspended,
+            blocks=self.blocks,
+            longest_block=self.longest_block,
+        )
+
+
 class _Host:
     """Collects what is told of one host."""
 
     def __init__(self) -> None:
+        self.health: _Health | None = None
         self.samples = 0
         self.memory_total: int | None = None
         self.cpu = _Figure()
@@ -107,6 +194,9 @@ class _Host:
 
     def add(self, record: System) -> None:
         self.samples += 1
+        if is_generator(record):
+            self.health = self.health or _Health()
+            self.health.add(record)
         self.memory_total = _higher(self.memory_total, record.memory_total)
         self.cpu.add(record.host_cpu)
         self.memory.add(record.host_memory)
@@ -141,6 +231,7 @@ class _Host:
                 for name, figure in sorted(self.metrics.items())
                 if (value := figure.read()) is not None
             },
+            health=None if self.health is None else self.health.read(),
         )
 
 

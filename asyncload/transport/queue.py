@@ -7,11 +7,22 @@ backend implements it in :mod:`asyncload.transport.aws.sqs`, virtual-time tests 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 LONG_POLL: Final = 20
 """Seconds; SQS's longest."""
+
+
+class Received(list[Mapping[str, Any]]):
+    """Messages of one answer, and when it was here."""
+
+    __slots__ = ("arrived",)
+
+    def __init__(self, messages: Iterable[Mapping[str, Any]], arrived: float | None) -> None:
+        super().__init__(messages)
+        self.arrived = arrived
+        """On the clock of the run; who waited for it may get its turn later."""
 
 
 class Queue(Protocol):

@@ -16,7 +16,7 @@ from asyncload.stats import units
 from asyncload.stats.groups import RequestGroup
 from asyncload.stats.summary import SummaryFold
 from asyncload.stats.times import Times
-from asyncload.verdict.generator import generator_reasons
+from asyncload.verdict.generator_rules import generator_reasons
 from asyncload.verdict.sample_size import CONFIDENCE, chance_of_at_most
 from asyncload.verdict.steady_state import WarmUp, growth, warm_up
 from asyncload.verdict.thresholds import Threshold, ThresholdResult

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.records.record import System
-from asyncload.stats.hosts import MeanMax
+from asyncload.stats.hosts import BlockMetrics, HealthMetrics, MeanMax
 from asyncload.stats.live import LiveStats
 from asyncload.stats.summary import SummaryFold
 
@@ -19,7 +19,7 @@ gpus = st.lists(
 )  # fmt: skip
 samples = st.builds(
     System, t=st.floats(0, 100), host=st.sampled_from(["a", "b"]), cpu=figure, host_cpu=figure,
-    loop_lag=st.none() | st.floats(0, 1), gpu=st.none() | gpus, host_memory=figure,
+    loop_lag=st.none() | whole, gc_time=figure, cpu_wait=figure, gpu=st.none() | gpus, host_memory=figure,
     memory_total=figure, network_in=figure,
     metrics=st.none() | st.dictionaries(st.sampled_from("xy"), whole, max_size=2),
 )  # fmt: skip
@@ -69,6 +69,26 @@ def test_the_generators_host_comes_first_and_is_told_from_a_source_of_the_same_n
     rows = [System(1.0, "b"), System(1.0, "vm"), System(1.0, "vm", 5.0, 1, loop_lag=0.0)]
     told = [(host.host, host.generator) for host in fold(rows)]
     assert told == [("vm", True), ("b", False), ("vm", False)]
+
+
+def test_the_generators_health_is_folded_and_no_other_host_has_any():
+    rows = [
+        System(1.0, "vm", 40.0, loop_lag=0.25, gc_pause=0.125, gc_time=0.25, steal=0.0, blocked=0.25,
+               blocked_by="Slow.go at a.py:6", clock_jump=0.5, consumer_lag=0.5),
+        System(2.0, "vm", 60.0, loop_lag=0.75, gc_pause=0.0, gc_time=0.0, steal=4.0, blocked=0.5,
+               blocked_by="Slow.go at a.py:7", clock_jump=-2.0, suspended=3.0),
+        System(3.0, "vm", loop_lag=0.5, full_polls=50.0),
+        System(3.0, "edge", host_cpu=5.0),
+    ]  # fmt: skip
+    own, other = fold(rows)
+    assert other.health is None
+    assert own.health == HealthMetrics(
+        loop_lag=MeanMax(0.5, 0.75), cpu=MeanMax(50.0, 60.0), core_cpu=None, cpu_wait=None,
+        steal=MeanMax(2.0, 4.0), gc_pause=MeanMax(0.0625, 0.125), gc_time=0.25,
+        consumer_lag=MeanMax(0.5, 0.5), full_polls=MeanMax(50.0, 50.0), clock_jumps=2,
+        largest_clock_jump=-2.0, suspended=3.0, blocks=2,
+        longest_block=BlockMetrics(t=2.0, seconds=0.5, by="Slow.go at a.py:7"),
+    )  # fmt: skip
 
 
 def test_a_summary_with_hosts_is_plain_json():

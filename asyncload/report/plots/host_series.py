@@ -1,4 +1,4 @@
-"""CPU, memory, GPUs and network over time: samples of hosts in, lines out."""
+"""CPU, memory, GPUs and network over time, and the generator's health: samples in, lines out."""
 
 from __future__ import annotations
 
@@ -132,6 +132,53 @@ def _points(times: Array, values: Array) -> tuple[Array, Array, Array | None]:
         at = np.insert(at, gaps, at[gaps - 1])
         mean, highest = (np.insert(array, gaps, math.nan) for array in (mean, highest))
     return at, mean, highest if each > 1 else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnHealth:
+    """How the generator itself fared. A figure that was not sampled is NaN, which is a gap."""
+
+    times: Array
+    figures: dict[str, Array]
+    """By field: of lags and pauses the highest, of shares the mean where a point is of several
+    samples. Only those that were ever sampled."""
+    blocks: list[tuple[float, float, str]]
+    """When user code blocked the loop (s), for how long (s), and which."""
+    jumps: list[tuple[float, float]]
+    """When the wall clock jumped (s), and how far (s)."""
+
+
+_HIGHEST: Final = ("loop_lag", "gc_pause", "consumer_lag", "log_backlog")
+_MEANS: Final = ("cpu", "core_cpu", "cpu_wait", "steal", "full_polls")
+
+
+def own_health(systems: pl.DataFrame) -> OwnHealth | None:
+    """Take the generator's own figures; ``None`` where it was not sampled."""
+    mine = systems.filter(pl.col("loop_lag").is_not_null()).sort("t")
+    if mine.is_empty():
+        return None
+    times = mine["t"].to_numpy()
+    starts = np.arange(0, len(times), math.ceil(len(times) / POINTS))
+    figures: dict[str, Array] = {}
+    for name in (*_HIGHEST, *_MEANS):
+        values = mine[name].cast(pl.Float64).fill_null(math.nan).to_numpy()
+        if not np.isfinite(values).any():
+            continue
+        if name in _HIGHEST:
+            figures[name] = np.fmax.reduceat(values, starts)
+        else:
+            known = np.add.reduceat(np.isfinite(values).astype(float), starts)
+            with np.errstate(invalid="ignore"):
+                figures[name] = np.add.reduceat(np.nan_to_num(values), starts) / known
+    blocks = mine.filter(pl.col("blocked_by").is_not_null()).select("t", "blocked", "blocked_by")
+    jumps = mine.filter(pl.col("clock_jump").is_not_null()).select("t", "clock_jump")
+    return OwnHealth(
+        # Not the middle: what is longest in a second is told at its end.
+        times[np.append(starts[1:], len(times)) - 1],
+        figures,
+        [(t, seconds or 0.0, code) for t, seconds, code in blocks.rows()],
+        jumps.rows(),
+    )
 
 
 def highest_lines(lines: Sequence[HostLine], most: int) -> list[HostLine]:

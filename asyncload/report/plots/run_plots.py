@@ -25,6 +25,7 @@ from asyncload.report.plots import percentiles as curves
 from asyncload.report.plots import series, style
 from asyncload.report.plots.bins import Array, Bins
 from asyncload.report.plots.data import Part, Run, run_of
+from asyncload.report.plots.generator import generator
 from asyncload.report.plots.hosts import MONITORING, monitoring, system
 from asyncload.report.plots.latency import crosses, dots, request_latency
 from asyncload.report.plots.load_stages import step_latency, step_throughput
@@ -309,4 +310,5 @@ PLOTS: Final[tuple[tuple[str, Callable[[Run], Figure | None]], ...]] = (
     ("step_throughput", step_throughput),
     ("step_latency", step_latency),
     ("system", system),
+    ("generator", generator),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncload.records.record import Delivery, Job, Level, Request, RunHeader, System
 from asyncload.stats.hosts import is_generator
 from asyncload.stats.timeline.batch_means import BatchMeans
-from asyncload.stats.timeline.generator import GeneratorSamples
+from asyncload.stats.timeline.health_samples import GeneratorSamples
 from asyncload.stats.timeline.levels import Levels
 
 

@@ -10,7 +10,7 @@ from asyncload.transport.aws.operation import FastService, Operation
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.aws.sqs_batcher import BATCH, Batches
 from asyncload.transport.http_client import HttpClient
-from asyncload.transport.queue import LONG_POLL
+from asyncload.transport.queue import LONG_POLL, Received
 
 
 class FastSqsQueue:
@@ -62,7 +62,7 @@ class FastSqsQueue:
     async def receive(self, wait: int = LONG_POLL) -> Sequence[Mapping[str, Any]]:
         """Long-poll, ``wait`` seconds at most, for up to ten messages."""
         response = await self._receive(self._receive_bodies[wait])
-        return sqs_wire.decode_received(response.body)
+        return Received(sqs_wire.decode_received(response.body), response.timing.end)
 
     async def delete(self, receipt_handles: Sequence[str]) -> list[str]:
         """Delete up to ten messages; return the handles that could not be deleted."""

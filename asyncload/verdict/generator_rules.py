@@ -21,6 +21,14 @@ def generator_reasons(fold: SummaryFold, limits: Validity) -> Iterator[Reason]:
     end = fold.warmup + fold.span() or fold.t
     yield from _busy(fold, limits, end)
     yield from _blocked(fold, limits, end)
+    asleep = fold.timeline.generator.figure("suspended", -1.0, fold.t)
+    if asleep.sum() > float(limits.clock_jump):
+        yield Reason(
+            "clock_jumped",
+            f"the generator's host was suspended for {units.seconds(float(asleep.sum()))}",
+            "run again, and keep the machine awake meanwhile",
+            {"suspended": float(asleep.sum())},
+        )
     jumps = fold.timeline.generator.figure("clock_jump", -1.0, fold.t)
     jumps = jumps[np.abs(jumps) > float(limits.clock_jump)]
     if len(jumps):
@@ -29,7 +37,7 @@ def generator_reasons(fold: SummaryFold, limits: Validity) -> Iterator[Reason]:
             "clock_jumped",
             f"the wall clock of the generator jumped by {units.seconds(worst)}"
             + (f", and {len(jumps) - 1} more times" if len(jumps) > 1 else ""),
-            "run again; keep the machine awake, and let its clock be slewed, not set, meanwhile",
+            "run again, and let the clock be slewed, not set, meanwhile",
             {"jump": worst, "times": len(jumps)},
         )
 

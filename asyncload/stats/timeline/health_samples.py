@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from asyncload.records.record import System
 
-FIGURES: Final = ("t", "cpu", "cpu_wait", "core_cpu", "steal", "loop_lag", "gc_pause", "clock_jump")
+FIGURES: Final = (
+    "t", "cpu", "cpu_wait", "core_cpu", "steal", "loop_lag", "gc_pause", "clock_jump",
+    "suspended",
+)  # fmt: skip
 
 
 class GeneratorSamples:
@@ -23,7 +26,7 @@ class GeneratorSamples:
     def __init__(self) -> None:
         self._columns: dict[str, array[float]] = {name: array("d") for name in FIGURES}
         self.blocks: list[tuple[float, float, str]] = []
-        """When user code blocked the event loop (s), for how long at least (s), and what it was."""
+        """When user code blocked the event loop (s), for how long (s), and what it was."""
 
     def add(self, system: System) -> None:
         """Take in one sample."""
@@ -31,7 +34,7 @@ class GeneratorSamples:
             value = getattr(system, name)
             column.append(math.nan if value is None else value)
         if system.blocked_by is not None:
-            self.blocks.append((system.t, system.loop_lag or 0.0, system.blocked_by))
+            self.blocks.append((system.t, system.blocked or 0.0, system.blocked_by))
 
     def figure(self, name: str, start: float, end: float) -> NDArray[np.float64]:
         """Give the samples of a figure that were taken after ``start`` and until ``end`` (s)."""
