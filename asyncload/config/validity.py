@@ -24,8 +24,9 @@ class Validity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Share of the CPU time that the host may be without its cores."""
     loop_lag: Duration = Duration(0.100)
     """Longest block of the event loop by a user's code."""
-    loop_lag_often: Duration = Duration(0.050)
-    """Loop lag that may come in half of the seconds."""
+    loop_lag_often: Duration = Duration(0.030)
+    """Block that may come in half of the seconds. It is measured up to 20 ms too short, so this
+    is about blocks of 50 ms."""
     drop_rate: float = 0.001
     """Share of the arrivals that may be dropped, unless a threshold is on them."""
     queued: Duration = Duration(0.005)

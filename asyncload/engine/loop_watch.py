@@ -30,8 +30,8 @@ STEP: Final = 0.02
 """Seconds between two wake-ups of the timer, and of the thread."""
 OVERDUE: Final = 0.01
 """Seconds of lateness from which the thread looks."""
-BLOCK: Final = 0.05
-"""Seconds of lateness from which user code is named."""
+BLOCK: Final = 0.025
+"""Seconds of lateness from which user code is named: a block of 50 ms is late by 30 to 50."""
 
 
 class Block(NamedTuple):

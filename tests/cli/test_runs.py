@@ -131,6 +131,7 @@ def test_a_disk_that_fills_up_ends_the_run_in_order(calling):
     """A limit on the size of files stands for the disk."""
     code = (
         "import resource, signal, sys\n"
+        "sys.dont_write_bytecode = True\n"  # the limit would cut byte code, too
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
         "from asyncload.cli import main\n"
