@@ -27,6 +27,8 @@ _BUSY: Final = (
     ("cpu_wait", "our loop waiting for a core", Stroke(style.RED, (0, (3, 1, 1, 1)))),
     ("steal", "stolen by the hypervisor", Stroke(style.PURPLE, (0, (1, 1)))),
 )
+_HARMLESS: Final = 0.05
+"""Seconds that the axis of delays has at least: a quiet run shall look quiet."""
 _SEEN: Final = 1.0
 """Percent from which a share of stolen time is drawn: below, its line would lie on the axis."""
 _NAMED: Final = 3
@@ -64,6 +66,7 @@ def _late(ax: Axes, health: OwnHealth, run: Run, unit: float) -> None:
     handles += _blocks(ax, health, unit)
     if health.blocks:
         drawn.append(np.array([seconds for _, seconds, _ in health.blocks]))
+    drawn.append(np.array([_HARMLESS]))
     style.latency_axis(ax, drawn, "longest delay", log=False)
     style.legend(ax, None, [*handles, *_jumps(ax, health, unit), *style.mark_notes(ax, run, unit)])
 
