@@ -200,7 +200,7 @@ def test_a_threshold_may_end_the_load(judged, dead_port):
           - request.latency.p95 < 200ms
     """)
     load = "{shape: {kind: constant, level: 40}, duration: 60s}"
-    code, codes, output, summary = judged(config(http(url), load=load, more=more))
+    code, _, output, summary = judged(config(http(url), load=load, more=more))
     assert code == 1
     assert summary["t"] < 10
     assert "request.error_rate < 10% failed, which ends the load" in output
