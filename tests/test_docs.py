@@ -19,6 +19,7 @@ import yaml
 
 from asyncload.config.load import config_from
 from asyncload.engine.setup import resolve_user
+from tests.cli.command_line import UNHURRIED
 from tests.forkserver import ForkServer
 
 pytestmark = pytest.mark.slow
@@ -29,7 +30,7 @@ FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | r
 LINK = re.compile(r"\]\((?P<target>[^)#\s]+)")
 
 # Runs in the docs are a minute long; here a few seconds show the same.
-SHORT = ["--set", "scenarios.0.load.duration=3s"]
+SHORT = ["--set=scenarios.0.load.duration=3s", "--set=inconclusive=pass"]
 
 
 class Block(NamedTuple):
@@ -62,7 +63,7 @@ class Reader:
 
     def types(self, words: list[str]) -> None:
         """Run `asyncload` with these words; a run is a short one."""
-        short = SHORT if words[0] == "run" else []
+        short = [*SHORT, *UNHURRIED] if words[0] == "run" else []
         code, out, err = self._server.run([*words, *short], self.folder, environment(), limit=100)
         assert code == 0, f"asyncload {shlex.join(words)}\n{out}{err}"
 

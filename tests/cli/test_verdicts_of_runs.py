@@ -34,6 +34,8 @@ def thresholds(*texts):
 def judged(asyncload):
     """Runs a config; gives the exit code, the codes of the verdict, the output, the summary."""
 
+    asyncload.unhurried = False
+
     def run(text, *overrides):
         asyncload.config.write_text(text)
         ended = asyncload.run(*overrides)

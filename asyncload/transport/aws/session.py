@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 
 from asyncload.errors import ConfigError, TargetError
 from asyncload.transport.aws.credentials import CredentialProvider
@@ -166,6 +167,8 @@ class Aws:
         return client
 
     async def _make(self, service: str, region: str | None, *, retries: bool) -> Any:
+        # On the loop this would stop everything for 0.2 s.
+        await anyio.to_thread.run_sync(_preload)
         from aiobotocore.config import AioConfig
         from botocore.exceptions import InvalidRegionError, UnknownServiceError
 
@@ -185,6 +188,7 @@ class Aws:
                 # A proxy for the way out of the house does not know this machine.
                 proxies={} if is_loopback(urlsplit(endpoint or "").hostname or "") else None,
             )
+            await anyio.to_thread.run_sync(_preload_service, self.session, service)
             return await self._stack.enter_async_context(
                 self.session.create_client(
                     service,
@@ -292,6 +296,23 @@ class Aws:
         if code.isdigit():  # an HTTP status without one of AWS's error codes
             return f"{target} answered {describe(problem)!r} while {doing}; {check_address}"
         return f"{doing} failed at {target}: {describe(problem)}"
+
+
+def _preload() -> None:
+    """Import what a client is made of."""
+    import aiobotocore.config
+    import aiobotocore.session  # noqa: F401
+
+
+def _preload_service(session: AioSession, service: str) -> None:
+    """Read what botocore knows of a service, which it keeps."""
+    loader = session.get_component("data_loader")
+    for kind in ("service-2", "endpoint-rule-set-1"):
+        with contextlib.suppress(Exception):  # what is wrong is told when the client is made
+            loader.load_service_model(service, kind)
+    for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
+        with contextlib.suppress(Exception):
+            loader.load_data(name)
 
 
 def environment_endpoint() -> str | None:
