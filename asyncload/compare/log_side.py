@@ -21,7 +21,7 @@ from asyncload.records.columns import LogColumns, read_columns
 from asyncload.records.outcomes import COMPLETED
 from asyncload.records.record import OK, SENT, loads
 from asyncload.stats import units
-from asyncload.stats.summary import MAX_NAMES
+from asyncload.stats.by_name import MAX_NAMES
 
 Array = NDArray[np.float64]
 

@@ -6,6 +6,7 @@ is counted once only, in its own group.
 
 from __future__ import annotations
 
+from array import array
 from typing import Any, Final
 
 from asyncload.records.outcomes import (
@@ -59,6 +60,9 @@ class RequestGroup(Failing):
         """Of those that took a millisecond; see :meth:`times`."""
         self.waiting = LatencyHistogram()
         self.receiving = LatencyHistogram()
+        """Of those whose answer came in more than one piece; see :meth:`times`."""
+        self.recent = array("d")
+        """Latencies of those that ended well since somebody took them out."""
         self.stream: StreamGroup | None = None
         """Made for the first answer that is a stream."""
 
@@ -68,37 +72,39 @@ class RequestGroup(Failing):
 
     def add(self, request: Request) -> None:
         """Fold one request that was not dropped; one that could not be made only fails."""
-        end = request.end
         outcome = request.outcome
-        if outcome == INTERRUPTED:
-            self.interrupted += 1
-            return
-        self.count += 1
-        due, start = request.due, request.start
-        first = request.begun or request.ready or start
-        if first is not None:
-            self.lateness.record(first - due)
-            ready = request.ready
-            if ready is not None:
-                self.queued.record((end if start is None else start) - ready)
-            else:
-                ready = start
-            if request.begun is not None and ready is not None:
-                self.preparation.record(ready - request.begun)
+        end, due, start = request.end, request.due, request.start
         if outcome == OK:
             self.ok += 1
             if start is not None:
-                self._add_times(request, start)
+                latency = end - due
+                self.latency.record(latency)
+                self.recent.append(latency)
+                self.service_time.record(end - start)
+                first_byte = request.first_byte
+                if first_byte is not None:
+                    sent = request.sent
+                    if sent is None:
+                        sent = start
+                    else:
+                        self.sending.record(sent - start)
+                    self.waiting.record(first_byte - sent)
+                    if end != first_byte:
+                        self.receiving.record(end - first_byte)
+        elif outcome == INTERRUPTED:
+            self.interrupted += 1
+            return
         else:
-            if outcome == TIMEOUT:
-                self.timeout += 1
-            else:
-                self.failed += 1
-            self._fail(request_failure(request), end)
-            if first is not None:
-                self.time_to_failure.record(end - due)
-        if request.status is not None:
-            self.statuses[request.status] = self.statuses.get(request.status, 0) + 1
+            self._add_failed(request)
+        self.count += 1
+        if request.begun is None and request.ready is None:
+            if start is not None:
+                self.lateness.record(start - due)
+        else:
+            self._add_delays(request)
+        status = request.status
+        if status is not None:
+            self.statuses[status] = self.statuses.get(status, 0) + 1
         if request.bytes_out:
             self.bytes_out += request.bytes_out
         if request.bytes_in:
@@ -108,20 +114,30 @@ class RequestGroup(Failing):
                 self.stream = StreamGroup()
             self.stream.add(request, request.stream)
 
-    def _add_times(self, request: Request, start: float) -> None:
-        """Fold the times of a request that ended well."""
-        end = request.end
-        self.latency.record(end - request.due)
-        self.service_time.record(end - start)
-        first_byte = request.first_byte
-        if first_byte is not None:
-            sent = request.sent
-            if sent is None:
-                sent = start
-            else:
-                self.sending.record(sent - start)
-            self.waiting.record(first_byte - sent)
-            self.receiving.record(end - first_byte)
+    def _add_failed(self, request: Request) -> None:
+        """Fold what did not end well."""
+        if request.outcome == TIMEOUT:
+            self.timeout += 1
+        else:
+            self.failed += 1
+        self._fail(request_failure(request), request.end)
+        if request.start is not None or request.ready is not None:
+            self.time_to_failure.record(request.end - request.due)
+
+    def _add_delays(self, request: Request) -> None:
+        """Fold the stages before a request went out, where there is more than lateness."""
+        ready, begun = request.ready, request.begun
+        if ready is not None:
+            out = request.end if request.start is None else request.start
+            self.queued.record(out - ready)
+        else:
+            ready = request.start
+        if begun is not None:
+            if ready is not None:
+                self.preparation.record(ready - begun)
+            self.lateness.record(begun - request.due)
+        elif ready is not None:
+            self.lateness.record(ready - request.due)
 
     def merge(self, other: RequestGroup) -> None:
         """Fold all that ``other`` has folded."""
@@ -176,7 +192,7 @@ class RequestGroup(Failing):
             return Times(histogram, beyond=self.errors)
         if field in {"preparation", "queued"}:
             return Times(histogram, nothing=self.lateness.count - histogram.count)
-        if field == "sending":
+        if field in {"sending", "receiving"}:
             return Times(histogram, nothing=self.waiting.count - histogram.count)
         return Times(histogram)
 

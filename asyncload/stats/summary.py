@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 from asyncload.plan.duration import parse_duration
 from asyncload.records.record import (
     DROPPED,
-    OK,
     Clock,
     Delivery,
     Job,
@@ -27,6 +26,7 @@ from asyncload.records.record import (
     System,
     loads,
 )
+from asyncload.stats.by_name import matching, new_group
 from asyncload.stats.groups import JobGroup, RequestGroup
 from asyncload.stats.hosts import Hosts
 from asyncload.stats.job_times import ClockFold
@@ -35,12 +35,6 @@ from asyncload.stats.metric import Metric
 from asyncload.stats.metrics import JobRow, JobTotals, RequestMetrics, RequestRow, Summary, WholeRun
 from asyncload.stats.reading import Reading, read_jobs, read_requests
 from asyncload.stats.timeline.timeline import Timeline
-
-MAX_NAMES: Final = 500
-"""Different names kept apart in a run; requests and jobs of others are counted together."""
-OTHER_NAMES: Final = "(other names)"
-
-Group = TypeVar("Group", RequestGroup, JobGroup)
 
 
 class SummaryFold:
@@ -165,14 +159,14 @@ class SummaryFold:
         name = metric.name
         if metric.family == "job":
             jobs = self.job_total(name)
-            scenarios = {scenario for scenario, _ in _matching(self.jobs, name)}
+            scenarios = {scenario for scenario, _ in matching(self.jobs, name)}
             return read_jobs(jobs, metric, self._job_rate(jobs, *scenarios))
         scenario = self._shared_drops(name)
         if scenario is not None and metric.field in {"dropped", "drop_rate"}:
             reason = f"dropped arrivals have no name; use request[{scenario}].{metric.field}"
             return Reading(None, reason=reason)
         requests = self.request_total(name)
-        span = self.span(*{scenario for scenario, _ in _matching(self.requests, name)})
+        span = self.span(*{scenario for scenario, _ in matching(self.requests, name)})
         return read_requests(requests, metric, self._rate(requests, span))
 
     def scenarios(self) -> list[str]:
@@ -186,7 +180,7 @@ class SummaryFold:
         name when it is the only one of their scenario.
         """
         total = RequestGroup()
-        for key in _matching(self.requests, name):
+        for key in matching(self.requests, name):
             total.merge(self.requests[key])
         for scenario, dropped in self.drops.items():
             if name is None or name == scenario or self._names(scenario) == [name]:
@@ -196,7 +190,7 @@ class SummaryFold:
     def job_total(self, name: str | None = None) -> JobGroup:
         """Merge all jobs, or those with a name or of a scenario of that name."""
         total = JobGroup()
-        for key in _matching(self.jobs, name):
+        for key in matching(self.jobs, name):
             total.merge(self.jobs[key])
         if name is None and self.ledger is not None:
             total.take(self.ledger, whole=self.warm_up is None)
@@ -235,10 +229,8 @@ class SummaryFold:
             return
         group = self.requests.get((request.scenario, request.name))
         if group is None:
-            group = _new_group(self.requests, request.scenario, request.name, RequestGroup)
+            group = new_group(self.requests, request.scenario, request.name, RequestGroup)
         group.add(request)
-        if request.outcome == OK and request.start is not None:
-            self.timeline.request(request)
         if self._load_stages.known:
             self._load_stages.request(request)
 
@@ -249,7 +241,7 @@ class SummaryFold:
             return
         group = self.jobs.get((job.scenario, job.name))
         if group is None:
-            group = _new_group(self.jobs, job.scenario, job.name, JobGroup)
+            group = new_group(self.jobs, job.scenario, job.name, JobGroup)
         group.add(job)
         self.timeline.job(job)
 
@@ -265,8 +257,16 @@ class SummaryFold:
         self._moment(level)
         self._load_stages.level(level)
         self.timeline.level(level)
+        self._take_latencies(level.scenario, level.t)
         if level.ended:
             self._end(level.scenario, level.t)
+
+    def _take_latencies(self, scenario: str, t: float) -> None:
+        """Hand on what was answered since the last level: in order, but for names within it."""
+        for (of, _), group in self.requests.items():
+            if of == scenario and group.recent:
+                self.timeline.latencies(scenario, t, group.recent)
+                del group.recent[:]
 
     def _system(self, system: System) -> None:
         self._moment(system)
@@ -332,18 +332,3 @@ class SummaryFold:
     @staticmethod
     def _rate(group: RequestGroup, span: float) -> float:
         return group.count / span if span > 0 else 0.0
-
-
-def _matching(keys: Iterable[tuple[str, str]], name: str | None) -> list[tuple[str, str]]:
-    return [key for key in keys if name is None or name in key]
-
-
-def _new_group(
-    groups: dict[tuple[str, str], Group], scenario: str, name: str, make: Callable[[], Group]
-) -> Group:
-    """Begin the group of a name, or give that of the other names when there are too many."""
-    key = (scenario, name) if len(groups) < MAX_NAMES else (scenario, OTHER_NAMES)
-    group = groups.get(key)
-    if group is None:
-        group = groups[key] = make()
-    return group

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from asyncload.errors import ConfigError
 from asyncload.records.record import AnyRecord, Level, Note, System
+from asyncload.stats.by_name import MAX_NAMES, OTHER_NAMES
 from asyncload.stats.failures import MAX_ERRORS, OTHER_ERRORS
 from asyncload.stats.live import LiveStats
 from asyncload.stats.metrics import STAGES, Summary
-from asyncload.stats.summary import MAX_NAMES, OTHER_NAMES, SummaryFold
+from asyncload.stats.summary import SummaryFold
 from tests.stats.feeds import header, job, ledger, records, request
 
 pytestmark = pytest.mark.slow

@@ -35,6 +35,12 @@ class BatchMeans:
             if len(self._means) == MOST:
                 self._halve()
 
+    def add_all(self, values: array[float], start: float, end: float) -> None:
+        """Take in values that came one after the other between two moments (s)."""
+        step = (end - start) / len(values) if values else 0.0
+        for index, value in enumerate(values, 1):
+            self.add(start + index * step, value)
+
     def read(self) -> tuple[array[float], array[float]]:
         """Give the time of the last value of each batch (s), and the mean of each."""
         return self._times, self._means

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from asyncload.records.record import Delivery, Job, Level, Request, RunHeader, System
+from array import array
+
+from asyncload.records.record import Delivery, Job, Level, RunHeader, System
 from asyncload.stats.hosts import is_generator
 from asyncload.stats.timeline.batch_means import BatchMeans
 from asyncload.stats.timeline.health_samples import GeneratorSamples
@@ -24,15 +26,18 @@ class Timeline:
         """How the load of each scenario went out, once it is over."""
         self.requests: dict[str, BatchMeans] = {}
         """Latency of the requests of each scenario that ended well."""
+        self._looked: dict[str, float] = {}
+        """Until when the latencies of each scenario have been taken in."""
         self.jobs: dict[str, BatchMeans] = {}
         """Latency of its jobs whose end was observed."""
 
-    def request(self, request: Request) -> None:
-        """Take in a request that ended well."""
-        means = self.requests.get(request.scenario)
+    def latencies(self, scenario: str, t: float, values: array[float]) -> None:
+        """Take in the latencies of requests that ended well since the last time, until ``t``."""
+        means = self.requests.get(scenario)
         if means is None:
-            means = self.requests[request.scenario] = BatchMeans()
-        means.add(request.end, request.end - request.due)
+            means = self.requests[scenario] = BatchMeans()
+        means.add_all(values, self._looked.get(scenario, 0.0), t)
+        self._looked[scenario] = t
 
     def job(self, job: Job) -> None:
         """Take in a job that is over."""
