@@ -27,9 +27,9 @@ from asyncload.records.record import (
 from asyncload.stats.failures import Failing, most_frequent
 from asyncload.stats.groups import JobGroup, RequestGroup
 from asyncload.stats.hosts import is_generator
-from asyncload.stats.lately import LATEST, Second, mean, recent
 from asyncload.stats.snapshot import NoteSeen, ScenarioNow, Series, Snapshot
 from asyncload.stats.summary import SummaryFold
+from asyncload.stats.timeline.lately import LATEST, Second, mean, recent
 
 HISTORY: Final = 300
 """Seconds of which the series tell."""
