@@ -87,6 +87,7 @@ class LoadTest:
         self._setup: anyio.CancelScope | None = None
         """Around all that comes before the load, while that is under way."""
         self._target_lost = False
+        self._log_problem: str | None = None
 
     def estimate(self) -> Estimate:
         """What the run is expected to send to AWS, and to cost; sends nothing."""
@@ -215,6 +216,7 @@ class LoadTest:
 
         def log_failed(sentence: str) -> None:  # from the log's thread
             self.problems.append(sentence)
+            self._log_problem = sentence
             loop.call_soon_threadsafe(engine.stop)
 
         # What set-up has made lives until the end. Collections during the load need
@@ -304,14 +306,17 @@ class LoadTest:
         )
 
     def _verdict(self, results: Sequence[ThresholdResult]) -> Verdict:
+        of_log = {self._log_problem, self._files.log_problem}
         problems = [
             Reason(
-                "target_lost" if self._target_lost else "run_incomplete",
+                "log_incomplete" if problem in of_log else "run_incomplete",
                 problem.rstrip("."),
                 "mend it and run again: the record of the run is not whole",
             )
             for problem in dict.fromkeys(self.problems)
         ]
+        if self._target_lost:
+            problems = [msgspec.structs.replace(one, code="target_lost") for one in problems]
         return self._judge.verdict(results, problems)
 
 

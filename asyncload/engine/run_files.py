@@ -33,6 +33,8 @@ class RunFiles:
         """Files beside the log, once they are complete."""
         self.problems: list[str] = []
         """What could not be written, a sentence each."""
+        self.log_problem: str | None = None
+        """That of the log."""
         self._job_folder: Path | None = None
         self._log: LogWriter | None = None
         self._jobs: JobFiles | None = None
@@ -98,10 +100,11 @@ class RunFiles:
             self._finished(self._csv.error, *self._csv.paths)
         await self.close()
         if self._log is not None and self._log.unwritten:
-            self.problems.append(
+            self.log_problem = (
                 f"{self._log.unwritten} records are not in {self.log_path}; "
                 "graphs of it will lack them"
             )
+            self.problems.append(self.log_problem)
 
     async def close(self) -> None:
         """Close the log, whatever became of the run."""

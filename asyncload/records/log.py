@@ -26,6 +26,9 @@ from asyncload.errors import ConfigError, LogError
 from asyncload.records.files import check_place, read_errors
 from asyncload.records.record import AnyRecord, Record, RunHeader
 
+PATIENCE = 60.0
+"""Seconds after a run in which a slow disk may take what is queued."""
+_LAST_WRITE = 2.0  # seconds for the write that is under way then
 FLUSH_INTERVAL = 0.25
 """Seconds between two rounds of writing; the most that a killed run loses."""
 BATCH = 200
@@ -57,6 +60,7 @@ class LogWriter:
         self._full = False
         self._queue: deque[Record] = deque()
         self._encoder = msgspec.json.Encoder()
+        self.patience = PATIENCE
         self._closing = threading.Event()
         self._fd = _open_fresh(path)
         self._thread = threading.Thread(target=self._run, name="asyncload-log", daemon=True)
@@ -72,12 +76,25 @@ class LogWriter:
         return len(self._queue)
 
     def close(self) -> None:
-        """Write what is queued, then close the file. Safe to call twice."""
+        """Write what is queued, for :attr:`patience` seconds at most, then close the file.
+
+        Safe to call twice.
+        """
         if self._fd < 0:
             return
         self._closing.set()
-        self._thread.join()
-        os.close(self._fd)
+        self._thread.join(self.patience)
+        if self._thread.is_alive():
+            self._report(
+                f"the disk of the log {self.path} is too slow: {self.patience:g} s after the run there "
+                "were still records to write; choose another place with --log"
+            )
+            self._full = True
+            self._thread.join(_LAST_WRITE)
+        if self._thread.is_alive():  # within a write that does not return: it keeps its file
+            self.unwritten += len(self._queue)
+        else:
+            os.close(self._fd)
         self._fd = -1
 
     def _run(self) -> None:

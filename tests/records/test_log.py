@@ -574,3 +574,24 @@ def test_a_log_that_cannot_be_read_is_named(tmp_path, name, says):
 def test_a_check_makes_no_folder(tmp_path):
     check_log(tmp_path / "a" / "b" / "run.jsonl")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_too_slow_is_waited_for_and_then_given_up(tmp_path, monkeypatch):
+    """A pipe that nobody reads stands for the disk."""
+    monkeypatch.setattr("asyncload.records.log._LAST_WRITE", 0.1)
+    path = tmp_path / "run.jsonl"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    problems = []
+    log = LogWriter(path, on_error=problems.append)
+    log.patience = 0.3
+    for number in range(5_000):
+        log.write(Note(t=float(number), level="info", text="x"))
+    log.close()
+    log.close()
+    assert 0 < log.unwritten < 5_000
+    assert problems == [
+        f"the disk of the log {path} is too slow: 0.3 s after the run there were still records to "
+        "write; choose another place with --log"
+    ]
+    os.close(reader)  # the thread's write ends with an error

@@ -87,10 +87,11 @@ def print_summary(
     _print_notes(notes, console)
     console.print()
     print_thresholds(thresholds or (), console)
-    for problem in problems:
-        console.print(Text(units.one_line(problem), "bold red"))
     if verdict is not None:
         print_verdict(verdict, console)
+    else:
+        for problem in problems:
+            console.print(Text(units.one_line(problem), "bold red"))
     console.print(conclusion(summary, thresholds, verdict, interrupted=interrupted))
     _print_files(log_path, artifacts, console)
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from asyncload.report.tables.layout import plain_table
 from asyncload.stats import units
 from asyncload.verdict.thresholds import Outcome, ThresholdResult
-from asyncload.verdict.verdict import Code, Reason, Verdict
+from asyncload.verdict.verdict import Reason, Verdict
 
 _MARKS: Final[dict[Outcome, tuple[str, str]]] = {
     "pass": ("✓", "green"),
@@ -19,10 +19,6 @@ _MARKS: Final[dict[Outcome, tuple[str, str]]] = {
     "inconclusive": ("?", "yellow"),
 }
 _STYLES: Final = {"invalid": "bold red", "failed": "bold red", "inconclusive": "yellow"}
-_ELSEWHERE: Final[frozenset[Code]] = frozenset(
-    {"threshold_failed", "run_incomplete", "target_lost"}
-)
-"""Reasons that stand elsewhere in the report already."""
 
 
 def print_thresholds(thresholds: Sequence[ThresholdResult], console: Console) -> None:
@@ -55,5 +51,4 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
 
 
 def _stands_elsewhere(reason: Reason) -> bool:
-    in_table = reason.code == "too_few_samples" and reason.evidence.get("threshold")
-    return reason.code in _ELSEWHERE or bool(in_table)
+    return "threshold" in reason.evidence  # in the table of thresholds
