@@ -15,9 +15,8 @@ class Validity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     lateness_share: float = 0.10
     """Share of the p99 of latency that the p99 of lateness may be."""
     cpu: float = 0.95
-    """Share of a core from which the generator is busy."""
-    cpu_wait: float = 0.25
-    """Share of a second for which it may wait for a core, ready to run."""
+    """Share of a second from which the generator is busy: what its process used of a core, and
+    what it waited for one, ready to run."""
     busy_share: float = 0.20
     """Share of the load's seconds that may be busy, or spent waiting."""
     steal: float = 0.02
@@ -37,7 +36,7 @@ class Validity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """How far the wall clock may jump."""
 
     def __post_init__(self) -> None:
-        for name in ("lateness_share", "cpu", "cpu_wait", "busy_share", "steal", "drop_rate",
+        for name in ("lateness_share", "cpu", "busy_share", "steal", "drop_rate",
                      "queued_share"):  # fmt: skip
             value = getattr(self, name)
             if not 0 <= value <= 1:

@@ -44,22 +44,25 @@ def generator_reasons(fold: SummaryFold, limits: Validity) -> Iterator[Reason]:
 
 def _busy(fold: SummaryFold, limits: Validity, end: float) -> Iterator[Reason]:
     samples = fold.timeline.generator
-    remedy = "ask for a lower rate, or give the generator a core of its own, or more of them"
-    for name, limit, text in (
-        ("cpu", 100 * limits.cpu, "the generator was busy: its process used {limit} of a core"),
-        ("cpu_wait", 100 * limits.cpu_wait, "the generator had to wait for a core for {limit}"),
-    ):
-        values = samples.figure(name, 0.0, end)
-        busy = _share(values, limit)
-        if len(values) >= _FEW and busy > limits.busy_share:
-            yield Reason(
-                "generator_busy",
-                f"{text.format(limit=f'{limit:g} % or more')} in {units.percent(busy)} of the "
-                f"seconds of the load (mean {float(values.mean()):.0f} %)",
-                remedy,
-                {"figure": name, "share": busy, "mean": float(values.mean()) / 100},
-            )
-            return
+    # Used and waited for together: what is left of a second is all the slack there was.
+    used = samples.figure("cpu", 0.0, end)
+    waited = samples.figure("cpu_wait", 0.0, end)
+    needed = used + waited if len(waited) == len(used) else used
+    busy = _share(needed, 100 * limits.cpu)
+    if len(needed) >= _FEW and busy > limits.busy_share:
+        waits = f", and waited for one for {waited.mean():.0f} %" if len(waited) else ""
+        yield Reason(
+            "generator_busy",
+            f"the generator had no time left in {units.percent(busy)} of the seconds of the load: "
+            f"on average its process used {used.mean():.0f} % of a core{waits}",
+            "ask for a lower rate, or give the generator a core of its own, or more of them",
+            {
+                "share": busy,
+                "cpu": float(used.mean()) / 100,
+                "cpu_wait": float(waited.mean()) / 100 if len(waited) else None,
+            },
+        )
+        return
     stolen = samples.figure("steal", 0.0, end)
     if len(stolen) >= _FEW and stolen.mean() > 100 * limits.steal:
         yield Reason(

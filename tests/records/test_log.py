@@ -590,8 +590,6 @@ def test_a_disk_that_is_too_slow_is_waited_for_and_then_given_up(tmp_path, monke
     log.close()
     log.close()
     assert 0 < log.unwritten < 5_000
-    assert problems == [
-        f"the disk of the log {path} is too slow: 0.3 s after the run there were still records to "
-        "write; choose another place with --log"
-    ]
+    (problem,) = problems
+    assert problem.startswith(f"the disk of the log {path} is too slow: 0.3 s after the run")
     os.close(reader)  # the thread's write ends with an error

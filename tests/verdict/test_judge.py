@@ -89,7 +89,9 @@ def test_a_busy_process_a_wait_for_cores_and_steal_are_a_busy_generator():
     run = run_of()
     assert codes(changed(run, cpu=96.0)) == ["generator_busy"]
     assert codes(changed(run, cpu=80.0)) == []
-    assert codes(changed(run, cpu_wait=40.0)) == ["generator_busy"]
+    assert codes(changed(run, cpu=50.0, cpu_wait=50.0)) == ["generator_busy"]
+    assert codes(changed(run, cpu=50.0, cpu_wait=30.0)) == []
+    assert codes(changed(run, cpu=96.0, cpu_wait=None)) == ["generator_busy"]
     assert codes(changed(run, steal=5.0)) == ["generator_busy"]
     assert codes(changed(run, cpu=None, cpu_wait=None, steal=None)) == []
     brief = [
