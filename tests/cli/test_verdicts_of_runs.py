@@ -242,6 +242,7 @@ def test_a_clean_run_is_valid_and_has_no_reasons(judged):
 )
 def test_a_mistake_in_what_a_run_is_judged_by_is_told_before_it_starts(asyncload, more, sentence):
     asyncload.config.write_text(config(http(LOCAL), more=more))
+    asyncload.unhurried = False
     for command in ("check", "run"):
         ended = asyncload(command, "test.yaml")
         assert ended.returncode == 2
