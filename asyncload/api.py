@@ -1,7 +1,6 @@
-"""The run API: from a plan or a config file to a result.
+"""The run API: :func:`run` carries out a plan or config and returns its result.
 
-:func:`run` is what a library user calls. :class:`LoadTest` is the same with
-handles: the command line watches its statistics and stops it.
+:class:`LoadTest` does the same and can be watched and stopped while it runs.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from asyncload.local.stack.stack import LocalStack
 
 Watch = Callable[[], Awaitable[None]]
-"""Waits for as long as the embedded stack lives; raises TargetError when it dies."""
+"""Waits until the embedded stack dies, then raises TargetError."""
 
 
 async def run(
@@ -58,15 +57,15 @@ async def run(
     log: str | Path | None = None,
     csv: str | None = None,
 ) -> Result:
-    """Carry out a plan, a config, or the config file at a path, and return its result.
+    """Run a load test and return its result.
 
-    A config may also be given as a dict of what a config file holds.
-    ``overrides`` are ``KEY=VALUE`` texts for either, as ``--set`` takes them. The other arguments win over what a config says; a plan that
-    is given without ``log`` writes none. ``csv`` is how the paths of CSV files
-    in Locust's form begin. Raises
-    :class:`~asyncload.errors.ConfigError` and
-    :class:`~asyncload.errors.TargetError` when the run cannot start; what goes
-    wrong later is in the result.
+    ``target`` is a plan, a config, the path of a config file, or a dict with the content of one.
+    ``overrides`` (``KEY=VALUE``, as for ``--set``) change a file or dict before it is read; the
+    other arguments replace the config's settings. A plan writes a log only if ``log`` is given.
+    ``csv`` is the path prefix of CSV files in Locust's format.
+
+    Raises :class:`~asyncload.errors.ConfigError` or :class:`~asyncload.errors.TargetError` when
+    the run cannot start. Later problems are in the result.
     """
     config = make_config(
         target, overrides=overrides, aws=aws, local=local, thresholds=thresholds, log=log
@@ -83,11 +82,11 @@ def make_config(
     thresholds: Sequence[str] | None = None,
     log: str | Path | None = None,
 ) -> Config:
-    """Make the config that :func:`run` would carry out. Raises :class:`ConfigError`."""
+    """Make the config that :func:`run` carries out. Raises :class:`ConfigError`."""
     if isinstance(target, Plan | Config) and list(overrides):
         raise ConfigError(
-            f"overrides are of a config file or dict, and this is a {type(target).__name__}; "
-            "make it as it should be"
+            f"overrides change a config file or dict, not a {type(target).__name__}; "
+            "set the values in the object itself"
         )
     if isinstance(target, Plan):
         config = Config(plan=target, log="", resolved=resolved_plan(target))
@@ -104,13 +103,13 @@ def make_config(
 
 
 class LoadTest:
-    """One run, with handles to watch and stop it.
+    """One run that can be watched (``stats``, :meth:`progress`) and stopped.
 
-    ``stats`` holds live statistics and answers at any moment. User classes and
-    their options, thresholds and the places of files are checked here, so that a
-    mistake in them costs nothing: raises :class:`ConfigError`. ``csv`` is as in :func:`run`.
-    ``sink`` gets every record, too. ``stack`` is an embedded stack that is up already
-    (:func:`embedded_stack`), for the run to use instead of one of its own.
+    ``csv`` is the path prefix of CSV files in Locust's format. ``sink`` receives every record.
+    ``stack`` is a running embedded stack (:func:`embedded_stack`) to use instead of a new one.
+
+    Raises :class:`ConfigError` when a user class, an option, a threshold or a file path is wrong,
+    before anything is sent.
     """
 
     def __init__(
@@ -140,17 +139,17 @@ class LoadTest:
         self._doing = "starting"
         self._engine: Engine | None = None
         self._setup: anyio.CancelScope | None = None
-        """Around all that comes before the load, while that is under way."""
+        """Scope of the set-up; ``None`` before and after it."""
         self._target_lost = False
 
     def estimate(self) -> Estimate:
-        """What the run is expected to send to AWS, and to cost; sends nothing."""
+        """Estimate the requests to AWS and their cost, without sending anything."""
         return estimate(self.config.plan, self._users, self.config.prices)
 
     async def describe_settings(self, *, discover: bool = False) -> list[Sequence[Setting]]:
-        """Where each scenario's settings come from; AWS is asked only to ``discover`` them.
+        """Give each scenario's settings and their sources; only ``discover`` calls AWS.
 
-        Raises what :func:`run` raises.
+        Raises :class:`ConfigError` and :class:`TargetError`.
         """
         async with contextlib.AsyncExitStack() as stack:
             source: SettingsSource = local_source() if self.config.aws.is_local else OfflineSource()
@@ -165,12 +164,12 @@ class LoadTest:
                 return await describe_settings(self._users, source, region)
 
     def describe_work(self) -> list[Sequence[tuple[str, str]]]:
-        """Describe in words what an iteration of each scenario does; sends nothing."""
+        """Describe in words what one iteration of each scenario does, without sending anything."""
         with _naming(self.config):
             return [kind.describe_work(options) for kind, options in self._users]
 
     def progress(self) -> Progress:
-        """Where the run stands."""
+        """Give the phase and the times of the run at this moment."""
         engine = self._engine
         plan = self.config.plan
         return Progress(
@@ -188,18 +187,18 @@ class LoadTest:
         )
 
     def stop(self) -> None:
-        """End the load, let what is in flight finish, drain, and report."""
+        """End the load, wait for requests in flight, drain, and report."""
         if not self._cancel_setup() and self._engine is not None:
             self._engine.stop()
 
     def give_up(self) -> None:
-        """End the drain, if the load is over: what is still open is given up. Then report."""
+        """End the drain, give up all open jobs, and report. No effect before the drain."""
         if self._engine is not None and self._engine.phase == "drain":
             self.interrupted = True
             self._engine.give_up()
 
     def abort(self) -> None:
-        """End now, and still report."""
+        """End at once and report what was measured."""
         if not self._cancel_setup() and self._engine is not None:
             self._engine.abort()
 
@@ -214,8 +213,8 @@ class LoadTest:
     async def run(self) -> Result:
         """Carry out the run and return its result.
 
-        Raises what :func:`run` raises, and ``asyncio.CancelledError`` when it
-        was stopped before the load began.
+        Raises :class:`ConfigError` or :class:`TargetError` when it cannot start, and
+        ``asyncio.CancelledError`` when it was stopped before the load began.
         """
         try:
             return await self._run(secrets.token_hex(6))
@@ -251,7 +250,7 @@ class LoadTest:
             return await self._carry_out(engine, sinks, run_id, watch)
 
     async def _connect(self, resources: contextlib.AsyncExitStack) -> tuple[Aws, Watch | None]:
-        """Open the AWS session, and start the embedded stack first where it is asked for."""
+        """Start the embedded stack if the config asks for it, then open the AWS session."""
         stack = self._stack if self.config.aws.is_local else None
         if self.config.aws.is_local and stack is None:
             self._doing = "starting the embedded stack"
@@ -339,7 +338,7 @@ class LoadTest:
 
 @contextlib.contextmanager
 def _naming(config: Config) -> Iterator[None]:
-    """Put the config file's name before an error about it, and take its secrets out."""
+    """Prefix errors with the config file's name, and hide the config's secrets in them."""
     try:
         yield
     except AsyncloadError as problem:
