@@ -1,4 +1,4 @@
-"""Measuring requests: one :class:`Measurement` around each call and its answer."""
+"""Measures requests: one :class:`Measurement` around each call and its answer."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from asyncload.transport.http.response import Response
 class Recorder:
     """Records the requests of one user.
 
-    The first request of an iteration is due when the iteration was; the
-    following ones are due when the user gets to them.
+    The first request of an iteration has the iteration's due time; each later one is due when
+    it starts.
     """
 
     __slots__ = ("_due", "begun", "clock", "scenario", "sink", "user")
@@ -44,11 +44,11 @@ class Recorder:
         self._due = due
 
     def due_at(self, start: float) -> float:
-        """Tell when the request that goes out next, at ``start``, was due."""
+        """Give the due time of the next request, which starts at ``start``."""
         return start if self._due is None else self._due
 
     def take_due(self, start: float) -> float:
-        """Tell the same of a request that does go out: the following one is due later."""
+        """Give the due time of the request that starts now, and use it up."""
         due = self.due_at(start)
         self._due = None
         return due
@@ -56,7 +56,7 @@ class Recorder:
     def measure(self, name: str, *, due: float | None = None) -> Measurement:
         """Measure one request, in a ``with`` block.
 
-        ``due`` is for a request that was due at another time than the user's next one.
+        ``due`` replaces the due time of the user's next request, seconds.
 
         ::
 
@@ -68,10 +68,10 @@ class Recorder:
 
 
 class Measurement:
-    """One request being measured. Set what is known of it; leaving the block records it.
+    """The measurement of one request: set its fields; the end of the ``with`` block records it.
 
-    An exception records a failed request (or one timed out) and goes on.
-    ``fail(reason)`` turns an answer into a failed request.
+    An exception is recorded as a failed (or timed out) request, and propagates. :meth:`fail`
+    records an answer as a failure.
     """
 
     __slots__ = (
@@ -92,7 +92,7 @@ class Measurement:
         self.stream: Stream | None = None
 
     def answered(self, response: Response) -> None:
-        """Copy status, sizes and the time of the first byte from an answer."""
+        """Copy the status, the sizes and the time of the first byte from ``response``."""
         self.first_byte = response.timing.first_byte
         self.status = response.status
         self.bytes_in = response.bytes_in
@@ -103,7 +103,7 @@ class Measurement:
         self.error = reason
 
     def not_sent(self, reason: str) -> None:
-        """Record this request as failed before it was sent: it has no times of the service's."""
+        """Record this request as failed before it was sent, without a ``start``."""
         self.error = reason
         self.start = None
 
@@ -155,15 +155,14 @@ class Measurement:
 
 
 def mark_recorded(problem: BaseException) -> None:
-    """Note on an exception that a record of it has been written."""
+    """Mark an exception as recorded."""
     problem.__dict__["asyncload_recorded"] = True
 
 
 def is_recorded(problem: BaseException) -> bool:
-    """Whether a record of this exception has been written already.
+    """Whether this exception (in a group: every member) has been recorded.
 
-    Of a group: of all its members. A ``TimeoutError`` made from the
-    cancellation of a measured call tells nothing new.
+    A ``TimeoutError`` made from the cancellation of a recorded call counts as recorded.
     """
     if problem.__dict__.get("asyncload_recorded"):
         return True
@@ -178,16 +177,15 @@ def is_recorded(problem: BaseException) -> bool:
 
 
 CURRENT: Final[ContextVar[Recorder | None]] = ContextVar("asyncload_recorder", default=None)
-"""Recorder of the user whose task is running; ``None`` outside of users."""
+"""Recorder of the current user; ``None`` outside users."""
 
 _MEASURED: Final[ContextVar[Measurement | None]] = ContextVar("asyncload_measured", default=None)
 
 
 def record_calls(client: Any, service: str) -> None:
-    """Make an aiobotocore client record every call that a user makes with it.
+    """Make an aiobotocore client record every call of a user.
 
-    All of a client's methods, paginators and waiters go through its
-    ``_make_api_call``, so that is where the measuring sits.
+    It wraps ``_make_api_call``, which all methods, paginators and waiters use.
     """
     call = client._make_api_call  # noqa: SLF001 - botocore's one choke point for calls
 

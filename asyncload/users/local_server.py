@@ -1,6 +1,6 @@
-"""What HTTP users take from the embedded parts: a model server, and images.
+"""A model server and images on this host, for HTTP users.
 
-The only module of the users' floor that starts something of ``asyncload.local``.
+This is the only module of the users that starts parts of ``asyncload.local``.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 def simulated_endpoint(
     *, workers: int, service_time: float
 ) -> AbstractAsyncContextManager[ModelServer]:
-    """Give a model server on this host that is up once entered, at its ``url``."""
+    """Make a model server on this host; entering it starts it at its ``url``.
+
+    ``service_time`` is in seconds.
+    """
     from asyncload.local.model_server.server import ModelServer
 
     return ModelServer(workers=workers, service_time=service_time)
 
 
 def generated_jpeg(width: int, height: int, seed: int) -> bytes:
-    """Make an image of so many pixels; the same bytes for the same seed. Blocks."""
+    """Make a JPEG of ``width`` × ``height`` pixels, the same for the same seed. Blocks."""
     from asyncload.local.imagery import make_jpeg
 
     return make_jpeg(width, height, seed)

@@ -1,15 +1,15 @@
-"""What can go wrong between a request and its answer.
+"""Errors between a request and its answer.
 
 ::
 
     TransportError            (a TargetError: exit code 4 when nothing catches it)
     ├── ConnectFailed         no connection: refused, name unknown, TLS, proxy
-    ├── RequestTimeout        ``phase`` says which limit passed
+    ├── RequestTimeout        a time limit passed; ``phase`` names it
     ├── ConnectionClosed      the other side closed before the answer was complete
-    └── ProtocolError         what came back is not HTTP/1.1 as we read it
+    └── ProtocolError         the answer is not HTTP/1.1, or its head is over 64 KiB
 
-Each message is one plain sentence with ``host:port``. Under load these end as
-failed records; during set-up they end the run.
+Each message is one sentence with ``host:port``. During the load these are recorded as failed
+requests; during set-up they end the run.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Phase = Literal["connect", "first byte", "idle", "total", "pool wait"]
 
 
 class Timing(msgspec.Struct, gc=False):
-    """When a request did what, in seconds on the client's clock.
+    """Times of a request, seconds on the client's clock; ``None`` for steps it did not reach.
 
-    ``queued``: it asked for a connection. ``sent``: its last byte was handed
-    to the transport. ``first_byte``: the first bytes of the final answer (not
-    of a 1xx) arrived. ``end``: its last byte arrived. ``None``: never.
+    ``queued``: it asked for a connection. ``sent``: its last byte went to the transport.
+    ``first_byte`` and ``end``: the first and the last byte of the final answer (not of a 1xx)
+    arrived.
     """
 
     queued: float
@@ -38,7 +38,7 @@ class Timing(msgspec.Struct, gc=False):
 
 
 class TransportError(TargetError):
-    """A request that got no usable answer. ``timing`` holds how far it came."""
+    """A request without a usable answer. ``timing`` has the times of the steps it reached."""
 
     timing: Timing | None = None
 
@@ -48,7 +48,7 @@ class ConnectFailed(TransportError):  # noqa: N818 - it reads as what happened, 
 
 
 class RequestTimeout(TransportError):  # noqa: N818 - it reads as what happened, like asyncio's own
-    """A limit passed. ``phase`` is connect, first byte, idle, total or pool wait."""
+    """A time limit passed: ``phase`` is connect, first byte, idle, total or pool wait."""
 
     def __init__(self, message: str, phase: Phase) -> None:
         super().__init__(message)
@@ -64,7 +64,7 @@ class ProtocolError(TransportError):
 
 
 def overdue(where: str, *, total: bool, began: bool) -> RequestTimeout:
-    """Say which limit passed: the whole time, or that up to the next byte of the answer."""
+    """Make the error of the limit that passed: ``total``, or up to the next byte of the answer."""
     if total:
         return RequestTimeout(f"{where} did not complete its answer in time", "total")
     if began:
@@ -73,7 +73,7 @@ def overdue(where: str, *, total: bool, began: bool) -> RequestTimeout:
 
 
 def closed_early(where: str, bytes_in: int, cause: Exception | None) -> ConnectionClosed:
-    """Say how far an answer had come when its connection ended."""
+    """Make the error of an answer that was cut off after ``bytes_in`` bytes."""
     reason = f" ({cause})" if cause is not None and str(cause) else ""
     if not bytes_in:
         return ConnectionClosed(f"{where} closed the connection before it answered{reason}")
