@@ -1,4 +1,4 @@
-"""The run API: from a plan or a config file to a result."""
+"""The run API: :func:`run` carries out a plan or config and returns its result."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ async def run(
     log: str | Path | None = None,
     csv: str | None = None,
 ) -> Result:
-    """Carry out a plan, a config, or the config file at a path, and return its result.
+    """Run a load test and return its result.
 
-    A config may also be given as a dict of what a config file holds.
-    ``overrides`` are ``KEY=VALUE`` texts for either, as ``--set`` takes them. The other arguments win over what a config says; a plan that
-    is given without ``log`` writes none. ``csv`` is how the paths of CSV files
-    in Locust's form begin. Raises
-    :class:`~asyncload.errors.ConfigError` and
-    :class:`~asyncload.errors.TargetError` when the run cannot start; what goes
-    wrong later is in the result.
+    ``target`` is a plan, a config, the path of a config file, or a dict with the content of one.
+    ``overrides`` (``KEY=VALUE``, as for ``--set``) change a file or dict before it is read; the
+    other arguments replace the config's settings. A plan writes a log only if ``log`` is given.
+    ``csv`` is the path prefix of CSV files in Locust's format.
+
+    Raises :class:`~asyncload.errors.ConfigError` or :class:`~asyncload.errors.TargetError` when
+    the run cannot start. Later problems are in the result.
     """
     config = make_config(
         target, overrides=overrides, aws=aws, local=local, thresholds=thresholds, log=log
@@ -54,11 +54,11 @@ def make_config(
     thresholds: Sequence[str] | None = None,
     log: str | Path | None = None,
 ) -> Config:
-    """Make the config that :func:`run` would carry out. Raises :class:`ConfigError`."""
+    """Make the config that :func:`run` carries out. Raises :class:`ConfigError`."""
     if isinstance(target, Plan | Config) and list(overrides):
         raise ConfigError(
-            f"overrides are of a config file or dict, and this is a {type(target).__name__}; "
-            "make it as it should be"
+            f"overrides change a config file or dict, not a {type(target).__name__}; "
+            "set the values in the object itself"
         )
     if isinstance(target, Plan):
         config = Config(plan=target, log="", resolved=resolved_plan(target))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 
 class AsyncloadError(Exception):
-    """Base class: an error the user can do something about."""
+    """Base class of errors that the user can fix."""
 
     exit_code = 2
 
@@ -38,7 +38,7 @@ class TargetError(AsyncloadError):
 
 
 def own_error(group: BaseExceptionGroup[BaseException]) -> AsyncloadError | None:
-    """Find asyncload's own error in what a task group raised, when there is nothing else in it."""
+    """Return the first asyncload error of a group that holds no other errors, else ``None``."""
     found: AsyncloadError | None = None
     for one in group.exceptions:
         problem = own_error(one) if isinstance(one, BaseExceptionGroup) else one

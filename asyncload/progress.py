@@ -1,4 +1,4 @@
-"""How far a run is."""
+"""The progress of a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ThresholdNow:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands in its plan. Times are seconds from the start of the load."""
+    """The progress of a run. Times are seconds since the start of the load."""
 
     name: str
     phase: Phase
@@ -29,17 +29,17 @@ class Progress:
     end: float
     """Planned end of the load."""
     drain_end: float | None
-    """When the drain will be given up; ``None`` before it begins, and when it has no limit."""
+    """Latest end of the drain; ``None`` before the drain, and when it has no limit."""
     has_jobs: bool
     """Whether the run submits jobs, which end later than their requests."""
     doing: str = ""
-    """What the set-up is busy with, in words; only in the phase ``setup``."""
+    """Current step of the set-up, in words; only in the phase ``setup``."""
     stopping: bool = False
-    """Whether the run was asked to stop, and waits for what is open."""
+    """Whether the run was stopped and waits for open work."""
     load_end: float | None = None
-    """When the load did end; ``None`` before that."""
+    """End of the load; ``None`` before it."""
     unconfirmed: int = 0
-    """Jobs whose send got no answer: it is not known yet whether the service has them."""
+    """Jobs whose send got no answer, so that the service may or may not have them."""
     given_up: bool = False
-    """Whether the run was asked to wait no longer, and reads its last messages."""
+    """Whether the drain was ended early and the last messages are being read."""
     thresholds: tuple[ThresholdNow, ...] = ()

@@ -1,4 +1,4 @@
-"""How a run came out."""
+"""The result of a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # imported where they are used: they take long
     from asyncload.report.plots.graphs import Graphs
 
 _HTML_WIDTH: Final = 100
-"""Columns of the table in a notebook, which does not tell its own."""
+"""Characters per line of the table in a notebook."""
 _HTML: Final = (
     '<pre style="white-space: pre; overflow-x: auto; line-height: normal; '
     "font-family: Menlo, 'DejaVu Sans Mono', Consolas, 'Courier New', monospace\">"
@@ -31,10 +31,7 @@ _HTML: Final = (
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run came out.
-
-    ``str(result)`` is the final table, and a notebook shows it in colour.
-    """
+    """The result of a run; ``str(result)`` is the final table, which notebooks show in colour."""
 
     summary: Summary
     thresholds: list[ThresholdResult]
@@ -42,20 +39,20 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What the run proves, and why."""
     log: Path | None
     files: tuple[Path, ...]
-    """Job files, where there were jobs, and CSV files, where they were asked for."""
+    """Job files (of runs with jobs) and CSV files (if requested)."""
     interrupted: bool
     problems: tuple[str, ...]
-    """What kept the run from going as planned, a sentence each."""
+    """Problems during the run, one sentence each."""
     target_lost: bool = False
-    """The service under test went away for good."""
+    """Whether the service under test died during the run."""
     calls: dict[str, int] = {}
-    """Calls to status queues by name, such as ``sqs.ReceiveMessage``: no user's requests."""
+    """Calls to status queues, counted by name (``sqs.ReceiveMessage``); not in the summary."""
     run_id: str = ""
-    """As in the first line of the log."""
+    """The id in the log's header, 12 hex digits."""
     notes: tuple[NoteSeen, ...] = ()
-    """The last warnings and errors, but for :attr:`problems`."""
+    """The last warnings and errors that are not in :attr:`problems`."""
     found: tuple[str, ...] = ()
-    """What set-up found out, a sentence each."""
+    """Findings of the set-up, one sentence each."""
     inconclusive: Literal["fail", "pass"] = "fail"
     """What a run comes to that is neither proven to pass nor to fail."""
 
@@ -66,7 +63,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exit_code(self) -> int:
-        """What the command line exits with."""
+        """The exit code of the command line."""
         if self.target_lost:
             return 4
         if self.interrupted:
@@ -91,7 +88,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def __str__(self) -> str:
-        """Give the final table as plain text, as wide as the terminal, or 80 columns."""
+        """Give the final table as plain text, as wide as the terminal or 80 columns."""
         from rich.console import Console
 
         console = Console(file=io.StringIO(), color_system=None, force_jupyter=False)
@@ -110,26 +107,25 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     def plot(self) -> Graphs:
         """Draw the graphs of the run from its log.
 
-        A notebook shows them; by name they are matplotlib's figures, and
-        ``save(folder)`` writes them to files. Raises :class:`ConfigError`
-        when the run has no log, or its log is gone, or there is nothing to draw.
+        Notebooks show them; ``graphs[name]`` is a matplotlib figure, ``graphs.save(folder)``
+        writes files. Raises :class:`ConfigError` when the log is missing or empty.
         """
         from asyncload.report.plots.graphs import graphs_of
 
         return graphs_of(self._own_log())
 
     def to_polars(self, table: Table = "requests") -> pl.DataFrame:
-        """Give the ``requests``, ``jobs`` or ``levels`` of the run's log, a row each.
+        """Read one table of the log, one row per record.
 
-        The columns are the fields of the log (``docs/log.md``); times in
-        seconds from the start. Raises :class:`ConfigError` as :meth:`plot` does.
+        Columns are the fields of the log (``docs/log.md``); times are seconds since the start of
+        the run. Raises :class:`ConfigError` when the log is missing or there is no such table.
         """
         from asyncload.records.frames import read_frame
 
         return read_frame(self._own_log(), table)
 
     def _own_log(self) -> Path:
-        """Where the log is now: a later run with a log of the same name has moved it aside."""
+        """Find the log, also after a later run with a log of the same name moved it aside."""
         from asyncload.records.log import find_log
 
         if self.log is None:

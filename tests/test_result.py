@@ -93,7 +93,7 @@ async def test_what_is_no_config_is_refused_in_one_sentence():
         (
             plan,
             {"overrides": ["seed=1"]},
-            "overrides are of a config file or dict, and this is a Pl",
+            "overrides change a config file or dict, not a Pl",
         ),
         (nested, {}, "the config is nested too deeply, or holds itself; flatten it"),
     ):

@@ -29,10 +29,9 @@ _EXPECTED: Final = {
 def convert(raw: Any, kind: type[T], *, where: str = "") -> T:
     """Convert ``raw`` to ``kind``.
 
-    ``where`` is the config key that ``raw`` stands under. A whole number is
-    taken for a text where one is wanted: an AWS profile may be called
-    123456789012. Raises :class:`ConfigError` that names the key, its value,
-    what is allowed there and, for an unknown key, the nearest valid name.
+    ``where`` is the config key of ``raw``. A whole number becomes a text where the type is a
+    text (an AWS profile may be called 123456789012). Raises :class:`ConfigError` with the key,
+    its value, the allowed values and, for an unknown key, the nearest valid name.
     """
     while True:
         try:
@@ -45,7 +44,7 @@ def convert(raw: Any, kind: type[T], *, where: str = "") -> T:
 
 
 def explain(problem: msgspec.ValidationError, raw: Any, kind: Any, *, where: str) -> ConfigError:
-    """Make the :class:`ConfigError` that says what is behind ``problem``."""
+    """Make a :class:`ConfigError` that explains ``problem``."""
     return _refusal(find_fault(problem, raw, kind), where)
 
 
@@ -72,19 +71,20 @@ def _refusal(fault: Fault, where: str) -> ConfigError:
 
 
 def below(where: str, key: str | int) -> str:
-    """Give the path of ``key`` below the path ``where``, on one line whatever the key is."""
+    """Join the path ``where`` and ``key`` in one line."""
     text = str(key)
     text = text if text and text.isprintable() else repr(text)
     return f"{where}.{text}" if where else text
 
 
 def _takes_text(fault: Fault) -> bool:
-    """Whether a number there was meant as a text: of the values of a mapping most are."""
+    """Whether a number there should become a text, as most values of a mapping should."""
     wanted = fault.wanted
     return wanted == ["str"] or (fault.place.in_mapping and "str" in wanted and "int" not in wanted)
 
 
 def _value_sentence(fault: Fault) -> str:
+    """Write the sentence about a wrong value: the value, and what is allowed."""
     wanted, fitting = fault.wanted, fault.fitting
     path = fault.place.path
     value = redact(fault.value, str(path[-1]) if path else "")

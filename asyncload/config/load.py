@@ -33,12 +33,11 @@ def load_config(
     overrides: Iterable[str] = (),
     environment: Mapping[str, str] = os.environ,
 ) -> Config:
-    """Read and check the config file at a path, or a dict of what such a file holds.
+    """Read and check a config file, or a dict with the content of one.
 
-    ``overrides`` are ``KEY=VALUE`` texts as ``--set`` takes them; they come
-    before the environment is put in, so a variable in a key that is
-    overridden need not be set. Files that a dict names are looked for here.
-    Raises :class:`ConfigError` that names the file, the key and the value.
+    ``overrides`` (``KEY=VALUE``, as for ``--set``) apply before environment variables are
+    replaced. Paths in a dict are relative to the current folder. Raises :class:`ConfigError`
+    with the file, the key and the value.
     """
     if isinstance(source, Mapping):
         _check_data(source)
@@ -57,7 +56,7 @@ def _load(
     directory: Path,
     named: str = "",
 ) -> Config:
-    """Check a config as it stands in a file; ``named`` is put before what is wrong with it."""
+    """Check the content of a config file; errors begin with ``named``."""
     secrets: set[str] = set()
     try:
         for override in overrides:
@@ -69,7 +68,7 @@ def _load(
 
 
 def _copied(value: Any) -> Any:
-    """Copy plain data as a file would have given it."""
+    """Copy plain data, with the types a YAML file gives."""
     if isinstance(value, Mapping):
         return {key: _copied(inner) for key, inner in value.items()}
     return [_copied(inner) for inner in value] if isinstance(value, list | tuple) else value
@@ -132,7 +131,7 @@ def _check_data(raw: Any) -> None:
 
 
 def _check_plain(value: Any, where: str) -> None:
-    """Refuse what the log's header could not hold as JSON."""
+    """Refuse values that the log's header cannot hold as JSON."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if not isinstance(key, str):
@@ -153,7 +152,7 @@ def _check_plain(value: Any, where: str) -> None:
 
 
 def _resolved(file: FileConfig, plan: Plan, secrets: frozenset[str]) -> dict[str, Any]:
-    """Give what the log's header keeps: the file's content with defaults, without secrets."""
+    """Give the config for the log's header: with defaults, without secrets."""
     resolved: dict[str, Any] = msgspec.to_builtins(file, enc_hook=enc_hook)
     for entry, scenario in zip(resolved["scenarios"], plan.scenarios, strict=True):
         entry["name"] = scenario.name
@@ -168,9 +167,9 @@ def _resolved(file: FileConfig, plan: Plan, secrets: frozenset[str]) -> dict[str
 
 
 def _importable(folder: str) -> None:
-    """Let user classes and shape functions stand beside the config, or where one works.
+    """Make modules in the config's folder and the current folder importable.
 
-    At the end of the path: a ``queue.py`` there must not take the place of Python's own.
+    They come last in ``sys.path``, so that a ``queue.py`` there does not hide Python's own.
     """
     for place in (folder, str(Path.cwd())):
         if place not in sys.path:
@@ -238,9 +237,9 @@ def _user(spec: dict[str, Any] | str, where: str, folder: str) -> UserSpec:
 
 
 def _expand(value: Any, environment: Mapping[str, str], secrets: set[str], where: str) -> Any:
-    """Put environment variables in for ``${NAME}`` and ``${NAME:-default}``; ``$${`` is ``${``.
+    """Replace ``${NAME}`` and ``${NAME:-default}`` by environment variables; ``$${`` is ``${``.
 
-    Values of variables whose names say that they are secret are added to ``secrets``.
+    Values of variables with secret names are added to ``secrets``.
     """
     if isinstance(value, dict):
         return {
@@ -285,7 +284,7 @@ def _expand(value: Any, environment: Mapping[str, str], secrets: set[str], where
 
 
 def _override(raw: dict[str, Any], override: str) -> dict[str, Any]:
-    """Give ``raw`` with one ``KEY=VALUE`` applied; list items may be named by number or name."""
+    """Copy ``raw`` with one ``KEY=VALUE`` applied; list items go by index or by name."""
     path, equals, text = override.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
@@ -304,9 +303,9 @@ def _override(raw: dict[str, Any], override: str) -> dict[str, Any]:
 
 
 def _with(at: Any, keys: Sequence[str], depth: int, value: Any) -> Any:
-    """Give a copy of ``at``, which stands under the first ``depth`` keys, with ``value`` in it.
+    """Copy ``at``, the value under the first ``depth`` keys, with ``value`` set in it.
 
-    The original stays as it is: two places of a file may share it by an anchor.
+    The original is not changed: a YAML anchor may use it in several places.
     """
     if depth == len(keys):
         return value

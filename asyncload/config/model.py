@@ -1,4 +1,4 @@
-"""The config file as typed structs. One file is one test."""
+"""The config file as typed structs."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from asyncload.transport.http.pool import CONNECTIONS
 class AwsConfig(
     msgspec.Struct, metaclass=Checked, frozen=True, forbid_unknown_fields=True, kw_only=True
 ):
-    """Where AWS calls go. Credentials come from botocore's own chain, never from here."""
+    """The endpoints of AWS calls. Credentials come from botocore's default chain only."""
 
     endpoint_url: str | None = None
-    """``local`` for the embedded stack, a URL for an emulator; left out for AWS."""
+    """``local`` for the embedded stack, a URL for an emulator, ``None`` for AWS."""
     endpoints: dict[str, str] = {}
-    """Other endpoints for single services, such as ``sqs: http://localhost:9324``."""
+    """Endpoint URLs by service, such as ``sqs: http://localhost:9324``."""
     region: str | None = None
     profile: str | None = None
 
     @property
     def is_local(self) -> bool:
-        """Whether the embedded stack is asked for."""
+        """Whether calls go to the embedded stack."""
         return self.endpoint_url == "local"
 
     def __post_init__(self) -> None:
@@ -80,7 +80,7 @@ class LoadConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     @property
     def of_open(self) -> dict[str, Any]:
-        """What is said about the open model."""
+        """The settings that only the open model has."""
         settings = {
             "arrivals": self.arrivals,
             "max_in_flight": self.max_in_flight,
@@ -112,7 +112,7 @@ class ThresholdOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
 
 class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A config file, as it stands."""
+    """The content of a config file."""
 
     scenarios: list[ScenarioConfig]
     name: str = "run"
@@ -121,7 +121,7 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     local: LocalSettings = LocalSettings()
     drain: Drain = Drain(30)
     stats_interval: Duration = Duration(30)
-    """Between two rewrites of the job files, and two reports where no live view is drawn."""
+    """Time between two rewrites of the job files, and between two reports without a live view."""
     thresholds: list[str | ThresholdOptions] = []
     warmup: Duration = Duration(0)
     """From the start: what was due in it is recorded, and left out of the figures."""
@@ -134,11 +134,11 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     log: str = "logs/run.jsonl"
     prices: Prices = Prices()
     max_requests: int | None = None
-    """After so many requests of users the load ends."""
+    """The load ends after this many requests of users."""
     max_cost: float | None = None
-    """When the requests of the run have cost so much by the prices, the load ends."""
+    """The load ends when its requests have cost this much, in the currency of ``prices``."""
     monitor: list[MonitorSource] = []
-    """What is sampled during the run, beside the generator's own host."""
+    """Hosts and metrics sampled during the run, besides the generator's own host."""
 
     def __post_init__(self) -> None:
         if not self.scenarios:
@@ -162,7 +162,7 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """A config, checked: the plan it describes and the settings of the run."""
+    """A checked config: a plan and the settings of its run."""
 
     plan: Plan
     aws: AwsConfig = AwsConfig()
@@ -175,7 +175,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     inconclusive: Literal["fail", "pass"] = "fail"
     log: str = "logs/run.jsonl"
     stats_interval: float = 30.0
-    """Seconds."""
+    """Seconds between two rewrites of the job files."""
     prices: Prices = Prices()
     max_requests: int | None = None
     max_cost: float | None = None
@@ -183,6 +183,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     resolved: dict[str, Any] = {}
     """The file's content after ``--set`` and the environment, secrets removed."""
     source: str = ""
-    """The file itself, for messages."""
+    """Name of the config file, for messages."""
     secrets: frozenset[str] = frozenset()
-    """Values of secret environment variables in it, to be kept out of messages."""
+    """Values of secret environment variables, hidden in messages."""

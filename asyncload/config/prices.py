@@ -21,22 +21,18 @@ _S3_WRITES: Final = (
 
 
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """List prices of AWS's public price pages, without free tier.
-
-    Requests are told apart by what they are called in the log, such as
-    ``sqs.SendMessage``.
-    """
+    """AWS's public list prices without free tier, by the request's name in the log."""
 
     as_of: str = "2026-11-20"
-    """When the prices below were the list prices of ``region``."""
+    """Date on which these were the list prices of ``region``."""
     region: str = "us-west-2"
     currency: str = "USD"
     sqs: float = 0.40
-    """For a million requests to standard queues, each of up to 64 KiB."""
+    """Per million requests to standard queues, each up to 64 KiB."""
     s3_get: float = 0.0004
-    """For a thousand reads: GET, HEAD and all that is not below."""
+    """Per thousand GET, HEAD and other requests not in ``s3_list``."""
     s3_list: float = 0.005
-    """For a thousand LIST, PUT, COPY and POST."""
+    """Per thousand LIST, PUT, COPY and POST requests."""
 
     def __post_init__(self) -> None:
         for name, number in _PER.items():
@@ -47,7 +43,7 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
                 )
 
     def of(self, name: str) -> Decimal:
-        """Price of one request called ``name``; 0 for all but SQS and S3."""
+        """Price of one request called ``name``; 0 except for SQS and S3."""
         kind = _kind(name)
         return Decimal(repr(getattr(self, kind))) / _PER[kind] if kind else Decimal(0)
 

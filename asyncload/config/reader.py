@@ -1,8 +1,8 @@
-"""YAML as config files use it: version 1.2's plain values, no key twice.
+"""YAML of config files: the plain values of YAML 1.2, and no duplicate keys.
 
-PyYAML reads YAML 1.1, in which ``no`` is false, ``1e3`` is a text, ``1:30`` is
-90 and ``2024-01-01`` a date. Here numbers are decimal, true and false are
-spelled out, and everything else is text.
+PyYAML reads YAML 1.1, in which ``no`` is false, ``1e3`` is a text, ``1:30`` is 90 and
+``2024-01-01`` is a date. This reader takes decimal numbers, ``true`` and ``false``; the rest is
+text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TYPES: Final = {list: "a list", str: "a text", int: "a number", float: "a numbe
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without the trap that a key given twice silently wins."""
+    """Loads YAML and refuses duplicate keys."""
 
     yaml_implicit_resolvers: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - add_implicit_resolver below copies and fills it
 
@@ -63,7 +63,7 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read the keys and values in the file at ``path``. Raises :class:`ConfigError`."""
+    """Read the file at ``path``. Raises :class:`ConfigError`."""
     with read_errors(
         path,
         ConfigError,
@@ -110,6 +110,7 @@ def parse_scalar(text: str) -> Any:
 
 
 def _explained(problem: yaml.YAMLError, text: str) -> str:
+    """Write the line, the problem and the remedy."""
     if isinstance(problem, yaml.reader.ReaderError):
         line = text.count("\n", 0, problem.position) + 1
         return (

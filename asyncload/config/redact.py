@@ -1,4 +1,4 @@
-"""Keeping secrets out of what is written."""
+"""Removes secrets from logs and messages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SECRET_KEY: Final = re.compile(
 _COUNT: Final = re.compile(r"(?i)tokens$")  # prompt_tokens: 100 is an amount, not a secret
 _LIMIT: Final = re.compile(r"(?i)^(max|min)\w*tokens$")  # also when it is a template
 _SHORTEST: Final = 4
-"""Characters of a secret that is worth hiding; ``1`` stands in any text."""
+"""Characters; shorter secrets are not hidden, since they occur in any text."""
 
 
 def redact(value: Any, key: str = "", *, secrets: Collection[str] = ()) -> Any:
     """Copy a config's ``value`` with ``***`` in place of secrets.
 
-    Secret is what stands under a secret's name, what reads like a credential,
-    and the texts in ``secrets`` wherever they turn up.
+    Secrets are values of keys with secret names, texts in the form of credentials, and all
+    occurrences of the texts in ``secrets``.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -40,7 +40,7 @@ def redact(value: Any, key: str = "", *, secrets: Collection[str] = ()) -> Any:
 
 
 def hide_texts(text: str, secrets: Collection[str]) -> str:
-    """Give ``text`` with ``***`` in place of the texts in ``secrets``."""
+    """Replace the texts in ``secrets`` in ``text`` by ``***``."""
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _SHORTEST:
             text = text.replace(secret, HIDDEN)
@@ -48,5 +48,5 @@ def hide_texts(text: str, secrets: Collection[str]) -> str:
 
 
 def is_secret_name(name: str) -> bool:
-    """Tell whether what is called ``name`` is to be hidden."""
+    """Whether values called ``name`` are secret."""
     return SECRET_KEY.search(name) is not None

@@ -1,4 +1,4 @@
-"""Settings of the embedded stack: what its simulated services do to the work they get."""
+"""Settings of the embedded stack and its simulated services."""
 
 from __future__ import annotations
 
@@ -38,14 +38,13 @@ def _check_rates(settings: msgspec.Struct, names: Iterable[str]) -> None:
 
 
 class ServiceTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long a job is worked on: from STARTED to its terminal status."""
+    """Time from a job's STARTED to its terminal status."""
 
     mean: Duration = Duration(0.25)
-    """Seconds. 0 finishes every job at once."""
+    """Seconds; 0 finishes every job at once."""
     distribution: Literal["constant", "exponential", "lognormal"] = "lognormal"
     sigma: float = 0.5
-    """Spread of ``lognormal``: the standard deviation of ln(service time). The
-    mean stays ``mean``. Without meaning for the other distributions."""
+    """``lognormal`` only: standard deviation of ln(service time). The mean stays ``mean``."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mean) and self.mean >= 0):
@@ -55,16 +54,16 @@ class ServiceTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class SageMakerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the simulated SageMaker endpoints do; each has one instance of its own.
+    """Settings of the simulated SageMaker endpoints, each of which has one instance.
 
-    An endpoint takes workers / mean service time invocations a second, and no more.
+    The capacity of an endpoint is workers / mean service time, in invocations per second.
     """
 
     workers: int = 4
-    """Invocations worked on at once; others wait in the order they came."""
+    """Invocations processed at once; others wait in order of arrival."""
     service_time: ServiceTime = ServiceTime(mean=Duration(0.05), distribution="constant")
     failure_rate: float = 0.0
-    """Of the invocations: the model fails."""
+    """Share of invocations in which the model fails."""
     stream_parts: int = 10
     """Parts of a streamed answer, spread evenly over the service time."""
 
@@ -75,21 +74,21 @@ class SageMakerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class AsyncInferenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the simulated endpoints do to asynchronous inferences. Every rate is a share, 0 to 1."""
+    """Settings of asynchronous inferences on the simulated endpoints. Rates are shares, 0 to 1."""
 
     workers: int = 4
-    """Inferences worked on at once, of each endpoint."""
+    """Inferences processed at once by each endpoint."""
     service_time: ServiceTime = ServiceTime()
     failure_rate: float = 0.0
-    """Of the inferences: the model fails."""
+    """Share of inferences in which the model fails."""
     duplicate_rate: float = 0.0
-    """Of the notifications: these are published twice."""
+    """Share of notifications published twice."""
     lost_rate: float = 0.0
-    """Of the inferences: nobody is notified of these."""
+    """Share of inferences without a notification."""
     unreadable_rate: float = 0.0
-    """Of the inferences: with these, a message that is no notification comes onto the queue."""
+    """Share of inferences with an additional message that is no notification."""
     foreign_rate: float = 0.0
-    """Of the inferences: with these comes a notification of one that nobody here asked for."""
+    """Share of inferences with an additional notification of another client's inference."""
 
     def __post_init__(self) -> None:
         _check_count("workers", self.workers, 1, 10_000)
@@ -97,48 +96,48 @@ class AsyncInferenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_u
 
 
 class LocalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the simulated ModelRunner does. Every rate is a share, 0 to 1.
+    """Settings of the simulated services. Rates are shares, 0 to 1; by default nothing fails.
 
-    The defaults are a service that works: no failures, no surprises.
+    Raises ``ValueError`` with the setting and its value when one is out of range.
     """
 
     workers: int = 4
     """Jobs processed at once."""
     service_time: ServiceTime = ServiceTime()
     failure_rate: float = 0.0
-    """Of the jobs: these end FAILED."""
+    """Share of jobs that end FAILED."""
     partial_rate: float = 0.0
-    """Of the jobs: these end PARTIAL."""
+    """Share of jobs that end PARTIAL."""
     duplicate_rate: float = 0.0
-    """Of the status messages: these are published twice."""
+    """Share of status messages published twice."""
     reorder_rate: float = 0.0
-    """Of the STARTED and IN_PROGRESS messages: these are held back and published after
-    the job's next status, or a second later when that takes longer."""
+    """Share of STARTED and IN_PROGRESS messages published after the job's next status, or 1 s
+    late if that comes first."""
     unreadable_rate: float = 0.0
-    """Of the jobs: with these, a message that is no status comes onto the status queue."""
+    """Share of jobs with an additional message that is no status."""
     foreign_rate: float = 0.0
-    """Of the jobs: with these comes a status of a job that nobody here sent."""
+    """Share of jobs with an additional status of another client's job."""
     region_rate: float = 0.0
-    """Of the jobs: with these comes a message about one region of the image."""
+    """Share of jobs with an additional message about one region of the image."""
     double_failed_rate: float = 0.0
-    """Of the jobs: these fail right after STARTED, and say FAILED twice."""
+    """Share of jobs that fail right after STARTED and publish FAILED twice."""
     replay_rate: float = 0.0
-    """Of the jobs: the statuses of these are published all over again once they have ended,
-    as when the request was delivered twice."""
+    """Share of jobs whose statuses are all published again after the end, as when SQS delivers
+    the request twice."""
     stuck_rate: float = 0.0
-    """Of the jobs: these stay IN_PROGRESS for ever, as when the output cannot be written."""
+    """Share of jobs that stay IN_PROGRESS, as when the output cannot be written."""
     reject_rate: float = 0.0
-    """Of the requests: these get no status, and end up among the dead letters."""
+    """Share of requests without a status, which end in the dead-letter queue."""
     sagemaker: SageMakerSettings = SageMakerSettings()
-    """The endpoints beside it."""
+    """The SageMaker endpoints, for real-time invocations."""
     async_inference: AsyncInferenceSettings = AsyncInferenceSettings()
-    """The same endpoints, for inferences that are not waited for."""
+    """The same endpoints, for asynchronous inferences."""
     seed: int = 0
-    """Of every random choice above, and of the sample images."""
+    """Seed of all random choices and of the sample images."""
     images: int = 8
-    """Sample images put into the imagery bucket."""
+    """Number of sample images in the imagery bucket."""
     truth_log: str | None = None
-    """File for what the simulated service really did; by default it is among the stack's own."""
+    """Path of the ground truth log; by default in the stack's temporary folder."""
 
     def __post_init__(self) -> None:
         _check_count("workers", self.workers, 1, 10_000)

@@ -10,9 +10,9 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[np.float64]
 
 Times: TypeAlias = npt.ArrayLike
-"""What a built-in shape takes as ``t``: an array of seconds, or one number."""
+"""Seconds, as one number or an array of any shape."""
 
 
 def seconds(t: Times) -> Array:
-    """``t`` as a float64 array, without a copy where it is one already."""
+    """Make ``t`` a float64 array, without a copy if it is one."""
     return np.asarray(t, dtype=np.float64)

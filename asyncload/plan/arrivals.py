@@ -1,7 +1,7 @@
-"""From a shape to the times at which requests are due.
+"""Due times of the arrivals of a shape.
 
-Time is warped by the shape's area: arrival number a is due when the area has
-grown to a. So due times are found by inverting the area, for any shape.
+Arrival number a is due when the shape's area (the integral of its level) reaches a, so due
+times are the inverse of the area.
 """
 
 from __future__ import annotations
@@ -32,22 +32,17 @@ def due_times(
 ) -> Array:
     """Due times of the arrivals of a load: (n,) float64 seconds, sorted, in [0, duration).
 
-    ``even``: arrival k = 0, 1, … is due where the area is k + 0.5, so n is the
-    whole area, rounded. ``poisson``: a non-homogeneous Poisson process whose
-    intensity is the level; the area is inverted at the arrivals of a Poisson
-    process of rate 1 (E. Çınlar, Introduction to Stochastic Processes, 1975,
-    chapter 4.7). ``rng`` is not touched by ``even``.
+    ``even``: arrival k = 0, 1, … is due where the area is k + 0.5; n is the rounded total area,
+    and ``rng`` is not used. ``poisson``: a non-homogeneous Poisson process whose intensity is the
+    level, by inverting the area at the arrivals of a Poisson process of rate 1 (E. Çınlar,
+    Introduction to Stochastic Processes, 1975, chapter 4.7).
 
-    Where the level is 0 nothing is due; an arrival exactly on the height of
-    such a stretch is due at its start. Due times of built-in shapes are right to
-    1 µs, in a load of up to a day, where the level, per second, is at least 1e-7
-    of the arrivals so far, or of those of one burst; for those of functions see
-    :class:`FunctionShape`.
+    Nothing is due while the level is 0. Due times of built-in shapes are accurate to 1 µs in a
+    load of up to one day, while the level per second is at least 1e-7 of the arrivals so far (or
+    of those of one burst); for functions see :class:`FunctionShape`.
 
-    Times are rounded to 1 µs: the mathematical libraries of two machines may
-    differ by an ulp in erf or log, and this drowns nearly all of it, so that a
-    seed gives the same schedule on both (a due time that lies within such an
-    ulp of a rounding point may be 1 µs off).
+    Times are rounded to 1 µs, so that a seed gives the same schedule on machines whose erf or log
+    differ by an ulp. In rare cases one due time still differs, by 1 µs.
     """
     total = expected_arrivals(shape, duration)
     if arrivals == "even":
@@ -64,12 +59,12 @@ def due_times(
 
 
 def expected_arrivals(shape: Shape, duration: float) -> float:
-    """Area of ``shape`` up to ``duration`` seconds: the mean number of arrivals."""
+    """Mean number of arrivals in ``duration`` seconds: the area of ``shape``."""
     return float(shape.area(np.float64(duration).reshape(1))[0])
 
 
 def rng_for(seed: int, name: str) -> np.random.Generator:
-    """Random numbers of the scenario ``name``: the same for a seed whatever else is planned."""
+    """Random numbers of the scenario ``name``, independent of the plan's other scenarios."""
     sequence = np.random.SeedSequence([seed, zlib.crc32(name.encode())])
     return np.random.Generator(np.random.PCG64(sequence))
 
@@ -77,9 +72,8 @@ def rng_for(seed: int, name: str) -> np.random.Generator:
 def _unit_poisson(total: float, rng: np.random.Generator) -> Array:
     """Arrivals of a Poisson process of rate 1 on [0, total).
 
-    The gaps −ln(1 − U) are exponential by inverse transform: NumPy promises no
-    stable stream for ``rng.exponential``, and PCG64's uniform stream is stable.
-    Numbers are taken one after the other, so the size of a batch does not matter.
+    The gaps are −ln(1 − U) (inverse transform): PCG64's uniform stream is stable, and NumPy
+    promises no stable stream for ``rng.exponential``. The size of a batch has no effect.
     """
     batches = []
     reached = 0.0
@@ -121,12 +115,11 @@ def _solve(
 ) -> Array:
     """Find the times in [low, high] at which area(t) = target; all arrays (n,).
 
-    Newton's method with the level as the derivative, kept within a bracket
-    area(low) < target <= area(high), which also makes it find the first such
-    time. A time counts as found only when its bracket is as narrow as twice
-    ``tolerance``: a small Newton step is followed by a probe just beyond the
-    root, and from the sixth round on every other step halves the bracket, so
-    steps and flat stretches cannot hold it up.
+    Newton's method, with the level as the derivative, within a bracket
+    area(low) < target <= area(high); so it finds the first such time. A time is found when its
+    bracket is at most 2·``tolerance`` wide. A small Newton step is followed by a probe just
+    beyond the root, and from the sixth round on every second step halves the bracket, so that
+    steps and flat stretches of the level cannot stop the convergence.
     """
     found = np.empty_like(targets)
     open_ = np.arange(targets.size)

@@ -1,9 +1,8 @@
 """The built-in shapes.
 
-To add one, write one subclass of :class:`BuiltIn` here: its fields are the
-config keys, its ``tag`` is the ``kind``, and
-:data:`asyncload.plan.shapes.SHAPES` finds it. In Python it takes the same
-names, by :class:`Checked`; its ``__init__``, which only type checkers see, says so.
+To add a shape, write a subclass of :class:`BuiltIn` here: its fields are the config keys, its
+``tag`` is the ``kind``, and :data:`asyncload.plan.shapes.SHAPES` finds it. Its ``__init__`` is for
+type checkers only: :class:`Checked` takes the same names at run time.
 """
 
 from __future__ import annotations
@@ -24,11 +23,10 @@ from asyncload.plan.duration import Duration
 class BuiltIn(
     msgspec.Struct, metaclass=Checked, frozen=True, tag_field="kind", forbid_unknown_fields=True
 ):
-    """Base of the built-in shapes. Their methods take single numbers too.
+    """Base of the built-in shapes, whose areas are in closed form.
 
-    Areas are in closed form: only rounding is between them and the truth. Fields
-    are checked when a shape is made: :class:`~asyncload.errors.ConfigError`
-    with a sentence that names the field and the value.
+    Raises :class:`~asyncload.errors.ConfigError` with the field and its value when a field is
+    wrong.
     """
 
     def level(self, t: Times) -> Array:
@@ -40,7 +38,7 @@ class BuiltIn(
         return self._area(seconds(t))
 
     def end(self) -> float | None:
-        """Give the time of the last change, seconds; None where there is none."""
+        """Give the time of the last change, seconds, or ``None`` if the level never changes."""
         return None
 
     def __repr__(self) -> str:
@@ -57,7 +55,7 @@ class BuiltIn(
 
 
 class Constant(BuiltIn, frozen=True, tag="constant"):
-    """The same ``level`` for ever."""
+    """A constant ``level`` without an end."""
 
     height: float = msgspec.field(name="level")
 
@@ -76,10 +74,9 @@ class Constant(BuiltIn, frozen=True, tag="constant"):
 
 
 class Ramp(BuiltIn, frozen=True, tag="ramp"):
-    """Stairs: ``step``, 2·``step``, … up to ``max``, each held for ``every``.
+    """A ramp in stairs: ``step``, 2·``step``, … up to ``max``, each held for ``every`` seconds.
 
-    The last stair is clipped to ``max`` and holds for ever; its ``every`` is
-    the shape's end.
+    The last stair is ``max`` and has no end; the shape's end is when it has lasted ``every``.
     """
 
     max: float
@@ -97,7 +94,7 @@ class Ramp(BuiltIn, frozen=True, tag="ramp"):
 
     @property
     def stairs(self) -> int:
-        """How many stairs there are; 1.1 in steps of 0.1 are 11, whatever rounding says."""
+        """The number of stairs, without rounding errors: 1.1 in steps of 0.1 are 11 stairs."""
         return max(1, math.ceil(self.max / self.step * (1 - 1e-12)))
 
     def _level(self, t: Array) -> Array:
@@ -109,7 +106,7 @@ class Ramp(BuiltIn, frozen=True, tag="ramp"):
         return before + self._height(stair) * (t - stair * self.every)
 
     def end(self) -> float:
-        """Give the time when the last stair has been held for ``every``, seconds."""
+        """Give the end of the last stair, seconds."""
         return self.stairs * self.every
 
     def _stair(self, t: Array) -> Array:
@@ -121,10 +118,10 @@ class Ramp(BuiltIn, frozen=True, tag="ramp"):
 
 
 class CustomRamp(BuiltIn, frozen=True, tag="custom_ramp"):
-    """Given levels one after the other; the last one holds for ever.
+    """A ramp in stairs of any height; the last level has no end.
 
-    Either ``levels``, each held for ``every``, or ``stages`` of (level,
-    duration). The end of the last stage is the shape's end.
+    Either ``levels``, each held for ``every`` seconds, or ``stages`` of (level, duration). The
+    shape's end is the end of the last one.
     """
 
     levels: tuple[float, ...] | None = None
@@ -191,7 +188,7 @@ class CustomRamp(BuiltIn, frozen=True, tag="custom_ramp"):
 
 
 class Linear(BuiltIn, frozen=True, tag="linear"):
-    """From ``start`` to ``end`` in a straight line ``over`` seconds; then ``end`` holds."""
+    """A straight line from ``start`` to ``end`` in ``over`` seconds; then ``end``."""
 
     start: float
     target: float = msgspec.field(name="end")
@@ -217,12 +214,12 @@ class Linear(BuiltIn, frozen=True, tag="linear"):
         return mean * slanted + self.target * (t - slanted)
 
     def end(self) -> float:
-        """Give the time when the line ends, seconds."""
+        """Give the end of the line, seconds."""
         return self.over
 
 
 class Spawn(BuiltIn, frozen=True, tag="spawn"):
-    """Rises from 0 at ``spawn_rate`` per second to ``users``, then holds."""
+    """A rise from 0 to ``users`` at ``spawn_rate`` per second; then ``users``."""
 
     users: float
     spawn_rate: float
@@ -246,11 +243,10 @@ class Spawn(BuiltIn, frozen=True, tag="spawn"):
 class PeriodicBurst(BuiltIn, frozen=True, tag="periodic_burst"):
     """A bell-shaped burst in every ``period``.
 
-    level(t) = min + (peak − min)·exp(−π z²), z = ((t mod period) − mean)/std:
-    the formula of the OversightML ModelRunner's Locust harness, π included.
-    ``mean``, the time of the peak within the period, is period/2 unless given;
-    ``std``, the width, is period/10. A burst that does not fit into its period
-    is cut off, not wrapped around.
+    level(t) = min + (peak − min)·exp(−π z²), z = ((t mod period) − mean)/std (formula of the
+    OversightML ModelRunner's Locust harness). ``mean`` is the time of the peak within the period,
+    by default period/2; ``std`` is the width, by default period/10; both in seconds. A burst
+    wider than its period is cut off at the period's ends.
     """
 
     period: Duration
@@ -307,7 +303,7 @@ class PeriodicBurst(BuiltIn, frozen=True, tag="periodic_burst"):
 
 
 def _erf(x: Array) -> Array:
-    """:func:`math.erf` over an array: 65 ns a number, of which a day of load has a few million."""
+    """:func:`math.erf` of an array; 65 ns per number."""
     return np.fromiter(map(math.erf, x.ravel().tolist()), np.float64, x.size).reshape(x.shape)
 
 

@@ -1,4 +1,4 @@
-"""Structs that are checked when they are made in Python, as a config's are."""
+"""Structs that check their fields when they are made in Python, as a config does."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ _TYPE_NAMES: Final = {
 
 
 class Checked(msgspec.StructMeta):
-    """Makes a call of the class do what reading a config does.
+    """Makes calls of the class take and check values as a config does.
 
-    Fields are given by the names that they have in a config (the ``name`` of
-    ``msgspec.field``), durations as texts, too; values are checked against
-    their types. Raises :class:`ConfigError` with one sentence that names the
-    class and the field. Reading a config does not come through here.
+    Arguments have the field's config name (``name`` of ``msgspec.field``); durations may be
+    texts. Raises :class:`ConfigError` with the class, the field and the value. Reading a config
+    does not call this.
     """
 
     if not TYPE_CHECKING:  # which goes by the class's own __init__
@@ -48,7 +47,7 @@ class Checked(msgspec.StructMeta):
 
 
 def _bound(kind: msgspec.StructMeta, args: tuple[Any, ...], fields: Mapping[str, Any]) -> Any:
-    """Give the values by the names that they have in a config."""
+    """Map the arguments to the config names of the fields."""
     names: tuple[str, ...] = kind.__struct_encode_fields__
     if len(args) > len(names):
         raise ConfigError(
@@ -67,7 +66,7 @@ def _bound(kind: msgspec.StructMeta, args: tuple[Any, ...], fields: Mapping[str,
 
 
 def _plain(value: Any) -> Any:
-    """Give NumPy's numbers and arrays as Python's, which are what a field may hold."""
+    """Turn NumPy's numbers and arrays into Python's."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, list | tuple):
@@ -76,7 +75,7 @@ def _plain(value: Any) -> Any:
 
 
 def _sentence(fault: Fault) -> str:
-    """Say of a field what is wanted, and its value."""
+    """Write the sentence about a wrong field: what is allowed, and its value."""
     place = ""
     for part in fault.place.path:
         place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)

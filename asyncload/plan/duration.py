@@ -1,4 +1,4 @@
-"""Durations as people write them: ``20``, ``250ms``, ``1.5s``, ``10m``, ``1h30m``."""
+"""Durations: ``20``, ``250ms``, ``1.5s``, ``10m``, ``1h30m``."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _UNITS = re.compile(
 
 
 def parse_duration(value: object) -> float:
-    """Seconds in ``value``.
+    """Read a duration, in seconds.
 
-    A number is seconds. A text is a number, or amounts with the units ``h``,
-    ``m``, ``s``, ``ms`` and ``us`` (or ``µs``), largest first: ``1m30s``. Raises ``ValueError``
-    for all else, and for what is negative or not finite.
+    ``value`` is a number of seconds, or a text of amounts with the units ``h``, ``m``, ``s``,
+    ``ms`` and ``us`` (or ``µs``), largest unit first: ``1m30s``. Raises ``ValueError`` for other
+    values and for negative or infinite ones.
     """
     seconds = _seconds(value)
     if math.isfinite(seconds) and seconds >= 0:
@@ -32,7 +32,7 @@ def parse_duration(value: object) -> float:
 
 
 def _seconds(value: object) -> float:
-    """``value`` in seconds, NaN where it cannot be read."""
+    """Read ``value`` in seconds; NaN when it is no duration."""
     if isinstance(value, bool):
         return math.nan
     if isinstance(value, (int, float)):
@@ -54,22 +54,22 @@ def _seconds(value: object) -> float:
 
 
 class Duration(float):
-    """A time span in seconds, made from anything :func:`parse_duration` reads."""
+    """A duration in seconds, made from any value that :func:`parse_duration` reads."""
 
     __slots__ = ()
 
     def __new__(cls, value: object) -> Self:
-        """Make one of ``value``; raises ``ValueError`` as :func:`parse_duration` does."""
+        """Read ``value``. Raises ``ValueError``."""
         return super().__new__(cls, parse_duration(value))
 
 
 class Drain(float):
-    """How long to wait for what is open, in seconds: a duration, or ``unlimited`` (infinite)."""
+    """The length of the drain in seconds: a duration, or ``unlimited`` (infinite)."""
 
     __slots__ = ()
 
     def __new__(cls, value: object) -> Self:
-        """Make one of ``value``; raises ``ValueError`` for what is neither."""
+        """Read ``value``. Raises ``ValueError``."""
         if value == UNLIMITED:
             return super().__new__(cls, math.inf)
         try:
@@ -79,12 +79,12 @@ class Drain(float):
 
 
 def dec_hook(type_: type, obj: Any) -> Any:
-    """Let ``msgspec.convert(…, dec_hook=dec_hook)`` fill :class:`Duration` and :class:`Drain`."""
+    """Decode :class:`Duration` and :class:`Drain` (``dec_hook`` of ``msgspec.convert``)."""
     if type_ is Duration or type_ is Drain:
         return type_(obj)
     raise NotImplementedError(f"no conversion to {type_}")
 
 
 def enc_hook(seconds: float) -> float | str:
-    """Let ``msgspec.to_builtins(…, enc_hook=enc_hook)`` write both as a config says them."""
+    """Encode both as a config writes them (``enc_hook`` of ``msgspec.to_builtins``)."""
     return UNLIMITED if seconds == math.inf else float(seconds)

@@ -1,7 +1,7 @@
-"""Where plain data does not fit a type, and why.
+"""Finds the part of plain data that does not fit a type, and the reason.
 
-msgspec says whether a value fits, in English. Where and why is found here by converting the
-parts of the value one by one, each to the type that is declared for it.
+msgspec gives only an English sentence. So each part of the data is converted by itself to the
+type declared for it.
 """
 
 from __future__ import annotations
@@ -49,38 +49,38 @@ _LIMITS: Final[tuple[tuple[str, Callable[[Any, Any], Any], str], ...]] = (
 
 
 class Place(NamedTuple):
-    """Where a value stands."""
+    """The place of a value in the data."""
 
     path: tuple[Any, ...] = ()
-    """The keys and indexes that lead to it."""
+    """Keys and indexes from the root."""
     required: bool = False
-    """Whether its key must be there."""
+    """Whether the key is required."""
     in_mapping: bool = False
-    """Whether it stands below a key that is not a field's but free to choose."""
+    """Whether it is below a key of a mapping, not of a struct."""
 
     def below(self, part: Any, *, required: bool = True, in_mapping: bool = False) -> Place:
-        """Give the place one part longer."""
+        """Give the place of ``part`` within this one."""
         return Place((*self.path, part), required, self.in_mapping or in_mapping)
 
 
 class Fault(NamedTuple):
-    """The first thing in some data that does not fit."""
+    """The first part of the data that does not fit."""
 
     what: Literal["value", "check", "unknown", "missing", "key"]
-    """A value; a value of the right type that a check of ours refuses; a key that there is not,
-    or that must be there; a key of a mapping that is not of the right type."""
+    """The kind of fault: a value of the wrong type; a value that a check refuses; an unknown key;
+    a missing key; a mapping's key of the wrong type."""
     place: Place
-    """Where the value stands, or the mapping that has or lacks the key."""
+    """The place of the value, or of the mapping with the unknown or missing key."""
     value: Any
-    """What stands there."""
+    """The data at that place."""
     kind: Any
-    """The type that it should have; of a mapping's key, the key's."""
+    """The declared type of the value (``key``: of the key)."""
     message: str = ""
-    """Of a check, what it says; of an unknown or missing key, the key; else what msgspec says."""
+    """``check``: its message; ``unknown`` and ``missing``: the key; else msgspec's message."""
 
     @property
     def wanted(self) -> list[str]:
-        """The names of the types that a value may have, but for null."""
+        """The names of the allowed types, without null."""
         named = {name for option in _infos(self.kind) for name in _names(option)}
         return [name for name in _DECLARED if name in named]
 
@@ -91,7 +91,7 @@ class Fault(NamedTuple):
 
     @property
     def fitting(self) -> str:
-        """Which of the wanted types the value has, though it is refused; empty when none."""
+        """The allowed type that the refused value has; empty when it has none."""
         wanted, got = self.wanted, self.got
         if got == "int" and "int" not in wanted:
             got = "float"
@@ -99,18 +99,18 @@ class Fault(NamedTuple):
 
     @property
     def allowed(self) -> list[Any]:
-        """The values that are allowed, where they are listed."""
+        """The allowed values, where the type lists them."""
         return [value for option in _infos(self.kind) for value in _listed(option)]
 
     @property
     def fields(self) -> list[str]:
-        """The keys that may stand there."""
+        """The allowed keys."""
         options = [one for one in _infos(self.kind) if isinstance(one, inspect.StructType)]
         return [field.encode_name for field in options[0].fields] if len(options) == 1 else []
 
     @property
     def broken_limits(self) -> list[str]:
-        """The limits in words that a value of the right type does not keep to."""
+        """The limits, in words, that a value of the right type breaks."""
         found: list[str] = []
         for option in _infos(self.kind):
             if self.fitting not in _names(option):
@@ -125,7 +125,7 @@ class Fault(NamedTuple):
 
 
 def find_fault(problem: msgspec.ValidationError, raw: Any, kind: Any) -> Fault:
-    """Find what is behind the ``problem`` that msgspec has with converting ``raw`` to ``kind``."""
+    """Find the fault for which msgspec raised ``problem`` when it converted ``raw`` to ``kind``."""
     return _search(problem, raw, kind, Place())
 
 
@@ -163,7 +163,7 @@ def _fault_of(raw: Any, kind: Any, place: Place) -> Fault | None:
 
 
 def _in_tag(raw: Mapping[Any, Any], kind: Any, place: Place) -> Fault | None:
-    """Look at the key that tells which struct of a union is meant."""
+    """Check the key (tag) that selects the struct of a union."""
     structs = [one for one in _infos(kind) if isinstance(one, inspect.StructType)]
     field = structs[0].tag_field if structs else None
     if field is None:
@@ -180,7 +180,7 @@ def _in_fields(
     option: Any,
     place: Place,
 ) -> Fault | None:
-    """Look at the values in their order, as msgspec does, and then for what is missing."""
+    """Check the values in order, as msgspec does, then look for missing keys."""
     tag_field = getattr(info, "tag_field", None)
     if tag_field is not None and raw.get(tag_field, info.tag) != info.tag:  # type: ignore[union-attr]
         return None  # another struct of the union is meant
@@ -215,7 +215,7 @@ def _in_mapping(raw: Mapping[Any, Any], kinds: tuple[Any, Any], place: Place) ->
 
 
 def _items(raw: list[Any] | tuple[Any, ...], info: Any, option: Any) -> Iterator[tuple[Any, Any]]:
-    """The items of a list with the type of each."""
+    """Give the items of a list, each with its type."""
     kinds = typing.get_args(option)
     if isinstance(info, inspect.CollectionType | inspect.VarTupleType) and kinds:
         yield from ((value, kinds[0]) for value in raw)
@@ -224,7 +224,7 @@ def _items(raw: list[Any] | tuple[Any, ...], info: Any, option: Any) -> Iterator
 
 
 def _options(kind: Any) -> Iterator[Any]:
-    """The types of a union one by one, bare of what is noted beside them."""
+    """Give the types of a union one by one, without their annotations."""
     origin = typing.get_origin(kind)
     if origin is Annotated:
         yield from _options(typing.get_args(kind)[0])
@@ -241,7 +241,7 @@ def _infos(kind: Any) -> tuple[inspect.Type, ...]:
 
 
 def _names(info: inspect.Type) -> set[str]:
-    """The names of the types that fit."""
+    """Give the names of the allowed types."""
     listed = _listed(info)
     if listed:
         return {_type_name(value) for value in listed}

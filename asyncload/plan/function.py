@@ -1,4 +1,4 @@
-"""A shape made of a user's own function."""
+"""A shape made from a user's function."""
 
 from __future__ import annotations
 
@@ -28,20 +28,18 @@ _TO_SERIES: Final = np.linalg.inv(chebyshev.chebvander(_NODES, _DEGREE))
 class FunctionShape:
     """The shape whose level is ``function(t)``.
 
-    ``function`` takes a 1-d float64 array of seconds and returns the levels,
-    an array of the same length; it must be pure. ``name`` is what errors call
-    it. Its area is worked out at once up to ``horizon`` seconds; beyond that,
-    anew at each call.
+    ``function`` takes an (n,) float64 array of seconds and returns (n,) levels; it must be pure.
+    ``name`` is its name in errors. The area up to ``horizon`` seconds is integrated once, beyond
+    it at each call.
 
-    Due times of a load of up to a day are right to 1 µs where the level is at
-    least a tenth of its mean, for a function that is smooth but for a thousand
-    steps and kinks; where the level is lower the error grows as it falls. What
-    is narrower than 40 ms may be overlooked; in a load of more than 4.5 hours,
-    what is narrower than 1/400,000 of it.
+    In a load of up to one day, due times are accurate to 1 µs while the level is at least a tenth
+    of its mean, if the function is smooth except for up to a thousand steps and kinks; the error
+    grows as the level falls. A peak narrower than 40 ms (in loads over 4.5 hours, narrower than
+    1/400,000 of the load) may be missed.
 
-    Raises :class:`ConfigError`, here and later, when the function fails or
-    returns what is no level (negative, not finite, or another length), and
-    when it has too much noise, or too many steps, to be integrated.
+    Raises :class:`ConfigError`, also in its methods, when the function raises, when it returns
+    levels that are negative, not finite or of another length, and when it has too much noise or
+    too many steps to be integrated.
     """
 
     function: Callable[[Array], Array]
@@ -73,8 +71,8 @@ class FunctionShape:
     def _integrate(self, start: float, end: float) -> _Integral:
         """Integrate the level over [start, end] by adaptive Clenshaw-Curtis quadrature.
 
-        A panel is good when the polynomial through its 13 points has next to
-        nothing in its last coefficients; else it is cut in two, at a step if it has one.
+        A panel is accepted when the last coefficients of the polynomial through its 13 points are
+        nearly 0; else it is cut in two, at a step if it has one.
         """
         count = int(np.clip(np.ceil((end - start) * 4), 64, 65536))
         edges = np.linspace(start, end, count + 1)
@@ -126,7 +124,7 @@ class FunctionShape:
         return np.where(np.abs(high - low) > change / 2, right, halves)
 
     def _checked(self, t: Array) -> Array:
-        """Levels at a 1-d ``t``, refused where they are none."""
+        """Give the levels at a 1-d ``t``. Raises :class:`ConfigError` when one is wrong."""
         if not t.size:
             return t
         try:
@@ -154,7 +152,7 @@ class FunctionShape:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Integral:
-    """The integral of a function from ``edges[0]``, piece by piece.
+    """The integral of a function from ``edges[0]``, by panels.
 
     ``edges``: (n + 1,) seconds. ``heights``: (n + 1,) the integral up to each edge.
     ``series``: (14, n) Chebyshev coefficients of the integral within each panel.

@@ -1,4 +1,4 @@
-"""What a run will do, worked out before it starts: scenarios and their loads."""
+"""The plan of a run: its scenarios and their loads, known before it starts."""
 
 from __future__ import annotations
 
@@ -27,39 +27,38 @@ _DURATION: Final = "a finite number of seconds or a text such as 20s, over 0"
 
 @dataclass(frozen=True, slots=True)
 class UserSpec:
-    """A user by registered ``kind`` (or ``package.module:Class``) and its options."""
+    """A kind of user (``kind``, or ``package.module:Class``) and its options."""
 
     kind: str
     options: Mapping[str, Any] = field(default_factory=dict)
     folder: str = field(default="", compare=False)
-    """Of the config file it stands in: files it names may lie beside that."""
+    """Folder of the config file; paths in the options may be relative to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One load and the kind of user that carries it out.
+    """A load and the kind of user that carries it out.
 
-    A scenario may be one part of a whole, see :meth:`split`: then ``part`` of
-    ``parts``, counted from 0, and methods give this part's share. Shares of
-    all parts make up the whole exactly.
+    After :meth:`split` a scenario is ``part`` (from 0) of ``parts``, and its methods give this
+    part's share; the shares add up to the whole exactly.
 
-    Raises :class:`ConfigError` naming the scenario and the key that is wrong.
+    Raises :class:`ConfigError` with the scenario and the wrong key.
     """
 
     name: str
     user: Any
-    """A :class:`UserSpec`, or a User subclass; the engine's business, not the plan's."""
+    """A :class:`UserSpec` or a subclass of User; the engine checks it."""
     shape: Shape
     duration: float | None = None
-    """Seconds, or a text such as ``"20s"``, which is replaced by its seconds. None is replaced by
-    the shape's own end; :attr:`end` is never None."""
+    """Seconds, or a text such as ``"20s"``, which becomes seconds. ``None`` becomes the shape's
+    end; :attr:`end` is never ``None``."""
     model: Model = "open"
     arrivals: Arrivals = "even"
     """Open model only."""
     max_in_flight: int = 10_000
-    """Of the whole; see :attr:`in_flight_limit`."""
+    """Limit for the whole scenario; for this part see :attr:`in_flight_limit`."""
     precise: bool = False
-    """Open model only: start arrivals to the microsecond, at the price of CPU."""
+    """Open model only: start arrivals to the microsecond, which takes more CPU."""
     part: int = 0
     parts: int = 1
 
@@ -107,19 +106,20 @@ class Scenario:
 
     @property
     def end(self) -> float:
-        """When the load ends, seconds from the start of the run."""
+        """End of the load, seconds since the start of the run."""
         assert self.duration is not None  # __post_init__ saw to it
         return self.duration
 
     @property
     def in_flight_limit(self) -> int:
-        """The share of ``max_in_flight`` this part has, at least 1."""
+        """This part's share of ``max_in_flight``, at least 1."""
         return max(1, self._share(self.max_in_flight))
 
     def split(self, part: int, parts: int) -> Scenario:
-        """Give part ``part`` of ``parts`` of this scenario; also of one that is a part itself.
+        """Give part ``part`` (from 0) of ``parts`` of this scenario; a part can be split again.
 
-        Item i of the whole (an arrival, a user) belongs to the part i mod parts.
+        Item i of the whole (an arrival, a user) belongs to part i mod ``parts``. Raises
+        :class:`ConfigError` when there is no such part.
         """
         _check_part(part, parts)
         return dataclasses.replace(
@@ -129,8 +129,7 @@ class Scenario:
     def due_times(self, seed: int) -> Array:
         """Due times of this part: (n,) float64 seconds, sorted, in [0, end). Open model only.
 
-        The list of the whole is made and every ``parts``-th time of it taken,
-        so how a plan is split does not change when anything is due.
+        A part takes every ``parts``-th due time of the whole, so a split changes no due time.
         """
         self._check_open()
         whole = _arrivals.due_times(
@@ -142,25 +141,25 @@ class Scenario:
         return whole[self.part :: self.parts].copy()
 
     def expected_arrivals(self) -> float:
-        """Mean number of arrivals of this part. Open model only."""
+        """Give the mean number of arrivals of this part. Open model only."""
         self._check_open()
         return _arrivals.expected_arrivals(self.shape, self.end) / self.parts
 
     def level_at(self, t: float) -> float:
-        """Give this part's target at ``t`` seconds: arrivals per second, or users if closed.
+        """Give this part's level at ``t`` seconds: arrivals per second (open) or users (closed).
 
-        0 before the load starts and from its end on.
+        It is 0 before the start and from the end of the load on.
         """
         if self.model == "closed":
             return float(self.users_at(t))
         return self._whole_level_at(t) / self.parts
 
     def users_at(self, t: float) -> int:
-        """Users this part has at ``t`` seconds; the whole has the level, rounded half up."""
+        """Give this part's users at ``t`` seconds; the whole has the level, rounded half up."""
         return self._share(math.floor(self._whole_level_at(t) + 0.5))
 
     def peak(self, resolution: float) -> float:
-        """Highest :meth:`level_at` of this part, looking every ``resolution`` seconds."""
+        """Give the highest :meth:`level_at`, sampled every ``resolution`` seconds."""
         if not resolution > 0:
             raise ValueError(f"resolution must be over 0, not {resolution!r}")
         times = np.append(np.arange(0.0, self.end, resolution), np.nextafter(self.end, 0.0))
@@ -175,7 +174,7 @@ class Scenario:
         return float(self.shape.level(np.array([t], dtype=np.float64))[0])
 
     def _share(self, count: int) -> int:
-        """How many of the items 0 … count − 1 belong to this part."""
+        """Count the items 0 … count − 1 that belong to this part."""
         return len(range(self.part, count, self.parts))
 
     def _check_open(self) -> None:
@@ -203,12 +202,11 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All scenarios of a run, and what they share.
+    """The scenarios of a run, their seed and their drain.
 
-    ``seed``: 0 or more; each scenario's random numbers come from it and the
-    scenario's name. ``drain``: seconds to wait, after the load, for what is
-    not finished, or a text such as ``"30s"``; ``math.inf`` or ``"unlimited"``
-    waits for all of it. Raises :class:`ConfigError`.
+    ``seed`` is 0 or more; a scenario's random numbers depend on it and the scenario's name.
+    ``drain`` is the longest wait after the load for open work, in seconds or as a text such as
+    ``"30s"``; ``math.inf`` or ``"unlimited"`` sets no limit. Raises :class:`ConfigError`.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -248,14 +246,11 @@ class Plan:
 
     @property
     def end(self) -> float:
-        """When the last load ends, seconds from the start of the run; the drain follows."""
+        """End of the last load, seconds since the start of the run; the drain follows."""
         return max(scenario.end for scenario in self.scenarios)
 
     def split(self, part: int, parts: int) -> Plan:
-        """Give part ``part`` (from 0) of ``parts``; all parts together are this plan, exactly.
-
-        A part can be split again.
-        """
+        """Split every scenario: see :meth:`Scenario.split`. The parts add up to this plan exactly."""
         scenarios = tuple(scenario.split(part, parts) for scenario in self.scenarios)
         return dataclasses.replace(self, scenarios=scenarios)
 

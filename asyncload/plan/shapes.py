@@ -1,6 +1,6 @@
-"""Shapes: pure functions of time that give a level, and how a config names them.
+"""Shapes of load: pure functions of time that give a level, and their names in a config.
 
-A level is arrivals per second (open model) or users (closed model).
+A level is arrivals per second (open model) or concurrent users (closed model).
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ __all__ = [
 
 @runtime_checkable
 class Shape(Protocol):
-    """A level over time. Pure: no clock, no randomness. Times are seconds, 0 or more.
+    """A level over time: a pure function, without clock or random numbers.
 
-    Both methods take a float64 array of any shape and return one of the same
-    shape. A shape may also have ``end() -> float | None``, see :func:`end_of`.
+    Both methods take a float64 array of seconds (0 or more) of any shape and return one of the
+    same shape. An optional ``end() -> float | None`` gives the shape's end, see :func:`end_of`.
     """
 
     def level(self, t: Array, /) -> Array:
-        """Give the level at ``t``: finite, 0 or more; at a step, the level after it."""
+        """Give the level at ``t``: finite and 0 or more; at a step the level after it."""
         ...
 
     def area(self, t: Array, /) -> Array:
@@ -62,7 +62,7 @@ class Shape(Protocol):
 
 
 def end_of(shape: Shape) -> float | None:
-    """Seconds after which ``shape`` has nothing new to give, where it has such a time."""
+    """Give the time of the shape's end, seconds, or ``None`` if it has no end."""
     end = getattr(shape, "end", None)
     return end() if callable(end) else None
 
@@ -74,17 +74,16 @@ SHAPES: Final[Mapping[str, type[BuiltIn]]] = MappingProxyType(
 
 
 def shape_from(spec: str | Mapping[str, Any], *, horizon: float | None) -> Shape:
-    """Make the shape a config asks for.
+    """Make a shape from its section of a config.
 
-    ``spec`` is a mapping with the ``kind`` of a built-in shape and its fields,
-    or names an object of the user's as ``package.module:name``, alone or as
-    ``kind``. The object may be a shape, or a function level(t) of an array of
-    seconds. With keys beside ``kind`` it is called with them, and must return
-    one of these; so is a class, also without keys. A function's area is made
-    ready up to ``horizon`` seconds (the duration of the load, where known).
+    ``spec`` is a mapping of ``kind`` and the fields of a built-in shape, or ``package.module:name``
+    of a user's object, alone or as ``kind``. The object is a shape, a function level(t) of an
+    array of seconds, or a class or factory of these; classes are always called, other objects only
+    if ``spec`` has more keys, which are the arguments. ``horizon`` is the duration of the load in
+    seconds, if known; a function is integrated up to it.
 
-    Raises :class:`ConfigError`, and ``msgspec.ValidationError`` with the path
-    below ``spec`` when a field of a built-in shape is wrong.
+    Raises :class:`ConfigError`, and ``msgspec.ValidationError`` with the path below ``spec`` when
+    a field of a built-in shape is wrong.
     """
     options = {"kind": spec} if isinstance(spec, str) else dict(spec)
     kind = options.pop("kind", None)

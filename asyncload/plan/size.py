@@ -1,4 +1,4 @@
-"""Sizes as people write them: ``2000``, ``100kB``, ``1.5 MB``, ``64KiB``."""
+"""Sizes: ``2000``, ``100kB``, ``1.5 MB``, ``64KiB``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SIZE: Final = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-z]*)", re.IGNORECASE)
 
 
 def parse_size(value: object) -> int:
-    """Bytes in ``value``: a whole number, or a text with ``B``, ``kB``, ``MB``, ``KiB``, ….
+    """Read a size, in bytes: a whole number, or a text with ``B``, ``kB``, ``MB``, ``KiB``, ….
 
-    Raises ``ValueError`` for all else, and for what is negative.
+    Raises ``ValueError`` for other values and for negative ones.
     """
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value

@@ -1,4 +1,4 @@
-"""Measuring requests: one :class:`Measurement` around each call and its answer."""
+"""Measures requests: one :class:`Measurement` around each call and its answer."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ SENT_AFTER: Final = 1e-3
 class Recorder:
     """Records the requests of one user.
 
-    The first request of an iteration is due when the iteration was; the
-    following ones are due when the user gets to them.
+    The first request of an iteration has the iteration's due time; each later one is due when
+    it starts.
     """
 
     __slots__ = ("_due", "begun", "clock", "interrupted", "iteration", "scenario", "sink", "user")
@@ -66,11 +66,11 @@ class Recorder:
         self.iteration = start
 
     def due_at(self, start: float) -> float:
-        """Tell when the request that goes out next, at ``start``, was due."""
+        """Give the due time of the next request, which starts at ``start``."""
         return start if self._due is None else self._due
 
     def take_due(self, start: float) -> float:
-        """Tell the same of a request that does go out: the following one is due later."""
+        """Give the due time of the request that starts now, and use it up."""
         due = self.due_at(start)
         self._due = None
         return due
@@ -80,8 +80,8 @@ class Recorder:
     ) -> Measurement:
         """Measure one request, in a ``with`` block.
 
-        ``due`` is for a request that was due at another time than the user's next one, and
-        ``begun`` when its iteration began.
+        ``due`` replaces the due time of the user's next request, and ``begun`` the start of its
+        iteration, seconds.
 
         ::
 
@@ -93,10 +93,10 @@ class Recorder:
 
 
 class Measurement:
-    """One request being measured. Set what is known of it; leaving the block records it.
+    """The measurement of one request: set its fields; the end of the ``with`` block records it.
 
-    An exception records a failed request (or one timed out) and goes on.
-    ``fail(reason)`` turns an answer into a failed request.
+    An exception is recorded as a failed (or timed out) request, and propagates. :meth:`fail`
+    records an answer as a failure.
     """
 
     __slots__ = (
@@ -126,7 +126,7 @@ class Measurement:
         self.stream: Stream | None = None
 
     def answered(self, response: Response) -> None:
-        """Copy status, sizes and times from an answer."""
+        """Copy the status, the sizes and the times from ``response``."""
         self.timing = response.timing
         self.status = response.status
         self.bytes_in = response.bytes_in
@@ -137,7 +137,7 @@ class Measurement:
         self.error = reason
 
     def not_sent(self, reason: str) -> None:
-        """Record this request as failed before it was sent: it has no times of the service's."""
+        """Record this request as failed before it was sent, without a ``start``."""
         self.error = reason
         self.start = None
 
@@ -214,15 +214,14 @@ def waited_for_turn(problem: BaseException) -> bool:
 
 
 def mark_recorded(problem: BaseException) -> None:
-    """Note on an exception that a record of it has been written."""
+    """Mark an exception as recorded."""
     problem.__dict__["asyncload_recorded"] = True
 
 
 def is_recorded(problem: BaseException) -> bool:
-    """Whether a record of this exception has been written already.
+    """Whether this exception (in a group: every member) has been recorded.
 
-    Of a group: of all its members. A ``TimeoutError`` made from the
-    cancellation of a measured call tells nothing new.
+    A ``TimeoutError`` made from the cancellation of a recorded call counts as recorded.
     """
     if problem.__dict__.get("asyncload_recorded"):
         return True
@@ -237,16 +236,15 @@ def is_recorded(problem: BaseException) -> bool:
 
 
 CURRENT: Final[ContextVar[Recorder | None]] = ContextVar("asyncload_recorder", default=None)
-"""Recorder of the user whose task is running; ``None`` outside of users."""
+"""Recorder of the current user; ``None`` outside users."""
 
 _MEASURED: Final[ContextVar[Measurement | None]] = ContextVar("asyncload_measured", default=None)
 
 
 def record_calls(client: Any, service: str) -> None:
-    """Make an aiobotocore client record every call that a user makes with it.
+    """Make an aiobotocore client record every call of a user.
 
-    All of a client's methods, paginators and waiters go through its
-    ``_make_api_call``, so that is where the measuring sits.
+    It wraps ``_make_api_call``, which all methods, paginators and waiters use.
     """
     call = client._make_api_call  # noqa: SLF001 - botocore's one choke point for calls
 

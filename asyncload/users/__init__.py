@@ -1,1 +1,1 @@
-"""Users: the coroutines that carry out iterations of a scenario, a folder for each family of kinds."""
+"""Users: coroutines that carry out the iterations of a scenario; one folder per family of kinds."""

@@ -1,4 +1,4 @@
-"""Base URLs of the config: what paths are appended to."""
+"""Base URLs in the config, to which paths are appended."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from urllib.parse import urlsplit
 from asyncload.transport.error_text import hide_secrets
 
 LOCAL: Final = "local"
-"""What stands for a server that is simulated on this host."""
+"""The base URL that selects a server simulated on this host."""
 
 
 def check_base_url(key: str, url: str, *, simulated: str | None = None) -> None:
-    """Refuse what is neither a URL that a path may be appended to, nor ``local``.
+    """Check that ``url`` is an HTTP URL without query or fragment, or ``local``.
 
-    ``simulated`` is what ``local`` is, where there is such a thing. Raises ValueError with a
-    sentence that begins with ``key``.
+    ``simulated`` describes the server that ``local`` selects; without it ``local`` is refused.
+    Raises ValueError with a sentence that begins with ``key``.
     """
     if url == LOCAL and simulated is not None:
         return
     shown = hide_secrets(url)
     if "{{" in url:
         raise ValueError(
-            f"{key} is {shown!r}, where places are not filled: all requests go to one server; "
-            "write ${NAME} for a value of the environment"
+            f"{key} is {shown!r}, where {{{{…}}}} is not filled: all requests go to one server; "
+            "write ${NAME} for an environment variable"
         )
     try:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""What a scenario is expected to send, before it is run."""
+"""Estimates of the AWS requests of a scenario, before it runs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from asyncload.jobs.consumer import BATCH, SHORTEST_POLL
 from asyncload.transport.queue import LONG_POLL
 
 STATUSES: Final = 3
-"""Status messages of a job that goes well: STARTED, IN_PROGRESS and its end."""
+"""Status messages of a successful job: STARTED, IN_PROGRESS and SUCCESS."""
 LISTED: Final = 1000
-"""Objects that one listing names."""
+"""Objects per ListObjectsV2 response."""
 _RECEIVERS: Final = 16  # of a status consumer at most; each ends with one empty receive
 
 
 class Between(msgspec.Struct, frozen=True):
-    """A number that is not known exactly; ``high`` is infinite where it has no bound."""
+    """A number known only by its bounds; ``high`` is infinite if there is no upper bound."""
 
     low: float
     high: float
@@ -27,7 +27,7 @@ class Between(msgspec.Struct, frozen=True):
         return Between(self.low + other.low, self.high + other.high)
 
     def times(self, low: float, high: float) -> Between:
-        """``low`` to ``high`` for each."""
+        """Multiply the bounds by ``low`` and ``high``."""
         return Between(self.low * low, self.high * high)
 
 
@@ -35,32 +35,32 @@ NONE: Final = Between(0, 0)
 
 
 class ExpectedLoad(msgspec.Struct, frozen=True, kw_only=True):
-    """What the plan says of a scenario."""
+    """The load of a scenario by the plan."""
 
     iterations: Between
     seconds: float
     """From the start of the run to the end of the scenario's load."""
     drain: float
-    """Seconds after it; infinite where it has no limit."""
+    """Longest drain, seconds; infinite if it has no limit."""
 
 
 class ExpectedCalls(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests to AWS by what the log calls them, such as ``sqs.SendMessage``."""
+    """Requests to AWS by their names in the log, such as ``sqs.SendMessage``."""
 
     requests: dict[str, Between]
-    """Of the users: what the table of the run will count."""
+    """Requests of users, which the final table counts."""
     beside: dict[str, Between] = {}
-    """What the run sends besides, such as polls of a status queue."""
+    """Other requests of the run, such as polls of a status queue."""
     per_image: dict[str, float] = {}
-    """At the start, for each image found, at least. How many there are is not known before."""
+    """Requests of the set-up, at least, per image; the number of images is not known."""
 
 
 def calls_of_jobs(
     load: ExpectedLoad, *, attempts: int, batched: bool, job_timeout: float
 ) -> ExpectedCalls:
-    """Expect jobs over SQS: sends, polls for their statuses, and deletions of these.
+    """Estimate the sends, polls and deletions of jobs over SQS.
 
-    ``attempts``: how often a job is sent at most.
+    ``attempts`` is the maximum number of sends per job.
     """
     jobs = load.iterations.times(1, attempts)
     send = "sqs.SendMessageBatch" if batched else "sqs.SendMessage"
@@ -74,10 +74,10 @@ def calls_of_jobs(
 def calls_for_statuses(
     load: ExpectedLoad, statuses: Between, *, job_timeout: float
 ) -> dict[str, Between]:
-    """Expect polls for so many ``statuses`` on a queue, and deletions of these.
+    """Estimate the polls for ``statuses`` messages on a queue, and their deletions.
 
-    A receive brings one to ten statuses, or none when its poll is over; a deletion
-    takes one to ten.
+    A receive returns one to ten messages, or none at the end of its poll; a deletion takes one
+    to ten.
     """
     fewest = max(statuses.low / BATCH, load.seconds / LONG_POLL)
     # After the load polls are short, so that none outlasts the run. A drain

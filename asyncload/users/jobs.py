@@ -1,4 +1,4 @@
-"""What users that send jobs share, whatever takes the jobs and says how they ended."""
+"""Base class of users that send jobs, for every kind of service."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from asyncload.users.wait import parse_wait
 
 
 class JobSender(User):
-    """Sends jobs, and waits for their end where its kind does.
+    """Sends jobs with :meth:`deliver`, which a subclass implements.
 
-    Statuses come back on a queue, where the status consumer matches them with the jobs.
-    A subclass says in :meth:`deliver` how a job goes out.
+    Statuses return on a queue; the status consumer matches them with the jobs.
     """
 
     def __init__(self, context: Context) -> None:
@@ -27,14 +26,14 @@ class JobSender(User):
             self.wait = parse_wait(wait)
 
     async def deliver(self, spec: Any, job_id: str) -> str | None:
-        """Hand the job over; return the service's own id of the request, if it has one.
+        """Send the job to the service; return the service's id of the request, if it has one.
 
-        Raises what the transport raises when the service has not taken it.
+        Raises the transport's error when the service has not accepted it.
         """
         raise NotImplementedError
 
     async def send(self, spec: Submission) -> LiveJob:
-        """Send one job. Raises what the transport raises when the service has not taken it."""
+        """Send one job. Raises the transport's error when the service has not accepted it."""
         recorder = self.recorder
         start = recorder.clock()
         # A repetition is due now: no latency spans two attempts.
@@ -49,9 +48,9 @@ class JobSender(User):
         return job
 
     def _not_sent(self, job: LiveJob, problem: BaseException) -> None:
-        """Take an answer that says no for a refusal; after anything else the job is unconfirmed.
+        """Reject the job if the service refused it; else mark it unconfirmed.
 
-        Behind an error of the service's own (5xx) the request may have been accepted.
+        After a server error (5xx) the service may have accepted the request.
         """
         refused = error_code(problem) is not None and (http_status(problem) or 400) < 500
         if refused or never_connected(problem):
@@ -68,7 +67,7 @@ async def read_statuses(
     foreign: Literal["leave", "delete"],
     parse: Parse = parse_status,
 ) -> None:
-    """Have the status consumer read ``queue``, with the backend ``client``, with ``parse``."""
+    """Make the status consumer read ``queue`` through the backend ``client``."""
     await _warn_about_dead_letters(setup, foreign, queue)
     fast = client == "fast"
     statuses = await FastSqsQueue.of(setup.aws, setup.http, queue.url) if fast else queue

@@ -1,6 +1,6 @@
-"""What HTTP users take from the embedded parts: a model server, and images.
+"""A model server and images on this host, for HTTP users.
 
-The only module of the users' floor that starts something of ``asyncload.local``.
+This is the only module of the users that starts parts of ``asyncload.local``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ async def start_simulated(setup: Setup, options: SimulatedOptions | None, *, wha
 
 
 def generated_jpeg(width: int, height: int, seed: int) -> bytes:
-    """Make an image of so many pixels; the same bytes for the same seed. Blocks."""
+    """Make a JPEG of ``width`` × ``height`` pixels, the same for the same seed. Blocks."""
     from asyncload.local.imagery import make_jpeg
 
     return make_jpeg(width, height, seed)

@@ -1,4 +1,4 @@
-"""Finding the user class that a scenario names."""
+"""Finds the user class that a scenario names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS: Final = MappingProxyType(
         "sagemaker_async": "asyncload.users.sagemaker.asynchronous:AsyncInferenceUser",
     }
 )
-"""Kinds a config may name, each imported only when it is used."""
+"""The kinds of user in a config; a class is imported when it is used."""
 
 
 def user_class(kind: str | type[User], *, where: str) -> type[User]:
@@ -68,7 +68,7 @@ def user_class(kind: str | type[User], *, where: str) -> type[User]:
 
 
 def _line(problem: Exception) -> str:
-    """Name the place that raised, where it is in a file of the user's."""
+    """Give the file and line that raised; empty for a syntax error, whose message has them."""
     frames = traceback.extract_tb(problem.__traceback__)
     if isinstance(problem, SyntaxError) or not frames:
         return ""  # its message says where

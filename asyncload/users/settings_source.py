@@ -1,4 +1,4 @@
-"""Settings of a scenario, and the sources of those that the config leaves open."""
+"""Settings of a scenario, and the sources of those that are not in the config."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from asyncload.users.model_runner.task_definition import (
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One setting of a scenario, as it will be used."""
+    """One setting of a scenario, with its source."""
 
     name: str
-    """As the config calls it: ``request_queue``."""
+    """Key in the config, such as ``request_queue``."""
     value: str
-    """Empty, or with a place left open, while it is not :attr:`known`."""
+    """Empty or incomplete while it is not :attr:`known`."""
     source: str
     """In words: ``config``, a variable's name, ``task definition ModelRunnerDataplane:7``, …"""
     key: str = ""
-    """What messages about the value name: the config key, or the environment variable."""
+    """Config key or environment variable, for messages about the value."""
     known: bool = True
-    """``False``: somebody has to be asked first, whom :attr:`source` names."""
+    """``False`` if a call to :attr:`source` is needed to find the value."""
 
 
 class SettingsSource(Protocol):
-    """Where settings come from that the config leaves open."""
+    """A source of settings that are not in the config."""
 
     async def account(self) -> Setting:
-        """The account whose credentials are used; not known where nobody may be asked."""
+        """Give the account of the credentials; not known without a call to AWS."""
 
     async def task_definition(self, pattern: str, *, key: str) -> TaskDefinition | None:
-        """The newest task definition with ``pattern`` in its name; ``None``: nobody may be asked.
+        """Give the newest task definition with ``pattern`` in its name; ``None`` without a call.
 
-        ``key`` is where the pattern stands, for messages.
+        ``key`` is the config key of the pattern, for messages.
         """
 
 
@@ -62,30 +62,30 @@ class AwsSource:
 
 
 class OfflineSource:
-    """Settings of AWS without a call to it: what only AWS can tell stays unknown."""
+    """Makes no calls to AWS, so the settings that need one stay unknown."""
 
     async def account(self) -> Setting:
-        """Not known."""
+        """Give a setting that is not known."""
         return Setting("account", "<account>", "STS is asked at the start", known=False)
 
     async def task_definition(self, pattern: str, *, key: str) -> None:  # noqa: ARG002
-        """Not known."""
+        """Give ``None``: only AWS knows it."""
         return
 
 
 class LocalSource:
-    """Settings of the embedded stack, which are known before it is started."""
+    """Gives the settings of the embedded stack, which are known before it starts."""
 
     def __init__(self, account: str, definition: TaskDefinition) -> None:
         self._account = account
         self._definition = definition
 
     async def account(self) -> Setting:
-        """The stack's account."""
+        """Give the stack's account."""
         return Setting("account", self._account, "the embedded stack")
 
     async def task_definition(self, pattern: str, *, key: str) -> TaskDefinition:
-        """The stack's only one. Raises :class:`TargetError` when it is not meant."""
+        """Give the stack's only task definition. Raises :class:`TargetError` for others."""
         if pattern not in self._definition.name:
             raise no_such_task_definition(pattern, at="the embedded stack", key=key)
         return self._definition

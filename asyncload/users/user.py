@@ -1,4 +1,4 @@
-"""The :class:`User` base class: what a user class declares, and what it is given."""
+"""The :class:`User` base class, and the objects that asyncload passes to it."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def task(
 ) -> TaskFunction | Callable[[TaskFunction], TaskFunction]:
     """Mark a coroutine method as a task: ``@task``, ``@task()`` or ``@task(weight=3)``.
 
-    Tasks are picked at random by weight. Raises ValueError when ``weight`` is not
-    positive, and TypeError when the method is not ``async``.
+    Each iteration runs one task, drawn at random in proportion to the weights. Raises ValueError
+    when ``weight`` is not positive, and TypeError when the method is not ``async``.
     """
     if callable(weight):
         return _marked(weight, 1)
@@ -67,15 +67,15 @@ class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Setup(Protocol):
-    """What :meth:`User.prepare` is given: discovery happens here, before the clock starts."""
+    """The argument of :meth:`User.prepare`, which runs before the clock starts."""
 
     @property
     def aws(self) -> Aws:
-        """AWS clients for set-up calls, which are not recorded."""
+        """AWS clients for set-up; their calls are not recorded."""
 
     @property
     def http(self) -> HttpClient:
-        """The fast backend's client, for requests of the load."""
+        """The HTTP client of the fast backend."""
 
     @property
     def scenario(self) -> str:
@@ -83,25 +83,25 @@ class Setup(Protocol):
 
     @property
     def load(self) -> Scenario:
-        """The scenario's load; of a split plan, this part's share of it."""
+        """The scenario; in a split plan, this part of it."""
 
     def key(self, option: str) -> str:
         """Give the config key of an option, for messages: ``scenarios.0.user.images``."""
 
     def find(self, name: str) -> Path:
-        """Give the path of a file that the config names: beside the config file, or else here.
+        """Resolve a path of the config, relative to the config file or else the current folder.
 
-        It need not exist. Blocks for the time of a look at the disk.
+        The file need not exist. Blocks while it accesses the disk.
         """
 
     def note(self, level: str, text: str) -> None:
-        """Tell the user of the run something; it stands in the log and the report."""
+        """Add a note to the log and the report; ``level`` is ``info``, ``warning`` or ``error``."""
 
     def progress(self, text: str) -> None:
-        """Say what is being done, for a person who waits."""
+        """Show the current step of the set-up in the live view."""
 
     async def enter(self, resource: AbstractAsyncContextManager[Entered]) -> Entered:
-        """Enter ``resource``; it is left at the end of the run."""
+        """Enter ``resource``, and exit it at the end of the run."""
 
     def consume(
         self,
@@ -110,14 +110,14 @@ class Setup(Protocol):
         foreign: Literal["leave", "delete"],
         parse: Parse = parse_status,
     ) -> None:
-        """Have the status consumer read ``queue`` during the run, each message with ``parse``."""
+        """Make the status consumer read ``queue`` during the run; ``parse`` reads its messages."""
 
     def dead_letters(self, requests: RequestQueue) -> None:
         """Search the dead-letter queue of ``requests`` for jobs that time out or stay open."""
 
 
 class UserAws:
-    """``self.aws`` of a user: clients whose calls are recorded as this user's requests."""
+    """``self.aws`` of a user: AWS clients whose calls are recorded."""
 
     __slots__ = ("_aws",)
 
@@ -131,14 +131,14 @@ class UserAws:
 
             answer = await self.aws.client("sqs").send_message(QueueUrl=..., MessageBody=...)
 
-        A client takes a tenth of a second to make: those of the class's
-        ``services`` are made before the clock starts, others at their first call.
+        Making a client takes 0.1 s: before the clock starts for the class's ``services``, else at
+        the first call.
         """
         return self._aws.ready_client(service, region) or _LazyClient(self._aws, service, region)
 
 
 class _LazyClient:
-    """Stands for a shared client until the first call."""
+    """A shared client that is made at its first call."""
 
     __slots__ = ("_aws", "_region", "_service")
 
@@ -162,7 +162,7 @@ class _LazyClient:
 
 
 class Context(msgspec.Struct):
-    """What the engine hands to each new user."""
+    """The argument of a user's constructor, made by the engine."""
 
     id: int
     options: Any
@@ -172,11 +172,11 @@ class Context(msgspec.Struct):
     http: HttpClient
     jobs: JobLedger
     seed: str
-    """Of this user's random numbers."""
+    """Seed of this user's random numbers."""
 
 
 class User:
-    """One user of a scenario. Subclass it and give it tasks.
+    """A user (virtual user) of a scenario. Subclass it and give it tasks.
 
     ::
 
@@ -187,18 +187,18 @@ class User:
             async def send(self) -> None:
                 await self.aws.client("sqs").send_message(...)
 
-    ``Options`` is the msgspec struct that the config's ``user`` section is
-    read into; ``wait`` holds between iterations in the closed model. An
-    exception out of a task is a failed record, not the end of the run.
+    ``Options`` is the msgspec struct of the config's ``user`` section. ``wait`` is the think time
+    between iterations, in the closed model. An exception in a task is recorded as a failed
+    request; the run goes on.
     """
 
     Options: ClassVar[type[msgspec.Struct]] = NoOptions
     services: ClassVar[tuple[str, ...]] = ()
     """AWS services whose clients are made before the clock starts."""
     base_url: str = ""
-    """What paths given to ``self.http`` are appended to; an option of that name wins over it."""
+    """URL before the paths of ``self.http``; an option ``base_url`` replaces it."""
     wait: Any = NO_WAIT
-    """A :class:`~asyncload.users.wait.Wait`, or what a config's ``wait`` may be."""
+    """Think time: a :class:`~asyncload.users.wait.Wait`, or a value as in a config."""
     tasks: ClassVar[tuple[tuple[str, float], ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -213,7 +213,7 @@ class User:
         self.id = context.id
         self.options = context.options
         self.shared = context.shared
-        """What :meth:`prepare` returned; the same object for all users of the scenario."""
+        """The result of :meth:`prepare`, shared by all users of the scenario."""
         self.recorder = context.recorder
         self.jobs = context.jobs
         self._context = context
@@ -223,24 +223,24 @@ class User:
 
     @cached_property
     def aws(self) -> UserAws:
-        """AWS clients whose calls are recorded."""
+        """AWS clients; their calls are recorded."""
         return UserAws(self._context.aws)
 
     @cached_property
     def http(self) -> UserHttp:
-        """HTTP requests, recorded: ``await self.http.post("/classify", json={...})``."""
+        """HTTP client; its requests are recorded: ``await self.http.post("/path", json={...})``."""
         configured = getattr(self.options, "base_url", "")
         base_url = configured if configured not in {"", None, LOCAL} else self.base_url
         return UserHttp(self._context.http, self.recorder, base_url)
 
     @cached_property
     def rng(self) -> random.Random:
-        """Random numbers of this user's own, from the run's seed."""
+        """This user's random numbers, which depend on the run's seed."""
         return random.Random(self._context.seed)
 
     @classmethod
     async def prepare(cls, setup: Setup, options: Any) -> Any:  # noqa: ARG003 - for subclasses
-        """Discover what the scenario needs, once, before the clock starts."""
+        """Prepare the scenario once, before the clock starts; the result is ``self.shared``."""
         return None
 
     @classmethod
@@ -250,42 +250,36 @@ class User:
         source: SettingsSource,  # noqa: ARG003
         key: Callable[[str], str],  # noqa: ARG003
     ) -> Sequence[Setting]:
-        """Tell what will be used and where it comes from, for ``asyncload check``.
+        """Give the settings and their sources, for ``asyncload check``.
 
-        Only ``source`` is asked; ``key`` gives the config key of an option.
+        Only ``source`` may make calls; ``key`` gives the config key of an option.
         """
         return ()
 
     @classmethod
     def describe_work(cls, options: Any) -> Sequence[tuple[str, str]]:  # noqa: ARG003 - for subclasses
-        """Tell what an iteration does, as (what, how) in words, for ``asyncload check``.
+        """Describe an iteration as lines of (heading, text), for ``asyncload check``.
 
-        An empty ``what`` goes on with the one before. Asks nobody; secrets are hidden afterwards.
+        An empty heading continues the previous one. Makes no calls; the caller hides secrets.
         """
         return ()
 
     @classmethod
     def expected_calls(cls, options: Any, load: ExpectedLoad) -> ExpectedCalls | None:  # noqa: ARG003 - for subclasses
-        """Tell which requests to AWS a scenario will send, for an estimate of its cost.
-
-        ``None``: that is not known.
-        """
+        """Estimate a scenario's requests to AWS, for its cost; ``None`` if they are not known."""
         return None
 
     @classmethod
     def request_names(cls, options: Any) -> Collection[str] | None:  # noqa: ARG003 - for subclasses
-        """Tell the names of all requests a scenario will send, for the check of thresholds.
-
-        ``None``: they are not known beforehand.
-        """
+        """Give the names of all requests, to check thresholds; ``None`` if they are not known."""
         return None
 
     async def on_start(self) -> None:
-        """Run when this user joins."""
+        """Run once when this user starts."""
 
     async def on_stop(self) -> None:
-        """Run when this user leaves."""
+        """Run once when this user ends."""
 
     def measure(self, name: str) -> Measurement:
-        """Record one request by hand; see :class:`~asyncload.transport.measure.Measurement`."""
+        """Measure one request, in a ``with`` block; see :class:`~asyncload.Measurement`."""
         return self.recorder.measure(name)

@@ -1,4 +1,4 @@
-"""How long a user of the closed model waits between two iterations."""
+"""Think time: the pause of a user between two iterations, in the closed model."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from asyncload.plan.duration import parse_duration
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """A pause drawn evenly from ``low`` to ``high`` seconds, or a fixed ``pacing``.
+    """Think time drawn uniformly from ``low`` to ``high`` seconds, or a ``pacing``.
 
-    With ``pacing`` iterations start every so many seconds; one that took
-    longer is followed at once by the next.
+    ``pacing`` is the time from one start of an iteration to the next, seconds; after an iteration
+    that took longer the next one starts at once.
     """
 
     low: float = 0.0
@@ -24,9 +24,9 @@ class Wait(msgspec.Struct, frozen=True):
     pacing: float | None = None
 
     def next_due(self, due: float, end: float, rng: Callable[[], random.Random]) -> float:
-        """When the next iteration is due after one that was due at ``due`` and ended at ``end``.
+        """Give the next due time after an iteration from ``due`` to ``end``, all in seconds.
 
-        ``rng`` gives the random source, and is called only where one is needed.
+        ``rng`` is called only if a random number is needed.
         """
         if self.pacing is not None:
             return max(due + self.pacing, end)
@@ -39,13 +39,16 @@ NO_WAIT: Final = Wait()
 
 
 def constant(seconds: float | str) -> Wait:
-    """Wait ``seconds`` between iterations: a number, or a text such as ``"100ms"``."""
+    """Set a constant think time, in seconds or as a text such as ``"100ms"``."""
     length = parse_duration(seconds)
     return Wait(length, length)
 
 
 def between(low: float | str, high: float | str) -> Wait:
-    """Wait a time drawn uniformly from ``low`` to ``high``. Raises ValueError if high < low."""
+    """Draw the think time uniformly from ``low`` to ``high``, in seconds or as texts.
+
+    Raises ValueError if high < low.
+    """
     first, last = parse_duration(low), parse_duration(high)
     if last < first:
         raise ValueError(f"between is {low!r} to {high!r}; give the shorter time first")
@@ -53,7 +56,7 @@ def between(low: float | str, high: float | str) -> Wait:
 
 
 def pacing(seconds: float | str) -> Wait:
-    """Start an iteration every ``seconds``."""
+    """Start an iteration every ``seconds`` (or a text such as ``"1m"``), for each user."""
     return Wait(pacing=parse_duration(seconds))
 
 
@@ -65,9 +68,9 @@ def rate(per_second: float) -> Wait:
 
 
 def parse_wait(value: Any) -> Wait:
-    """``wait`` of a config: a duration, ``{between: [1s, 5s]}``, ``{pacing: 1s}``, ``{rate: 10}``.
+    """Read ``wait``: a duration, ``{between: [1s, 5s]}``, ``{pacing: 1s}`` or ``{rate: 10}``.
 
-    Raises ValueError with a sentence.
+    Raises ValueError for other values.
     """
     match value:
         case Wait():
@@ -89,7 +92,7 @@ def parse_wait(value: Any) -> Wait:
 
 
 def check_wait(value: Any) -> None:
-    """Refuse an option ``wait`` that is none. Raises ValueError naming the key."""
+    """Check the option ``wait``. Raises ValueError with the key."""
     if value is None:
         return
     try:

@@ -1,15 +1,15 @@
-"""What can go wrong between a request and its answer.
+"""Errors between a request and its answer.
 
 ::
 
     TransportError            (a TargetError: exit code 4 when nothing catches it)
     ├── ConnectFailed         no connection: refused, name unknown, TLS, proxy
-    ├── RequestTimeout        ``phase`` says which limit passed
+    ├── RequestTimeout        a time limit passed; ``phase`` names it
     ├── ConnectionClosed      the other side closed before the answer was complete
-    └── ProtocolError         what came back is not HTTP/1.1 as we read it
+    └── ProtocolError         the answer is not HTTP/1.1, or its head is over 64 KiB
 
-Each message is one plain sentence with ``host:port``. Under load these end as
-failed records; during set-up they end the run.
+Each message is one sentence with ``host:port``. During the load these are recorded as failed
+requests; during set-up they end the run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Phase = Literal["connect", "first byte", "idle", "total", "pool wait"]
 
 
 class Timing(msgspec.Struct, gc=False):
-    """When a request did what, in seconds on the client's clock.
+    """Times of a request, seconds on the client's clock; ``None`` for steps it did not reach.
 
     ``queued``: it asked for a connection. ``turn``: it got one, or could begin to
     open one, if it had to wait for that. ``sent``: its last byte was handed
@@ -42,7 +42,7 @@ class Timing(msgspec.Struct, gc=False):
 
 
 class TransportError(TargetError):
-    """A request that got no usable answer. ``timing`` holds how far it came."""
+    """A request without a usable answer. ``timing`` has the times of the steps it reached."""
 
     timing: Timing | None = None
 
@@ -52,7 +52,7 @@ class ConnectFailed(TransportError):  # noqa: N818 - it reads as what happened, 
 
 
 class RequestTimeout(TransportError):  # noqa: N818 - it reads as what happened, like asyncio's own
-    """A limit passed. ``phase`` is connect, first byte, idle, total or pool wait."""
+    """A time limit passed: ``phase`` is connect, first byte, idle, total or pool wait."""
 
     def __init__(self, message: str, phase: Phase) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""An HTTP answer, its headers read only when asked for."""
+"""HTTP answers, whose headers are parsed on first use."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ import msgspec
 from asyncload.transport.http.http_errors import Timing
 
 Listener = Callable[[bytes, float], None]
-"""Hears of each piece of an answer's body as it arrives, and when, on the client's clock.
+"""Called with each piece of an answer's body and its arrival time, seconds on the client's clock.
 
 It must not raise."""
 
 
 class Response(msgspec.Struct, gc=False):
-    """One complete answer.
+    """A complete HTTP answer.
 
-    ``bytes_out`` is how much of the request's body was sent, ``bytes_in`` the
-    size of the answer's; heads and the framing of chunks are not counted.
+    ``bytes_out`` and ``bytes_in`` are the bytes of the two bodies, without heads and chunk framing.
     """
 
     status: int
@@ -28,7 +27,7 @@ class Response(msgspec.Struct, gc=False):
     bytes_in: int
     bytes_out: int
     raw: bytes
-    """Starts with the head as it came, 1xx answers before it included."""
+    """The bytes received, from the first head on, including 1xx answers."""
 
     def json(self) -> Any:
         """Decode the body as JSON. Raises ``msgspec.DecodeError``, a ValueError."""
@@ -36,7 +35,7 @@ class Response(msgspec.Struct, gc=False):
 
     @property
     def reason(self) -> str:
-        """The reason phrase, ``""`` if there is none."""
+        """The reason phrase; empty if there is none."""
         line = final_head(self.raw).partition(b"\r\n")[0]
         return line[13:].decode("latin-1").strip()
 
@@ -47,7 +46,7 @@ class Response(msgspec.Struct, gc=False):
 
 
 def final_head(raw: bytes) -> bytes:
-    """Return the head of the final answer in ``raw``, 1xx answers skipped."""
+    """Return the head of the final answer in ``raw``, without 1xx answers."""
     start, end = _bounds(raw)
     return raw[start:end]
 
@@ -58,7 +57,7 @@ def head_length(raw: bytes) -> int:
 
 
 def ends_with_connection(raw: bytes) -> bool:
-    """Whether the answer has no length of its own: it ends when the connection does."""
+    """Whether the answer has no stated length, so that the end of the connection ends it."""
     headers = parse_headers(final_head(raw))
     return "content-length" not in headers and "transfer-encoding" not in headers
 
