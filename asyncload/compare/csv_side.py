@@ -65,7 +65,7 @@ def read_csv_side(path: Path) -> Side:
                 "leave one of them"
             )
         seen.add((row.type, row.name))
-    return Side(path=path, is_log=False, rows=tuple(rows))
+    return Side(paths=(path,), is_log=False, rows=tuple(rows))
 
 
 def _cells(path: Path) -> Iterator[tuple[int, Cells]]:

@@ -69,6 +69,11 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
         "exit_code": comparison.exit_code,
         "confidence": CONFIDENCE,
         "thresholds": dict(comparison.thresholds),
+        "thresholds_by_name": [
+            {"name": _whole(one.name), "metric": one.metric, "threshold": one.threshold}
+            for one in comparison.by_name
+        ],
+        "floor": comparison.floor,
         "verdicts": {verdict: comparison.count(verdict) for verdict in VERDICTS},
         "rows": [
             {
@@ -84,7 +89,9 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
         ],
         "only_in_baseline": [_whole(file) for file in comparison.only_in_baseline],
         "only_in_candidate": [_whole(file) for file in comparison.only_in_candidate],
-        "remarks": [_whole(remark) for remark in comparison.remarks],
+        "ignored": [_whole(name) for name in comparison.ignored],
+        "invalid": [_whole(side) for side in comparison.invalid],
+        "remarks": [_whole(remark) for remark in comparison.all_remarks],
     }
 
 
@@ -111,10 +118,13 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         yield ""
         yield from _hidden(len(both) - len(shown))
     yield from _one_sided(comparison)
-    for remark in comparison.remarks:
+    if comparison.ignored:
+        yield f"- ignored: {', '.join(_code(name) for name in comparison.ignored)}"
+    for remark in comparison.all_remarks:
         yield f"- {_escaped(remark)}"
     yield ""
-    yield f"Thresholds: {limits_text(comparison)}."
+    named = bool(comparison.by_name)  # names of others may hold what Markdown takes for its own
+    yield f"Thresholds: {_code(limits_text(comparison)) if named else limits_text(comparison)}."
     if both:
         yield ""
         yield from _details(shown)

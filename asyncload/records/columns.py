@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from asyncload.errors import LogError
 from asyncload.records.log import log_errors
 from asyncload.records.record import (
+    Delivery,
     Ledger,
     Level,
     Note,
@@ -92,7 +93,7 @@ class _Job(Record, tag="job"):
     observed: float | None = None
 
 
-_Line = RunHeader | _Request | _Job | Level | Ledger | System | Note | SummaryRecord
+_Line = RunHeader | _Request | _Job | Level | Ledger | System | Note | Delivery | SummaryRecord
 _FAST: Final[dict[str, type[Record]]] = {"request": _Request, "job": _Job}
 _SCHEMAS: Final[dict[type[Record], Schema]] = {
     _Request: REQUESTS,
@@ -281,6 +282,8 @@ class _Columns:
                 self._notes.append(record)
             case SummaryRecord():
                 self._summary = record.summary
+            case Delivery():
+                pass  # of the generator's health: nothing that is drawn or compared needs it
             case _:
                 self._rows[type(record)].append(record)
         if isinstance(record, _Request) and record.stream is not None:

@@ -9,9 +9,10 @@ import pytest
 
 from asyncload.compare.comparison import METRICS
 from asyncload.compare.files import to_dict
+from asyncload.compare.folders import file_of
 from asyncload.compare.log_side import read_log_side, side_of
 from asyncload.compare.measured import JOB
-from asyncload.compare.pairing import compare_paths, compare_sides, file_of, read_side
+from asyncload.compare.pairing import compare_paths, compare_sides, read_side
 from asyncload.errors import ConfigError, LogError
 from asyncload.records.log import LogReader
 from asyncload.records.record import Request

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from asyncload.compare.comparison import Change, Comparison, Row
+from asyncload.compare.limits import Limits
 from asyncload.compare.log_side import side_of
 from asyncload.compare.pairing import compare_sides
 from asyncload.records import columns
@@ -118,7 +119,7 @@ def log_of(
 def compared(baseline: Sample, candidate: Sample, **thresholds: float) -> dict[str, Change]:
     """Changes of the only name of two logs, by metric."""
     sides = side_of(log_of(baseline)), side_of(log_of(candidate))
-    return by_metric(compare_sides(*sides, thresholds).rows[0])
+    return by_metric(compare_sides(*sides, Limits(thresholds)).rows[0])
 
 
 def by_metric(row: Row) -> dict[str, Change]:
