@@ -2,9 +2,9 @@
 
 Verdicts on shares go by the first, the floor of times by the second.
 
-**What differs from run to run**, where there are several of a side. Within one run nothing tells of a noisy neighbour, another host or a cold cache: all of its
-requests share them. Runs are independent of each other, so each gives one value of a metric, and
-the change lies, with 95 % confidence, around the one that was measured by
+**What differs from run to run**, where there are several of a side. Within one run
+nothing tells of a noisy neighbour, another host or a cold cache: all of its requests share
+them. Runs are independent of each other, so each gives one value of a metric, and the change lies, with 95 % confidence, around the one that was measured by
 
     t(0.975; f) · s · √(1/m + 1/n),   s² = (Σ(x − x̄)² + Σ(y − ȳ)²) / f,   f = m + n − 2
 

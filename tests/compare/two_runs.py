@@ -65,8 +65,10 @@ def run_header(duration=SPAN, *, scenario="web", name="test", **load) -> RunHead
     )  # fmt: skip
 
 
-def write_log(path: Path, records: list[Record], header: RunHeader | None = None) -> Path:
-    lines = [header or run_header(), *records, SummaryRecord(t=99.0, summary={})]
+def write_log(
+    path: Path, records: list[Record], header: RunHeader | None = None, **summary
+) -> Path:
+    lines = [header or run_header(), *records, SummaryRecord(t=99.0, summary=summary)]
     path.write_bytes(msgspec.json.Encoder().encode_lines(lines))
     return path
 
