@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,24 @@ class _Group(click.Group):
             ctx.exit(3)
 
 
+def _limits(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what a comparison takes for a change."""
+    options = (
+        click.option("--threshold", "thresholds", metavar="METRIC=PERCENT [for NAME]",
+                     multiple=True,
+                     help="How much worse a metric may get: average, median, p95, p99, rate (10% "
+                          "each) or failures (1% of the requests); of all names, or of NAME, which "
+                          "may hold * and ?; repeatable."),
+        click.option("--floor", metavar="TIME",
+                     help="A time that changes by no more is the same; 1ms if left out."),
+        click.option("--ignore", metavar="NAME", multiple=True,
+                     help="Leave out this name, which may hold * and ?; repeatable."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.group(cls=_Group, context_settings=_CONTEXT)
 @click.version_option(__version__)
 def main() -> None:
@@ -54,14 +73,32 @@ def main() -> None:
 @click.option("--log", type=click.Path(path_type=Path),
               help="Where the log goes; for a folder of configs, a folder.")  # fmt: skip
 @click.option("--csv", metavar="PREFIX", help="Write CSV files as Locust does, too.")
-@click.option("--baseline", type=click.Path(path_type=Path), metavar="FILE|FOLDER",
-              help="Compare with an earlier log or _stats.csv: the file, or a folder that has it.")  # fmt: skip
+@click.option("--baseline", "baselines", type=click.Path(path_type=Path), metavar="FILE|FOLDER",
+              multiple=True,
+              help="Compare with an earlier log or _stats.csv: the file, or a folder that has it; "
+                   "several are pooled.")  # fmt: skip
+@_limits
 @click.option("--quiet", is_flag=True, help="No live view; only the final table.")
-def run(config: Path, **options: Any) -> None:
+def run(
+    config: Path,
+    *,
+    baselines: tuple[Path, ...],
+    thresholds: tuple[str, ...],
+    floor: str | None,
+    ignore: tuple[str, ...],
+    **options: Any,
+) -> None:
     """Run the test that CONFIG describes; of a folder, all of them, one after the other."""
     from asyncload.commands.suite import run_path
+    from asyncload.compare.limits import Limits
 
-    sys.exit(run_path(config, **options))
+    if not baselines and (thresholds or floor is not None or ignore):
+        raise click.UsageError(
+            "--threshold, --floor and --ignore are of the comparison with a --baseline; a "
+            "threshold of the run itself stands under thresholds in the config"
+        )
+    limits = Limits.parse(thresholds, floor=floor, ignore=ignore)
+    sys.exit(run_path(config, baselines=baselines, limits=limits, **options))
 
 
 @main.command()
@@ -139,27 +176,37 @@ def cost(
 
 
 @main.command()
-@click.argument("baseline", type=click.Path(path_type=Path))
-@click.argument("candidate", type=click.Path(path_type=Path))
-@click.option("--threshold", "thresholds", metavar="METRIC=PERCENT", multiple=True,
-              help="How much worse a metric may get: average, median, p95, p99, rate (10% each) "
-                   "or failures (1% of the requests); repeatable.")  # fmt: skip
+@click.argument("paths", metavar="[BASELINE] CANDIDATE...", nargs=-1, required=True,
+                type=click.Path(path_type=Path))  # fmt: skip
+@click.option("--baseline", "baselines", type=click.Path(path_type=Path), multiple=True,
+              metavar="FILE|FOLDER",
+              help="A run of the baseline; repeatable. All other paths are runs of the candidate, "
+                   "and the runs of a side are pooled.")  # fmt: skip
+@_limits
 @click.option("--markdown", type=click.Path(path_type=Path),
               help="Write the comparison as Markdown, too.")  # fmt: skip
 @click.option("--json", type=click.Path(path_type=Path), help="Write it as JSON, too.")
 def compare(
-    baseline: Path,
-    candidate: Path,
+    paths: tuple[Path, ...],
+    *,
+    baselines: tuple[Path, ...],
     thresholds: tuple[str, ...],
+    floor: str | None,
+    ignore: tuple[str, ...],
     markdown: Path | None,
     json: Path | None,
 ) -> None:
     """Say what got worse from BASELINE to CANDIDATE: logs, Locust CSVs, or folders of them."""
     from asyncload.commands.compare import compare_command
+    from asyncload.compare.limits import Limits
 
-    sys.exit(
-        compare_command(baseline, candidate, thresholds=thresholds, markdown=markdown, json=json)
-    )
+    if not baselines and len(paths) != 2:
+        raise click.UsageError(
+            "name BASELINE and CANDIDATE; several runs a side are --baseline A --baseline B C D"
+        )
+    sides = (baselines, paths) if baselines else (paths[:1], paths[1:])
+    limits = Limits.parse(thresholds, floor=floor, ignore=ignore)
+    sys.exit(compare_command(*sides, limits=limits, markdown=markdown, json=json))
 
 
 @main.command()

@@ -12,15 +12,17 @@ from rich.console import Console
 
 from asyncload.commands.reading import reading
 from asyncload.compare.comparison import Comparison
+from asyncload.compare.folders import file_of
+from asyncload.compare.limits import Limits
 from asyncload.compare.measured import Side
-from asyncload.compare.pairing import Progress, compare_sides, file_of, read_side
+from asyncload.compare.pairing import Progress, compare_sides, read_side
 from asyncload.config.model import Config
 from asyncload.errors import AsyncloadError, ConfigError
 from asyncload.result import Result
 
 
-def read_baseline(path: Path, names: Sequence[str]) -> Side:
-    """Read the baseline at ``path``: a file, or a folder with a file of one of ``names``.
+def read_baseline(paths: Sequence[Path], names: Sequence[str]) -> Side:
+    """Read the baseline: files, or folders with a file of one of ``names``; several are pooled.
 
     Before the run: it moves an older log out of its own log's place. Raises
     :class:`ConfigError` when there is none that can be read.
@@ -30,7 +32,8 @@ def read_baseline(path: Path, names: Sequence[str]) -> Side:
     def watch(file: Path) -> AbstractContextManager[Progress]:
         return reading(str(file), errors)
 
-    return read_side(file_of(path, *names) if path.is_dir() else path, watch=watch)
+    files = [file_of(path, *names) if path.is_dir() else path for path in paths]
+    return read_side(files, watch=watch)
 
 
 def check_comparable(config: Config) -> None:
@@ -44,7 +47,9 @@ def check_comparable(config: Config) -> None:
         )
 
 
-def compare_result(baseline: Side, result: Result, *, file: str = "") -> Comparison | None:
+def compare_result(
+    baseline: Side, result: Result, limits: Limits, *, file: str = ""
+) -> Comparison | None:
     """Compare a run that is over; say so on stderr, and give ``None``, when that cannot be done.
 
     ``file`` is the name of the test, where there are several.
@@ -59,12 +64,14 @@ def compare_result(baseline: Side, result: Result, *, file: str = "") -> Compari
     except AsyncloadError as problem:
         click.echo(f"asyncload: {label}not compared with the baseline: {problem}", err=True)
         return None
-    comparison = compare_sides(baseline, candidate, file=file)
-    if baseline.path.absolute() == result.log.absolute():
-        # The run has moved that log aside.
-        earlier = f"{baseline.path}, as it was before this run"
-        return msgspec.structs.replace(comparison, baseline=earlier)
-    return comparison
+    comparison = compare_sides(baseline, candidate, limits, file=file)
+    # The run has moved aside the log that it found in its place.
+    moved = result.log.absolute()
+    before = ", ".join(
+        f"{path}, as it was before this run" if path.absolute() == moved else str(path)
+        for path in baseline.paths
+    )
+    return msgspec.structs.replace(comparison, baseline=before)
 
 
 def exit_code(run: int, comparison: Comparison | None) -> int:

@@ -10,22 +10,21 @@ from rich.console import Console
 
 from asyncload.commands.loop import Output
 from asyncload.commands.reading import reading
-from asyncload.compare.comparison import parse_thresholds
 from asyncload.compare.files import check_files, write_json, write_markdown
+from asyncload.compare.limits import Limits
 from asyncload.compare.pairing import Progress, compare_paths
 from asyncload.compare.table import print_comparison
 
 
 def compare_command(
-    baseline: Path,
-    candidate: Path,
+    baseline: Sequence[Path],
+    candidate: Sequence[Path],
     *,
-    thresholds: Sequence[str] = (),
+    limits: Limits,
     markdown: Path | None = None,
     json: Path | None = None,
 ) -> int:
-    """Compare ``candidate`` with ``baseline``, print what changed, and return the exit code."""
-    limits = parse_thresholds(thresholds)
+    """Compare the runs of two sides, print what changed, and return the exit code."""
     check_files(markdown, json)
     errors = Console(stderr=True)
 

@@ -22,6 +22,8 @@ from asyncload.commands.baseline import (
     read_baseline,
 )
 from asyncload.commands.loop import Output, run_loop
+from asyncload.compare.limits import Limits
+from asyncload.compare.pairing import NO_LIMITS
 from asyncload.compare.table import print_comparison
 from asyncload.cost.preview import bill_line, estimate_line, is_billed
 from asyncload.live.terminal import job_totals, run_plain, run_terminal
@@ -40,23 +42,24 @@ def run_command(
     overrides: Sequence[str] = (),
     log: Path | None = None,
     csv: str | None = None,
-    baseline: Path | None = None,
+    baselines: Sequence[Path] = (),
+    limits: Limits = NO_LIMITS,
     quiet: bool = False,
 ) -> int:
-    """Run the config at ``path``, compare it with ``baseline``, and return the exit code."""
+    """Run the config at ``path``, compare it with ``baselines``, and return the exit code."""
     console = Output()
     test = LoadTest(make_config(path, overrides=overrides, log=log), csv=csv)
     before = None
-    if baseline is not None:
+    if baselines:
         check_comparable(test.config)
         names = (path.stem, test.config.plan.name, Path(test.config.log).stem)
-        before = read_baseline(baseline, names)
+        before = read_baseline(baselines, names)
     result = run_test(test, console, quiet=quiet)
     if result is None:
         return 130
     if before is None:
         return result.exit_code
-    comparison = compare_result(before, result)
+    comparison = compare_result(before, result, limits)
     if comparison is not None:
         console.print()
         print_comparison(comparison, console)

@@ -25,8 +25,10 @@ from asyncload.commands.baseline import (
 from asyncload.commands.check import check_command, check_test
 from asyncload.commands.loop import Output
 from asyncload.commands.run import run_command, run_test
+from asyncload.compare.folders import file_of
+from asyncload.compare.limits import Limits
 from asyncload.compare.measured import Side
-from asyncload.compare.pairing import file_of, joined
+from asyncload.compare.pairing import NO_LIMITS, joined
 from asyncload.compare.suite_table import SuiteRow, print_suite
 from asyncload.compare.table import print_comparison
 from asyncload.config.model import Config
@@ -58,32 +60,39 @@ def run_path(
     overrides: Sequence[str] = (),
     log: Path | None = None,
     csv: str | None = None,
-    baseline: Path | None = None,
+    baselines: Sequence[Path] = (),
+    limits: Limits = NO_LIMITS,
     quiet: bool = False,
 ) -> int:
     """Run the config at ``path``, or all of the folder ``path``, and return the exit code."""
     if not path.is_dir():
         return run_command(
-            path, overrides=overrides, log=log, csv=csv, baseline=baseline, quiet=quiet
+            path,
+            overrides=overrides,
+            log=log,
+            csv=csv,
+            baselines=baselines,
+            limits=limits,
+            quiet=quiet,
         )
     console = Output()
     tests = _tests(path, overrides, log, csv)
-    baselines = {} if baseline is None else _baselines(baseline, path, tests)
+    sides = _baselines(baselines, path, tests) if baselines else {}
     rows: list[SuiteRow] = []
     try:
         for test in tests:
             _print_heading(test, len(rows) + 1, len(tests), console)
-            rows.append(_carry_out(test, baselines.get(test.name), console, quiet=quiet))
+            rows.append(_carry_out(test, sides.get(test.name), limits, console, quiet=quiet))
             console.print()
             if rows[-1].interrupted:
                 break
     except KeyboardInterrupt:  # between two runs, or while one was set up or reported
         pass
     skipped = [SuiteRow(name=test.name) for test in tests[len(rows) :]]
-    if baseline is not None:
-        without = [test.name for test in tests if test.name not in baselines]
-        _print_comparisons(rows, (baseline, path), without, console)
-    print_suite([*rows, *skipped], console, compared=baseline is not None)
+    if baselines:
+        without = [test.name for test in tests if test.name not in sides]
+        _print_comparisons(rows, (baselines, [path]), limits, without, console)
+    print_suite([*rows, *skipped], console, compared=bool(baselines))
     if skipped:
         return 130
     codes = {row.exit_code for row in rows}
@@ -241,12 +250,12 @@ def _confused_modules(folders: set[Path]) -> Iterator[str]:
                 )
 
 
-def _baselines(baseline: Path, folder: Path, tests: Sequence[_Test]) -> dict[str, Side]:
+def _baselines(baselines: Sequence[Path], folder: Path, tests: Sequence[_Test]) -> dict[str, Side]:
     """Read the baseline of each test that has one, by the names of the tests.
 
     Raises :class:`ConfigError` when none has, or one cannot be read.
     """
-    if not baseline.is_dir():
+    for baseline in (path for path in baselines if not path.is_dir()):
         what = "is a file" if baseline.exists() else "is not there"
         raise ConfigError(
             f"--baseline {baseline} {what}, but {folder} is a folder of tests; "
@@ -258,12 +267,14 @@ def _baselines(baseline: Path, folder: Path, tests: Sequence[_Test]) -> dict[str
     for test in tests:
         check_comparable(test.config)
         names = [test.name, *([test.path.stem] if stems[test.path.stem] == 1 else [])]
-        try:
-            file = file_of(baseline, *names)
-        except ConfigError as missing:
-            problem = problem or missing
-            continue
-        found[test.name] = read_baseline(file, names)
+        files = []
+        for baseline in baselines:
+            try:
+                files.append(file_of(baseline, *names))
+            except ConfigError as missing:
+                problem = problem or missing
+        if files:
+            found[test.name] = read_baseline(files, names)
     if not found and problem is not None:
         raise problem
     return found
@@ -277,7 +288,9 @@ def _print_heading(test: _Test, number: int, of: int, console: Console) -> None:
     console.print(line.append(units.one_line(str(test.path)), "not bold dim"), soft_wrap=True)
 
 
-def _carry_out(test: _Test, baseline: Side | None, console: Console, *, quiet: bool) -> SuiteRow:
+def _carry_out(
+    test: _Test, baseline: Side | None, limits: Limits, console: Console, *, quiet: bool
+) -> SuiteRow:
     """Run one test of a suite to its end, whatever becomes of it."""
     began = time.monotonic()
     try:
@@ -290,7 +303,9 @@ def _carry_out(test: _Test, baseline: Side | None, console: Console, *, quiet: b
     took = time.monotonic() - began
     if result is None:
         return SuiteRow(name=test.name, exit_code=130, seconds=took, interrupted=True)
-    comparison = None if baseline is None else compare_result(baseline, result, file=test.name)
+    comparison = None
+    if baseline is not None:
+        comparison = compare_result(baseline, result, limits, file=test.name)
     code = result.exit_code if baseline is None else exit_code(result.exit_code, comparison)
     return SuiteRow(
         name=test.name,
@@ -299,18 +314,24 @@ def _carry_out(test: _Test, baseline: Side | None, console: Console, *, quiet: b
         interrupted=result.interrupted,
         summary=result.summary,
         thresholds=tuple(result.thresholds),
-        went_well=result.exit_code in (0, 1),
+        judged=result.verdict,
         comparison=comparison,
         has_baseline=baseline is not None,
     )
 
 
 def _print_comparisons(
-    rows: Sequence[SuiteRow], sides: tuple[Path, Path], without: Sequence[str], console: Console
+    rows: Sequence[SuiteRow],
+    sides: tuple[Sequence[Path], Sequence[Path]],
+    limits: Limits,
+    without: Sequence[str],
+    console: Console,
 ) -> None:
     """Print what has changed in all tests as one comparison."""
     compared = {row.name: row.comparison for row in rows if row.comparison is not None}
     if compared:
-        whole = msgspec.structs.replace(joined(compared, *sides), only_in_candidate=tuple(without))
+        whole = msgspec.structs.replace(
+            joined(compared, *sides, limits), only_in_candidate=tuple(without)
+        )
         print_comparison(whole, console)
         console.print()

@@ -21,7 +21,8 @@ Sampling*; it is Satterthwaite's number where the variance goes with w). A run
 of sixty seconds with three bursts has hardly more than three things to tell.
 
 It knows of the noise within the two runs only. What differs from run to run (a
-noisy neighbour, another host) no single pair of runs can tell.
+noisy neighbour, another host) no single pair of runs can tell; several runs a side
+can (:mod:`asyncload.compare.intervals`).
 
 Cost: a run is kept as a histogram for each block, and a draw is a weighted sum
 of ten of them, so neither time nor memory depends on the number of requests.
@@ -66,7 +67,7 @@ class Blocks:
     known: Array
     """Times measured, for each block."""
     beyond: Array
-    """Times known only to be longer than any, for each block: jobs that never ended."""
+    """Times known only to be longer than any, for each block: what did not end well."""
     sums: Array
     """Sum of the times measured, for each block, seconds."""
     first: int
@@ -96,6 +97,26 @@ class Blocks:
             buckets=buckets,
             cells=cells,
             counts=table[cells].astype(np.float64),
+        )
+
+    @classmethod
+    def merged(cls, several: Sequence[Blocks]) -> Blocks:
+        """Put block i of several runs side by side, for each i."""
+        first = min(one.first for one in several)
+        buckets = max(one.first + one.buckets for one in several) - first
+        table: NDArray[np.float64] = np.zeros(BLOCKS * buckets)
+        for one in several:
+            block, bucket = np.divmod(one.cells, one.buckets)
+            table[block * buckets + bucket + one.first - first] += one.counts
+        cells = np.flatnonzero(table)
+        return cls(
+            known=np.sum([one.known for one in several], axis=0),
+            beyond=np.sum([one.beyond for one in several], axis=0),
+            sums=np.sum([one.sums for one in several], axis=0),
+            first=first,
+            buckets=buckets,
+            cells=cells,
+            counts=table[cells],
         )
 
     def mean(self, draws: Array) -> Array:
@@ -143,7 +164,7 @@ def per_block(blocks: NDArray[np.intp]) -> Array:
 
 def enough_blocks(baseline: Array, candidate: Array) -> bool:
     """Whether enough blocks hold something on both sides, given the counts in each."""
-    return all(np.count_nonzero(side) >= FEWEST_BLOCKS for side in (baseline, candidate))
+    return _filled(baseline, candidate) >= FEWEST_BLOCKS
 
 
 def mean_interval(baseline: Blocks, candidate: Blocks, exact: float) -> Interval:
@@ -194,6 +215,11 @@ def _draws() -> Array:
     rng = np.random.default_rng(_SEED)
     drawn = rng.multinomial(BLOCKS, [1 / BLOCKS] * BLOCKS, size=_DRAWS)
     return np.vstack([np.ones(BLOCKS), drawn]).astype(np.float64)
+
+
+def _filled(baseline: Array, candidate: Array) -> int:
+    """Blocks that hold something, on the side that has fewer of them."""
+    return int(min(np.count_nonzero(baseline), np.count_nonzero(candidate)))
 
 
 def _worth(baseline: Array, candidate: Array) -> float:

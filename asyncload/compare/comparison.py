@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
 from typing import Final, Literal, get_args
 
 import msgspec
-
-from asyncload.errors import ConfigError
 
 Metric = Literal["average", "median", "p95", "p99", "rate", "failures"]
 Verdict = Literal["worse", "better", "same", "cannot tell"]
@@ -27,15 +23,23 @@ THRESHOLDS: Final[dict[Metric, float]] = {
 }
 """How much worse a metric may get, as a share of the baseline; percentage points for failures."""
 
-_THRESHOLD: Final = re.compile(r"\s*(?P<metric>[^=]*?)\s*=\s*(?P<limit>.*?)\s*", re.DOTALL)
-_PERCENT: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*%")
+FLOOR: Final = 1e-3
+"""Seconds; nobody is told of a time that changes by no more."""
+
+
+class NamedThreshold(msgspec.Struct, frozen=True, kw_only=True):
+    """A threshold of the names that a pattern means."""
+
+    name: str
+    metric: Metric
+    threshold: float
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of one name, before and after.
 
     Times are in seconds, rates per second, failures a share of 1. A time is
-    infinite when it lies among jobs that never ended.
+    infinite when it lies among what did not end well.
     """
 
     metric: Metric
@@ -49,7 +53,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float
     verdict: Verdict
     reason: str = ""
-    """Why nothing can be told, or what the numbers leave out."""
+    """Why nothing can be told, why it is the same, or what the numbers leave out."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,68 +76,45 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Two runs, or two folders of runs, held against each other."""
+    """Two runs, two pooled sets of runs, or two folders of them, held against each other."""
 
     baseline: str
     candidate: str
     thresholds: dict[Metric, float]
+    by_name: tuple[NamedThreshold, ...] = ()
+    """Thresholds of some names."""
+    floor: float = FLOOR
+    """Seconds; a time that changes by no more is the same."""
     rows: tuple[Row, ...]
+    ignored: tuple[str, ...] = ()
+    """Names that were to be left out."""
+    unused: tuple[str, ...] = ()
+    """Names that thresholds or ``--ignore`` have and nothing is called, in sentences."""
     only_in_baseline: tuple[str, ...] = ()
     """Files without one of their name on the other side."""
     only_in_candidate: tuple[str, ...] = ()
+    invalid: tuple[str, ...] = ()
+    """Sides whose runs are invalid, with the codes why: ``candidate: generator_late``."""
     remarks: tuple[str, ...] = ()
     """What the reader of the numbers should know, in sentences."""
+
+    @property
+    def all_remarks(self) -> tuple[str, ...]:
+        """What the reader should know, of the numbers and of what was asked for."""
+        return (*self.remarks, *self.unused)
 
     def count(self, verdict: Verdict) -> int:
         """Count the changes of which this is the verdict."""
         return sum(change.verdict == verdict for row in self.rows for change in row.changes)
 
     @property
+    def is_known(self) -> bool:
+        """Whether anything could be told at all."""
+        return self.count("worse") + self.count("better") + self.count("same") > 0
+
+    @property
     def exit_code(self) -> int:
-        """0 nothing is worse, 1 something is, 3 nothing could be told at all."""
+        """0 nothing is worse, 1 something is, 3 a run is invalid or nothing could be told."""
         if self.count("worse"):
             return 1
-        return 0 if self.count("better") + self.count("same") else 3
-
-
-def parse_thresholds(texts: Iterable[str] = ()) -> dict[Metric, float]:
-    """Read thresholds such as ``p95=20%``; those not given are :data:`THRESHOLDS`.
-
-    Raises:
-        ConfigError: a text has no such form, or names no metric there is.
-
-    """
-    found = dict(THRESHOLDS)
-    for text in texts:
-        match = _THRESHOLD.fullmatch(text)
-        if match is None:
-            raise ConfigError(f"--threshold {text!r}: write METRIC=PERCENT, such as p95=20%")
-        metric = _metric(match["metric"], text)
-        number = _PERCENT.fullmatch(match["limit"])
-        if number is None:
-            raise ConfigError(
-                f"--threshold {text!r}: {match['limit']!r} is no percentage; "
-                f"write one of 0% or more, such as {metric}=20%"
-            )
-        limit = float(number[1]) / 100
-        if limit >= 1 and metric in {"rate", "failures"}:
-            what = "a rate cannot fall" if metric == "rate" else "failures cannot rise"
-            raise ConfigError(
-                f"--threshold {text!r}: {what} by 100% or more; write less, such as {metric}=20%"
-            )
-        found[metric] = limit
-    return found
-
-
-def complete(thresholds: Mapping[Metric, float] | None) -> dict[Metric, float]:
-    """Add the thresholds that are not given."""
-    return {**THRESHOLDS, **(thresholds or {})}
-
-
-def _metric(name: str, text: str) -> Metric:
-    for metric in METRICS:
-        if metric == name:
-            return metric
-    raise ConfigError(
-        f"--threshold {text!r}: there is no metric {name!r}; use one of {', '.join(METRICS)}"
-    )
+        return 0 if self.is_known and not self.invalid else 3

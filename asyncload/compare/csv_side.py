@@ -65,7 +65,7 @@ def read_csv_side(path: Path) -> Side:
                 "leave one of them"
             )
         seen.add((row.type, row.name))
-    return Side(path=path, is_log=False, rows=tuple(rows))
+    return Side(paths=(path,), is_log=False, rows=tuple(rows))
 
 
 def _cells(path: Path) -> Iterator[tuple[int, Cells]]:
@@ -105,6 +105,7 @@ def _text(path: Path) -> str:
 
 
 def _measured(path: Path, line: int, cells: Cells) -> Measured:
+    """Read one row."""
     where = f"{path}, line {line}"
     count, failed = (_whole(where, column, cells) for column in ("Request Count", "Failure Count"))
     if failed > count:
@@ -161,6 +162,7 @@ def _spread(where: str, cells: Cells, count: int) -> Spread | None:
 
 
 def _seconds(metric: Metric, value: float | None) -> float | None:
+    """Give a time of the CSV in seconds, and a rate as it is."""
     return value if value is None or metric == "rate" else value * _MILLISECOND
 
 

@@ -19,7 +19,6 @@ from asyncload.compare.table import (
     full_label,
     interval_text,
     limits_text,
-    one_sided,
     only_in,
     value_text,
     verdict_text,
@@ -48,8 +47,7 @@ def check_files(*paths: Path | None) -> None:
             if path is not None:
                 check_place(path)
         except (OSError, ValueError) as problem:
-            reason = getattr(problem, "strerror", None) or problem
-            raise ConfigError(f"cannot write {path}: {reason}; choose another place") from None
+            raise _no_place(path, problem) from None
 
 
 def write_markdown(comparison: Comparison, path: Path) -> None:
@@ -64,18 +62,36 @@ def write_json(comparison: Comparison, path: Path) -> None:
 
 def to_dict(comparison: Comparison) -> dict[str, Any]:
     """Give the comparison as JSON types. What never ends is the text ``never``."""
-    plain = _plain(msgspec.to_builtins(comparison))
-    for row in plain["rows"]:
-        del row["label"]
     return {
         "schema": SCHEMA,
-        "baseline": plain.pop("baseline"),
-        "candidate": plain.pop("candidate"),
+        "baseline": _whole(comparison.baseline),
+        "candidate": _whole(comparison.candidate),
         "exit_code": comparison.exit_code,
         "confidence": CONFIDENCE,
-        "thresholds": plain.pop("thresholds"),
+        "thresholds": dict(comparison.thresholds),
+        "thresholds_by_name": [
+            {"name": _whole(one.name), "metric": one.metric, "threshold": one.threshold}
+            for one in comparison.by_name
+        ],
+        "floor": comparison.floor,
         "verdicts": {verdict: comparison.count(verdict) for verdict in VERDICTS},
-        **plain,
+        "rows": [
+            {
+                "file": _whole(row.file),
+                "type": row.type,
+                "scenario": row.scenario,
+                "name": row.name,
+                "baseline_count": row.baseline_count,
+                "candidate_count": row.candidate_count,
+                "changes": [_plain(change) for change in row.changes],
+            }
+            for row in comparison.rows
+        ],
+        "only_in_baseline": [_whole(file) for file in comparison.only_in_baseline],
+        "only_in_candidate": [_whole(file) for file in comparison.only_in_candidate],
+        "ignored": [_whole(name) for name in comparison.ignored],
+        "invalid": [_whole(side) for side in comparison.invalid],
+        "remarks": [_whole(remark) for remark in comparison.all_remarks],
     }
 
 
@@ -102,10 +118,13 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         yield ""
         yield from _hidden(len(both) - len(shown))
     yield from _one_sided(comparison)
-    for remark in comparison.remarks:
+    if comparison.ignored:
+        yield f"- ignored: {', '.join(_code(name) for name in comparison.ignored)}"
+    for remark in comparison.all_remarks:
         yield f"- {_escaped(remark)}"
     yield ""
-    yield f"Thresholds: {limits_text(comparison)}."
+    named = bool(comparison.by_name)  # names of others may hold what Markdown takes for its own
+    yield f"Thresholds: {_code(limits_text(comparison)) if named else limits_text(comparison)}."
     if both:
         yield ""
         yield from _details(shown)
@@ -118,6 +137,7 @@ def _cell(change: Change) -> str:
 
 
 def _details(rows: list[Row]) -> Iterator[str]:
+    """Give all numbers, folded away."""
     yield "<details><summary>All numbers</summary>"
     yield ""
     yield "| | metric | baseline | candidate | change | interval | verdict |"
@@ -140,10 +160,16 @@ def _details(rows: list[Row]) -> Iterator[str]:
 
 
 def _one_sided(comparison: Comparison) -> Iterator[str]:
-    for side, names in one_sided(comparison):
-        more = f" and {units.count(len(names) - _MAX_ROWS)} more"
-        listed = ", ".join(map(_code, names[:_MAX_ROWS]))
-        yield f"- only in the {side}: {listed}{more if len(names) > _MAX_ROWS else ''}"
+    for side, files in (
+        ("baseline", comparison.only_in_baseline),
+        ("candidate", comparison.only_in_candidate),
+    ):
+        names = [_name(row) for row in comparison.rows if only_in(row) == side]
+        names += [_code(file) for file in files]
+        if names:
+            more = f" and {units.count(len(names) - _MAX_ROWS)} more"
+            listed = ", ".join(names[:_MAX_ROWS]) + (more if len(names) > _MAX_ROWS else "")
+            yield f"- only in the {side}: {listed}"
 
 
 def _hidden(number: int) -> Iterator[str]:
@@ -163,9 +189,7 @@ def _code(text: str) -> str:
     and letters beyond ASCII may be anything: such texts are HTML, in which
     all that could mean something is a numeric reference.
     """
-    text = units.one_line(text)
-    if len(text) > _LONGEST:
-        text = f"{text[: _LONGEST // 2]}…{text[1 - _LONGEST // 2 :]}"
+    text = _cut(units.one_line(text))
     if text and _PLAIN.issuperset(text):
         return f"`{text}`"
     return f"<code>{_escaped(text)}</code>"
@@ -176,15 +200,22 @@ def _escaped(text: str) -> str:
     return "".join(c if c.isalnum() or c in " ,;" else f"&#{ord(c)};" for c in units.one_line(text))
 
 
-def _plain(value: Any) -> Any:
-    """Copy JSON types without infinity and the halves of characters that a path may have."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    return NEVER if value == math.inf else value
+def _cut(text: str) -> str:
+    """Cut the middle out of a text that is too long."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]}…{text[1 - half :]}"
+
+
+def _plain(change: Change) -> dict[str, Any]:
+    return {
+        name: NEVER if value == math.inf else value
+        for name, value in msgspec.structs.asdict(change).items()
+    }
+
+
+def _whole(text: str) -> str:
+    """Give a text without the halves of characters that a path may have; JSON has none."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -193,3 +224,8 @@ def _write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except OSError as problem:
         raise ConfigError(cannot_write(path, problem)) from None
+
+
+def _no_place(path: Path | None, problem: OSError | ValueError) -> ConfigError:
+    reason = getattr(problem, "strerror", None) or problem
+    return ConfigError(f"cannot write {path}: {reason}; choose another place")

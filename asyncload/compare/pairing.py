@@ -1,4 +1,4 @@
-"""Compares two runs: two files, or the files of two folders that are called the same.
+"""Compares two runs, or several runs a side pooled: files, or the files of folders.
 
 A file that ends in ``.csv`` is a ``_stats.csv`` of Locust or of ours; any other
 is a log. Where both sides have a log of a name they are compared with an
@@ -8,84 +8,110 @@ interval (:mod:`asyncload.compare.bootstrap`), else number against number.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from asyncload.compare.comparison import Comparison, Metric, Row, complete
-from asyncload.compare.measured import Measured, Side
+from asyncload.compare.comparison import Comparison, Row
+from asyncload.compare.folders import find_files
+from asyncload.compare.limits import Limits
+from asyncload.compare.measured import JOB, Measured, Side
+from asyncload.compare.pooling import pool
 from asyncload.compare.verdicts import changes
-from asyncload.errors import ConfigError
-from asyncload.records.files import read_errors
-from asyncload.records.record import RunHeader
 from asyncload.stats import units
 
 Progress = Callable[[int, int], None]
 Watch = Callable[[Path], contextlib.AbstractContextManager[Progress]]
 """Gives, for a file that is about to be read, a callback of bytes read and bytes in all."""
 
-_CSV: Final = "_stats.csv"
-_LOG: Final = ".jsonl"
-_LONGEST_HEADER: Final = 1 << 22  # bytes
+NO_LIMITS: Final = Limits()
+"""The thresholds and the floor that hold where none are given."""
 _NOT_SURE: Final = (
     "a CSV has no single requests: its intervals take them as independent of each other"
 )
-Family = dict[str, Path]  # the files of one name, by their ending
+_OTHER_TIMES: Final = (
+    "a CSV counts the time in which a request failed among its times, as Locust does; a log "
+    "counts what failed or was dropped as longer than any: where requests failed, as of {}, "
+    "average and percentiles of the two are of different requests"
+)
 
 
 def compare_paths(
-    baseline: Path,
-    candidate: Path,
-    thresholds: Mapping[Metric, float] | None = None,
+    baseline: Path | Sequence[Path],
+    candidate: Path | Sequence[Path],
+    limits: Limits = NO_LIMITS,
     *,
     watch: Watch | None = None,
 ) -> Comparison:
-    """Compare ``candidate`` with ``baseline``: two files, two folders, or one of each.
+    """Compare ``candidate`` with ``baseline``: files or folders, several of a side pooled.
 
-    Of two folders the files are compared that are called the same:
-    ``NAME_stats.csv`` or ``NAME.jsonl``. Against one file, a folder gives the
+    Of folders the files are compared that are called the same:
+    ``NAME_stats.csv`` or ``NAME.jsonl``. Against a file, a folder gives the
     one that is called the same, or as that file's run is.
 
     Raises :class:`ConfigError` (:class:`LogError` for a log) when a file
     cannot be read or holds nothing to compare, or no files belong together.
     """
-    pairs, before, after = _pairs(baseline, candidate)
-    limits = complete(thresholds)
+    before, after = (
+        [given] if isinstance(given, Path) else list(given) for given in (baseline, candidate)
+    )
+    found = find_files(before, after)
     compared: dict[str, Comparison] = {}
-    for name, (one, other) in pairs.items():
+    for name, (one, other) in found.pairs.items():
         sides = read_side(one, watch=watch), read_side(other, watch=watch)
         compared[name] = compare_sides(*sides, limits, file=name)
-    whole = joined(compared, baseline, candidate, limits)
+    whole = joined(compared, before, after, limits)
     return msgspec.structs.replace(
-        whole, only_in_baseline=tuple(before), only_in_candidate=tuple(after)
+        whole,
+        only_in_baseline=tuple(found.only_in_baseline),
+        only_in_candidate=tuple(found.only_in_candidate),
+        remarks=(*found.remarks, *whole.remarks),
     )
 
 
 def joined(
     compared: Mapping[str, Comparison],
-    baseline: Path,
-    candidate: Path,
-    thresholds: Mapping[Metric, float] | None = None,
+    baseline: Sequence[Path],
+    candidate: Sequence[Path],
+    limits: Limits = NO_LIMITS,
 ) -> Comparison:
     """Make one comparison of those of several files, by what the files are called."""
+    several = compared.values()
+    rows = tuple(row for comparison in several for row in comparison.rows)
+    ignored = dict.fromkeys(name for comparison in several for name in comparison.ignored)
     remarks = (
         f"{name}: {remark}" if name and remark != _NOT_SURE else remark
         for name, comparison in compared.items()
         for remark in comparison.remarks
     )
+    unused = next((one.unused for one in several), ())
     return Comparison(
-        baseline=str(baseline),
-        candidate=str(candidate),
-        thresholds=complete(thresholds),
-        rows=tuple(row for comparison in compared.values() for row in comparison.rows),
+        baseline=", ".join(map(str, baseline)),
+        candidate=", ".join(map(str, candidate)),
+        thresholds=limits.for_all,
+        by_name=limits.by_name,
+        floor=limits.floor,
+        rows=rows,
+        ignored=tuple(ignored),
+        invalid=tuple(
+            f"{name}: {side}" if name else side
+            for name, comparison in compared.items()
+            for side in comparison.invalid
+        ),
+        unused=tuple(text for text in unused if all(text in one.unused for one in several)),
         remarks=tuple(dict.fromkeys(remarks)),
     )
 
 
-def read_side(path: Path, *, watch: Watch | None = None) -> Side:
-    """Read one file. Raises as :func:`compare_paths`."""
+def read_side(path: Path | Sequence[Path], *, watch: Watch | None = None) -> Side:
+    """Read one file, or several as one. Raises as :func:`compare_paths`."""
+    paths = [path] if isinstance(path, Path) else list(path)
+    return pool([_read(one, keep_times=len(paths) > 1, watch=watch) for one in paths])
+
+
+def _read(path: Path, *, keep_times: bool, watch: Watch | None) -> Side:
     # Here and not above: polars takes a third of a second, of each `asyncload run`.
     from asyncload.compare.csv_side import read_csv_side
     from asyncload.compare.log_side import read_log_side
@@ -93,133 +119,43 @@ def read_side(path: Path, *, watch: Watch | None = None) -> Side:
     if path.suffix.lower() == ".csv":
         return read_csv_side(path)
     with watch(path) if watch else contextlib.nullcontext() as progress:
-        return read_log_side(path, progress=progress)
+        return read_log_side(path, keep_times=keep_times, progress=progress)
 
 
 def compare_sides(
-    baseline: Side,
-    candidate: Side,
-    thresholds: Mapping[Metric, float] | None = None,
-    *,
-    file: str = "",
+    baseline: Side, candidate: Side, limits: Limits = NO_LIMITS, *, file: str = ""
 ) -> Comparison:
-    """Compare two files that have been read."""
-    limits = complete(thresholds)
-    rows = tuple(
-        _row(label, before, after, limits, file)
-        for label, before, after in _matched(
-            _named_as_in(candidate, baseline), _named_as_in(baseline, candidate)
-        )
-        # Where names were left out, one that a side lacks may be one of them.
-        if (before and after) or not (baseline.left_out or candidate.left_out)
-    )
-    return Comparison(
-        baseline=str(baseline.path),
-        candidate=str(candidate.path),
-        thresholds=limits,
-        rows=rows,
-        remarks=tuple(_remarks(baseline, candidate)),
-    )
-
-
-def file_of(folder: Path, *names: str) -> Path:
-    """Find the file of a folder that has one of ``names``, the first that there is.
-
-    Raises :class:`ConfigError` when there is none.
-    """
-    families = _families(folder)
-    for name in names:
-        if name in families:
-            return next(iter(families[name].values()))
-    wanted = " or ".join(f"{name}{_LOG} or {name}{_CSV}" for name in dict.fromkeys(names))
-    raise ConfigError(f"the folder {folder} has no file {wanted}; name the file to compare with")
-
-
-def _pairs(
-    baseline: Path, candidate: Path
-) -> tuple[dict[str, tuple[Path, Path]], list[str], list[str]]:
-    """Find the files that belong together, and those of either side that have no other."""
-    _check(baseline)
-    _check(candidate)
-    if not baseline.is_dir() and not candidate.is_dir():
-        return {"": (baseline, candidate)}, [], []
-    if not candidate.is_dir():
-        return {"": (file_of(baseline, *_names(candidate)), candidate)}, [], []
-    if not baseline.is_dir():
-        return {"": (baseline, file_of(candidate, *_names(baseline)))}, [], []
-    before, after = _families(baseline), _families(candidate)
-    both = {name: _alike(before[name], after[name]) for name in before if name in after}
-    if not both:
-        raise ConfigError(
-            f"the folders {baseline} and {candidate} have no file of the same name; "
-            "give two files, or call those that belong together the same"
-        )
-    return both, _without_other(before, after), _without_other(after, before)
-
-
-def _check(path: Path) -> None:
-    missing = f"there is no file or folder {path}; check the path"
-    with read_errors(
-        path,
-        ConfigError,
-        f"cannot read {path}",
-        remedy="check the path and its permissions",
-        missing=missing,
-    ):
-        try:
-            path.stat()
-        except NotADirectoryError:
-            raise ConfigError(missing) from None
-
-
-def _families(folder: Path) -> dict[str, Family]:
-    """Find the logs and CSVs of a folder by their names without the endings, logs first."""
-    found: dict[str, Family] = {}
-    with read_errors(
-        folder, ConfigError, f"cannot read the folder {folder}", remedy="check its permissions"
-    ):
-        paths = sorted(folder.iterdir())
-    for ending in (_LOG, _CSV):
-        for path in paths:
-            is_ours = path.name.endswith(ending) and path.is_file()
-            if is_ours and (ending == _CSV or _header(path) is not None):
-                found.setdefault(path.name.removesuffix(ending), {})[ending] = path
-    if not found:
-        raise ConfigError(
-            f"the folder {folder} has nothing to compare; put NAME{_CSV} files or logs "
-            f"(NAME{_LOG}) into it"
-        )
-    return dict(sorted(found.items()))
-
-
-def _alike(before: Family, after: Family) -> tuple[Path, Path]:
-    """Choose files of the same ending where there are such, logs if possible."""
-    ending = next((ending for ending in before if ending in after), None)
-    if ending is not None:
-        return before[ending], after[ending]
-    return next(iter(before.values())), next(iter(after.values()))
-
-
-def _without_other(some: Mapping[str, Family], others: Mapping[str, Family]) -> list[str]:
-    return [
-        path.name for name in some if name not in others for path in list(some[name].values())[:1]
+    """Compare two sides that have been read; ``file`` is what the files are called."""
+    invalid = [
+        (which, ", ".join(side.invalid))
+        for side, which in ((baseline, "baseline"), (candidate, "candidate"))
+        if side.invalid
     ]
-
-
-def _names(path: Path) -> list[str]:
-    """Give the names that a file may have in a folder: its own, and its run's."""
-    ending = _CSV if path.name.endswith(_CSV) else path.suffix
-    names = [path.name.removesuffix(ending)]
-    header = None if path.suffix.lower() == ".csv" else _header(path)
-    return names if header is None else [*names, header.name]
-
-
-def _header(path: Path) -> RunHeader | None:
-    try:
-        with path.open("rb") as file:
-            return msgspec.json.decode(file.readline(_LONGEST_HEADER), type=RunHeader)
-    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
-        return None
+    rows: list[Row] = []
+    ignored: list[Row] = []
+    for label, before, after in _matched(
+        _named_as_in(candidate, baseline), _named_as_in(baseline, candidate)
+    ):
+        # Where names were left out, one that a side lacks may be one of them.
+        if not (before and after) and (baseline.left_out or candidate.left_out):
+            continue
+        row = _row(label, before, after, limits, file)
+        if limits.ignores(_called(row)):
+            ignored.append(row)
+            continue
+        rows.append(_unknown(row, *invalid[0]) if invalid and before and after else row)
+    return Comparison(
+        baseline=baseline.title,
+        candidate=candidate.title,
+        thresholds=limits.for_all,
+        by_name=limits.by_name,
+        floor=limits.floor,
+        rows=tuple(rows),
+        ignored=tuple(row.label for row in ignored),
+        unused=tuple(limits.unused(map(_called, rows), map(_called, ignored))),
+        invalid=tuple(f"{which}: {codes}" for which, codes in invalid),
+        remarks=tuple(_remarks(baseline, candidate, rows)),
+    )
 
 
 def _named_as_in(other: Side, side: Side) -> list[tuple[str, Measured]]:
@@ -258,32 +194,53 @@ def _by_name(rows: Iterable[tuple[str, Measured]]) -> dict[str, list[Measured]]:
 
 
 def _row(
-    label: str,
-    before: Measured | None,
-    after: Measured | None,
-    thresholds: Mapping[Metric, float],
-    file: str,
+    label: str, before: Measured | None, after: Measured | None, limits: Limits, file: str
 ) -> Row:
     known = after or before
     assert known is not None
-    return Row(
+    kind = known.type or (before.type if before else "")
+    row = Row(
         file=file,
-        type=known.type or (before.type if before else ""),
+        type=kind,
         scenario=known.scenario,
         name=known.name,
         label=label,
         baseline_count=before.count if before else None,
         candidate_count=after.count if after else None,
-        changes=changes(before, after, thresholds),
+        changes=(),
+    )
+    thresholds = limits.of(_called(row))
+    return msgspec.structs.replace(row, changes=changes(before, after, thresholds, limits.floor))
+
+
+def _called(row: Row) -> tuple[str, ...]:
+    """Give all that ``for NAME`` and ``--ignore NAME`` may call a row: its name, its scenario."""
+    names = (row.label, row.name, f"{row.type} {row.name}".strip(), row.scenario)
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _unknown(row: Row, which: str, codes: str) -> Row:
+    """Tell nothing of a row, for one side is a run that is invalid."""
+    reason = f"the {which} is invalid: {codes}"
+    return msgspec.structs.replace(
+        row,
+        changes=tuple(
+            msgspec.structs.replace(change, verdict="cannot tell", reason=reason)
+            for change in row.changes
+        ),
     )
 
 
-def _remarks(baseline: Side, candidate: Side) -> Iterator[str]:
+def _remarks(baseline: Side, candidate: Side, rows: Sequence[Row]) -> Iterator[str]:
     for side, which in ((baseline, "baseline"), (candidate, "candidate")):
         for remark in side.remarks:
             yield f"{which}: {remark}"
     if not (baseline.is_log and candidate.is_log):
         yield _NOT_SURE
+    if baseline.is_log != candidate.is_log:
+        failing = [row.label for row in rows if row.type != JOB and _has_failures(row)]
+        if failing:
+            yield _OTHER_TIMES.format(units.one_line(", ".join(failing)))
     other = [
         scenario
         for scenario in baseline.loads
@@ -294,3 +251,8 @@ def _remarks(baseline: Side, candidate: Side) -> Iterator[str]:
             f"the load of {units.one_line(', '.join(other))} was not the same in both runs; "
             "what changed may come from that"
         )
+
+
+def _has_failures(row: Row) -> bool:
+    shares = next(change for change in row.changes if change.metric == "failures")
+    return bool(shares.baseline or shares.candidate)

@@ -22,7 +22,7 @@ Two sides come together by the recovery of variances (Zou and Donner 2008,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from asyncload.compare import proportions
 from asyncload.compare.bootstrap import CONFIDENCE, Interval
+from asyncload.compare.comparison import PERCENTILES, Metric
 
 Array = NDArray[np.float64]
 
@@ -125,3 +126,57 @@ def ratio(baseline: tuple[float, Interval], candidate: tuple[float, Interval]) -
 def _apart(low: float, high: float) -> float:
     """Distance of the logarithms; infinite from 0, and to what never ended."""
     return math.log(high) - math.log(low) if low > 0 else math.inf
+
+
+def nearest_ranks(values: Array, percents: Iterable[float]) -> list[float]:
+    """Nearest-rank percentiles of values in any order."""
+    ranks = [max(math.ceil(percent * len(values) / 100 - 1e-9), 1) for percent in percents]
+    ordered = np.partition(values, [rank - 1 for rank in ranks])
+    return [float(ordered[rank - 1]) for rank in ranks]
+
+
+def mixed(spreads: Sequence[Spread], percents: Iterable[float]) -> list[float]:
+    """Percentiles of the values of several distributions taken together.
+
+    Σ nᵢFᵢ(t) / Σ nᵢ, inverted. From where one of them is infinite on, what it holds is longer
+    than any time.
+    """
+    finite = [one.values[np.isfinite(one.values)] for one in spreads]
+    times = np.unique(np.concatenate(finite))
+    # A distribution may jump at a time: just below it, it has not yet.
+    times = np.unique(np.concatenate([times, np.nextafter(times, -np.inf)]))
+    whole = sum(one.count for one in spreads)
+    reached = np.zeros(len(times))
+    for one, known in zip(spreads, finite, strict=True):
+        if len(known):
+            reached += (
+                one.count / whole * np.interp(times, known, one.levels[: len(known)], left=0.0)
+            )
+    found = []
+    for percent in percents:
+        right = int(np.searchsorted(reached, percent / 100 - 1e-12))
+        if right == len(times):
+            found.append(math.inf)
+            continue
+        left = max(right - 1, 0)
+        edges = reached[left], reached[right]
+        value = np.interp(percent / 100, edges, (times[left], times[right]))
+        found.append(max(float(value if edges[0] < edges[1] else times[right]), 0.0))
+    return found
+
+
+def times_of(latency: Array) -> dict[Metric, float | None]:
+    """Mean of the finite latencies, and nearest-rank percentiles of all; seconds."""
+    if not len(latency):
+        return dict.fromkeys(("average", *PERCENTILES))
+    known = latency[np.isfinite(latency)]
+    average = float(known.mean()) if len(known) else None
+    found = nearest_ranks(latency, PERCENTILES.values())
+    return {"average": average, **dict(zip(PERCENTILES, found, strict=True))}
+
+
+def spread_of(latency: Array) -> Spread | None:
+    """Say how latencies are spread, as a CSV would."""
+    if not len(latency):
+        return None
+    return Spread.of(len(latency), zip(LEVELS, nearest_ranks(latency, LEVELS), strict=True))

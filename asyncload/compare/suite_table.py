@@ -14,16 +14,22 @@ from asyncload.report.tables.layout import Row, fitted, print_rows
 from asyncload.stats import units
 from asyncload.stats.metrics import Distribution, Summary
 from asyncload.verdict.thresholds import ThresholdResult
+from asyncload.verdict.verdict import Verdict
 
-_VERDICTS: Final = {1: "failed", 2: "error", 3: "invalid", 4: "no target", 130: "interrupted"}
+_ENDINGS: Final = {1: "failed", 2: "error", 3: "invalid", 4: "no target", 130: "interrupted"}
+"""What a test is said to be that has no verdict, by its exit code."""
+_OVER_VERDICT: Final = (130, 4)
+"""Exit codes of runs that did not get far enough for their verdict to be told."""
 _WORSE: Final = "worse"
 _UNKNOWN: Final = "cannot tell"
 _SKIPPED: Final = "skipped"
 _PASSED: Final = "passed"
 _STYLES: Final = {
     _PASSED: "green",
+    "valid": "green",
     _SKIPPED: "dim",
     _UNKNOWN: "yellow",
+    "inconclusive": "yellow",
     "interrupted": "yellow",
 }
 
@@ -40,21 +46,32 @@ class SuiteRow:
     summary: Summary | None = None
     """``None`` when the load never began."""
     thresholds: tuple[ThresholdResult, ...] = ()
-    went_well: bool = False
-    """Nothing but thresholds is against the run itself."""
+    judged: Verdict | None = None
+    """What the run proves by itself; ``None`` when there was none."""
     has_baseline: bool = False
     comparison: Comparison | None = None
 
     @property
     def verdict(self) -> str:
-        """What it came to, in a word or two."""
+        """What the run came to by itself: its verdict, or why it has none."""
         if self.exit_code is None:
             return _SKIPPED
+        if self.judged is None or self.exit_code in _OVER_VERDICT:
+            return _ENDINGS.get(self.exit_code, "error")
+        if self.judged.state != "invalid" and not self.judged.passed:
+            return "failed"
+        return self.judged.state
+
+    @property
+    def outcome(self) -> str:
+        """What the test came to, with its comparison: ``passed``, or why it did not pass."""
         if self.exit_code == 0:
             return _PASSED
-        if self.went_well and all(result.passed for result in self.thresholds):
-            return _WORSE if self.exit_code == 1 else _UNKNOWN
-        return _VERDICTS.get(self.exit_code, "error")
+        if self.verdict != "valid":
+            # An inconclusive run that passes by its config may be worse than its baseline.
+            passes = self.verdict == "inconclusive" and self.exit_code == 1
+            return _WORSE if passes else self.verdict
+        return _WORSE if self.exit_code == 1 else _UNKNOWN
 
 
 def print_suite(tests: Sequence[SuiteRow], console: Console, *, compared: bool) -> None:
@@ -108,7 +125,9 @@ def _outcome(test: SuiteRow, *, compared: bool) -> list[Text]:
     number = len(test.thresholds)
     thresholds = Text(units.NO_VALUE, "dim")
     if number:
-        thresholds = Text(f"{held} of {number}", "" if held == number else "bold red")
+        failed = any(result.result == "fail" for result in test.thresholds)
+        style = "bold red" if failed else "" if held == number else "yellow"
+        thresholds = Text(f"{held} of {number}", style)
     verdict = Text(test.verdict, _STYLES.get(test.verdict, "bold red"))
     took = units.NO_VALUE if test.seconds is None else units.clock(test.seconds)
     middle = [_against_baseline(test)] if compared else []
@@ -125,15 +144,16 @@ def _against_baseline(test: SuiteRow) -> Text:
 
 
 def _conclusion(tests: Sequence[SuiteRow]) -> Text:
-    passed = sum(test.verdict == _PASSED for test in tests)
+    """Say how many tests passed, and what became of the others."""
+    passed = sum(test.outcome == _PASSED for test in tests)
     number = units.counted(len(tests), "test")
     if passed == len(tests):
         return Text(f"{number} passed", "bold green")
     others: dict[str, list[str]] = {}
     for test in tests:
-        if test.verdict != _PASSED:
-            others.setdefault(test.verdict, []).append(units.one_line(test.name))
+        if test.outcome != _PASSED:
+            others.setdefault(test.outcome, []).append(units.one_line(test.name))
     parts = [f"{units.count(passed)} of {number} passed"]
-    parts += [f"{verdict}: {', '.join(names)}" for verdict, names in others.items()]
-    bad = any(_STYLES.get(verdict) is None for verdict in others)
+    parts += [f"{outcome}: {', '.join(names)}" for outcome, names in others.items()]
+    bad = any(_STYLES.get(outcome) is None for outcome in others)
     return Text("; ".join(parts), "bold red" if bad else "bold yellow")

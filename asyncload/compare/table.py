@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from rich.console import Console
@@ -47,7 +47,11 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         _print_changes(shown, console)
     _print_unknown(both, console)
     _print_one_sided(comparison, console)
-    for remark in comparison.remarks:
+    if comparison.ignored:
+        names = ", ".join(units.one_line(name) for name in comparison.ignored)
+        console.print()
+        console.print(Text("Ignored  ", "bold").append(names, "not bold"))
+    for remark in comparison.all_remarks:
         console.print(Text(units.one_line(remark), "yellow"))
     console.print()
     console.print(Text(f"Thresholds  {limits_text(comparison)}", "dim"))
@@ -66,6 +70,7 @@ def worst_first(rows: Sequence[Row]) -> list[Row]:
 
 
 def _print_marks(rows: Sequence[Row], console: Console) -> None:
+    """Print a line for each name, and what became of each of its metrics."""
     lines = []
     file = ""
     for row in rows:
@@ -145,18 +150,27 @@ def _print_unknown(rows: Sequence[Row], console: Console) -> None:
 
 
 def _listed(names: Sequence[str], of: int) -> str:
+    """Name a few, and count more."""
     if len(names) == of:
         return "all names"
     return ", ".join(names) if len(names) <= _MAX_LISTED else f"{units.count(len(names))} names"
 
 
 def _print_one_sided(comparison: Comparison, console: Console) -> None:
-    for side, names in one_sided(comparison):
-        console.print()
-        console.print(Text(f"Only in the {side}", "bold"))
-        for name in names[:MAX_ROWS]:
-            indented(Text(name, "yellow"), console)
-        _print_hidden(len(names) - MAX_ROWS, console)
+    """Name what only one side has: names, and files."""
+    for side, files in (
+        ("baseline", comparison.only_in_baseline),
+        ("candidate", comparison.only_in_candidate),
+    ):
+        rows = [row for row in comparison.rows if only_in(row) == side]
+        names = [full_label(row) for row in rows]
+        names += [units.one_line(file) for file in files]
+        if names:
+            console.print()
+            console.print(Text(f"Only in the {side}", "bold"))
+            for name in names[:MAX_ROWS]:
+                indented(Text(name, "yellow"), console)
+            _print_hidden(len(names) - MAX_ROWS, console)
 
 
 def _print_hidden(number: int, console: Console) -> None:
@@ -225,25 +239,23 @@ def only_in(row: Row) -> str:
     return "baseline" if row.candidate_count is None else ""
 
 
-def one_sided(comparison: Comparison) -> Iterator[tuple[str, list[str]]]:
-    """Give each side that has names or files of its own, and these."""
-    for side, files in (
-        ("baseline", comparison.only_in_baseline),
-        ("candidate", comparison.only_in_candidate),
-    ):
-        names = [full_label(row) for row in comparison.rows if only_in(row) == side]
-        names += [units.one_line(file) for file in files]
-        if names:
-            yield side, names
-
-
 def limits_text(comparison: Comparison) -> str:
-    """Write the thresholds: ``average, median 10 %; failures 1 pp``."""
+    """Write the thresholds: ``average, median 10 %; failures 1 pp; times by more than 1 ms``."""
     groups: dict[str, list[str]] = {}
     for metric in METRICS:
-        unit = "pp" if metric == "failures" else "%"
-        groups.setdefault(f"{100 * comparison.thresholds[metric]:g} {unit}", []).append(metric)
-    return "; ".join(f"{', '.join(metrics)} {limit}" for limit, metrics in groups.items())
+        groups.setdefault(_limit_text(metric, comparison.thresholds[metric]), []).append(metric)
+    texts = [f"{', '.join(metrics)} {limit}" for limit, metrics in groups.items()]
+    texts += [
+        f"{one.metric} for {units.one_line(one.name)} {_limit_text(one.metric, one.threshold)}"
+        for one in comparison.by_name
+    ]
+    if comparison.floor:
+        texts.append(f"times by more than {units.seconds(comparison.floor)}")
+    return "; ".join(texts)
+
+
+def _limit_text(metric: Metric, share: float) -> str:
+    return f"{100 * share:g} {'pp' if metric == 'failures' else '%'}"
 
 
 def conclusion_text(comparison: Comparison) -> str:
@@ -251,13 +263,17 @@ def conclusion_text(comparison: Comparison) -> str:
     worse, better, same, unknown = (
         comparison.count(verdict) for verdict in ("worse", "better", "same", "cannot tell")
     )
-    if comparison.exit_code == 3:
-        return "nothing could be told"
+    invalid = comparison.invalid
+    if not comparison.is_known:
+        why = f", for a run is invalid ({'; '.join(invalid)})" if invalid else ""
+        return f"nothing could be told{units.one_line(why)}"
     rest = [
         f"{units.count(number)} {text}"
         for number, text in ((better, "better"), (same, "the same"), (unknown, "cannot be told"))
         if number
     ]
+    if invalid:
+        rest.append(f"{units.counted(len(invalid), 'run')} invalid")
     total = units.counted(worse + better + same + unknown, "metric")
     first = f"{units.count(worse)} of {total} {'is' if worse == 1 else 'are'} worse"
     return ", ".join([first if worse else "nothing is worse", *rest])

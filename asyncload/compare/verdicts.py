@@ -4,6 +4,11 @@ Slower is worse, fewer per second is worse, more failures is worse. A change is
 *worse* when the whole interval of what it may be lies beyond its threshold,
 *better* when it would be worse the other way round, *same* when the whole
 interval lies between the two. Otherwise nothing can be told.
+
+A time that changes by no more than the floor is the same too, whatever share of
+it that is: 20 % of 2 ms are no news. The floor is never below the resolution of
+the numbers: 1 µs in a log, the step that a percentile was rounded to in a CSV, and
+a thousandth where it comes from a histogram.
 """
 
 from __future__ import annotations
@@ -12,10 +17,11 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from asyncload.compare import bootstrap, percentiles, proportions
+from asyncload.compare import bootstrap, intervals, proportions
 from asyncload.compare.bootstrap import Interval
-from asyncload.compare.comparison import METRICS, PERCENTILES, Change, Metric, Verdict
+from asyncload.compare.comparison import FLOOR, METRICS, PERCENTILES, Change, Metric, Verdict
 from asyncload.compare.measured import JOB, Measured, Parts
+from asyncload.stats import units
 
 NEEDED: Final[dict[Metric, int]] = {
     "average": 30,
@@ -40,13 +46,15 @@ ROUNDED: Final = "Locust's rounding leaves it open"
 
 
 def changes(
-    baseline: Measured | None, candidate: Measured | None, thresholds: Mapping[Metric, float]
+    baseline: Measured | None,
+    candidate: Measured | None,
+    thresholds: Mapping[Metric, float],
+    floor: float = FLOOR,
 ) -> tuple[Change, ...]:
-    """Compare a name metric by metric; one side may not have it."""
+    """Compare a name metric by metric; one side may not have it. ``floor`` is in seconds."""
     if baseline is None or candidate is None:
-        reason = f"only in the {'candidate' if baseline is None else 'baseline'}"
-        return tuple(_untold(m, baseline, candidate, thresholds[m], reason) for m in METRICS)
-    compared = _Pair(baseline, candidate)
+        return tuple(_one_sided(m, baseline, candidate, thresholds[m]) for m in METRICS)
+    compared = _Pair(baseline, candidate, floor)
     return tuple(compared.change(metric, thresholds[metric]) for metric in METRICS)
 
 
@@ -61,21 +69,44 @@ def verdict_of(worse: Interval, limit: float) -> Verdict:
     return "same" if within else "cannot tell"
 
 
+def verdict_of_time(ratio: Interval, difference: Interval, limit: float, floor: float) -> Verdict:
+    """Judge a time by the logarithm of candidate / baseline, and by candidate − baseline (s).
+
+    It may rise by ``limit``, a share, or by ``floor`` seconds, whichever is more.
+    """
+    by_ratio, by_floor = verdict_of(ratio, math.log1p(limit)), verdict_of(difference, floor)
+    if "same" in {by_ratio, by_floor}:
+        return "same"
+    return by_ratio if by_ratio == by_floor else "cannot tell"
+
+
 class _Pair:
     """A name that both sides have."""
 
-    def __init__(self, baseline: Measured, candidate: Measured) -> None:
+    def __init__(self, baseline: Measured, candidate: Measured, floor: float) -> None:
         self.baseline = baseline
         self.candidate = candidate
+        self.sides = baseline, candidate
+        self.floor = floor
         self.fewest = min(baseline.count, candidate.count)
-        self.things = "jobs" if JOB in {baseline.type, candidate.type} else "requests"
+        jobs = JOB in {baseline.type, candidate.type}
+        self.things, self.well = ("jobs", "") if jobs else ("requests", " well")
         self._percentiles: dict[Metric, Interval] | None = None
 
     def change(self, metric: Metric, limit: float) -> Change:
+        """Compare one metric."""
+        before, after = self.baseline.values[metric], self.candidate.values[metric]
         reason = self._why_not(metric)
         if reason:
-            return _untold(metric, self.baseline, self.candidate, limit, reason)
-        before, after = self.baseline.values[metric], self.candidate.values[metric]
+            return Change(
+                metric=metric,
+                baseline=before,
+                candidate=after,
+                change=_relative(metric, before, after),
+                threshold=limit,
+                verdict="cannot tell",
+                reason=reason,
+            )
         assert before is not None
         assert after is not None
         if metric == "failures":
@@ -85,33 +116,42 @@ class _Pair:
     def _ratio(self, metric: Metric, before: float, after: float, limit: float) -> Change:
         """Compare a time or a rate, by the logarithm of candidate / baseline."""
         sides = self._parts(before, after)
-        if sides is not None:
-            interval = self._sampled(metric, sides, _log(after) - _log(before))
+        rounding = intervals.rounded(*self.sides, metric, before, after)
+        if before == after == 0:
+            interval, difference = (0.0, 0.0), (0.0, 0.0)
+        elif sides is not None:
+            interval = self._sampled(metric, sides, intervals.log(after) - intervals.log(before))
+            difference = intervals.differences(interval, before, after)
         else:
-            interval = self._estimated(metric, before, after)
+            interval, difference = intervals.estimated(*self.sides, metric, before, after)
+        if self.baseline.runs or self.candidate.runs:
+            interval, difference = intervals.replicated(*self.sides, metric, interval, difference)
         low, high = interval
-        verdict = _verdict(metric, interval, limit)
+        verdict, reason = self._judged(metric, interval, difference, limit)
         bounded = sides is not None or low < high
-        reason = ""
         if verdict == "cannot tell":
-            rounded = _verdict(metric, self._rounded(metric, before, after), limit)
+            rounded, _ = self._judged(metric, *rounding, limit)
             reason = ROUNDED if sides is None and rounded == "cannot tell" else UNSURE
-        if metric == "average" and self.baseline.given_up + self.candidate.given_up:
-            reason = reason or "of the jobs that ended"
+        if metric == "average" and self.baseline.beyond + self.candidate.beyond:
+            reason = reason or f"of the {self.things} that ended{self.well}"
         return Change(
             metric=metric,
             baseline=before,
             candidate=after,
             change=_relative(metric, before, after),
-            low=_share(low) if bounded else None,
-            high=_share(high) if bounded else None,
+            low=intervals.share(low) if bounded else None,
+            high=intervals.share(high) if bounded else None,
             threshold=limit,
             verdict=verdict,
             reason=reason,
         )
 
     def _failures(self, before: float, after: float, limit: float) -> Change:
+        """Compare the shares that failed, by their difference."""
         interval = proportions.difference(_effective(self.baseline), _effective(self.candidate))
+        interval = intervals.widen(
+            interval, after - before, *(intervals.of_runs(side, "failures") for side in self.sides)
+        )
         verdict = verdict_of(interval, limit)
         reason = ""
         if verdict == "cannot tell":
@@ -133,6 +173,7 @@ class _Pair:
         )
 
     def _why_not(self, metric: Metric) -> str:
+        """Say why the metric cannot be compared; empty when it can."""
         for side, measured in (("baseline", self.baseline), ("candidate", self.candidate)):
             if metric in measured.missing:
                 return f"the {side} {measured.missing[metric]}"
@@ -143,7 +184,7 @@ class _Pair:
             return ""
         if before == after == math.inf:
             return "never on both sides"
-        if before == after == 0:
+        if before == after == 0 and metric == "rate":
             return "0 on both sides"
         sides = self._parts(before, after)
         if sides is not None and not bootstrap.enough_blocks(
@@ -171,80 +212,45 @@ class _Pair:
             return bootstrap.mean_interval(before.latency, after.latency, exact)
         if self._percentiles is None:  # all of them cost as much as one
             exacts = [
-                _log(self.candidate.values[name] or 0) - _log(self.baseline.values[name] or 0)
+                intervals.log(self.candidate.values[name] or 0)
+                - intervals.log(self.baseline.values[name] or 0)
                 for name in PERCENTILES
             ]
-            intervals = bootstrap.percentile_intervals(
+            found = bootstrap.percentile_intervals(
                 before.latency, after.latency, list(PERCENTILES.values()), exacts
             )
-            self._percentiles = dict(zip(PERCENTILES, intervals, strict=True))
+            self._percentiles = dict(zip(PERCENTILES, found, strict=True))
         return self._percentiles[metric]
 
-    def _estimated(self, metric: Metric, before: float, after: float) -> Interval:
-        """Interval of the logarithm of the ratio, from counts and percentiles and their rounding."""
-        low, high = self._rounded(metric, before, after)
-        down = up = 0.0
+    def _judged(
+        self, metric: Metric, ratio: Interval, difference: Interval, limit: float
+    ) -> tuple[Verdict, str]:
+        """Give the verdict of a rate or a time, and why it is the same where the floor says so."""
         if metric == "rate":
-            down, up = percentiles.counts_interval(_ended(self.baseline), _ended(self.candidate))
-        elif 0 < before < math.inf and 0 < after < math.inf:
-            down, up = percentiles.ratio(
-                (before, _range(self.baseline, metric, before)),
-                (after, _range(self.candidate, metric, after)),
-            )
-        return low + down, high + up
-
-    def _rounded(self, metric: Metric, before: float, after: float) -> Interval:
-        """Range of the logarithm of the ratio that the rounding of the values leaves open."""
-        less = self.baseline.rounding.get(metric, 0.0)
-        more = self.candidate.rounding.get(metric, 0.0)
-        return (
-            _log(max(after - more, 0.0)) - _log(before + less),
-            _log(after + more) - _log(max(before - less, 0.0)),
+            return verdict_of((-ratio[1], -ratio[0]), -math.log1p(-limit)), ""
+        floor = max(
+            self.floor,
+            *(intervals.resolution(side, metric) for side in self.sides),
         )
+        verdict = verdict_of_time(ratio, difference, limit, floor)
+        if verdict == "same" and verdict_of(ratio, math.log1p(limit)) != "same":
+            return verdict, f"by no more than {units.seconds(floor)}"
+        return verdict, ""
 
 
-def _untold(
-    metric: Metric,
-    baseline: Measured | None,
-    candidate: Measured | None,
-    limit: float,
-    reason: str,
+def _one_sided(
+    metric: Metric, baseline: Measured | None, candidate: Measured | None, limit: float
 ) -> Change:
-    before, after = (
-        None if side is None else side.values[metric] for side in (baseline, candidate)
-    )
+    """Say that one side does not have the name."""
     return Change(
         metric=metric,
-        baseline=before,
-        candidate=after,
-        change=_relative(metric, before, after),
+        baseline=None if baseline is None else baseline.values[metric],
+        candidate=None if candidate is None else candidate.values[metric],
+        change=None,
         threshold=limit,
         verdict="cannot tell",
-        reason=reason,
+        reason="only in the candidate" if baseline is None else "only in the baseline",
     )
-
-
-def _verdict(metric: Metric, interval: Interval, limit: float) -> Verdict:
-    """Judge the logarithm of a ratio: a time that is longer is worse, and a rate that is lower."""
-    low, high = interval
-    if metric == "rate":
-        return verdict_of((-high, -low), -math.log1p(-limit))
-    return verdict_of(interval, math.log1p(limit))
-
-
-def _ended(measured: Measured) -> int:
-    """Give how many requests or jobs the rate counts, at least."""
-    # A CSV does not tell jobs that failed from those that never ended.
-    return max(measured.count - measured.failed if measured.type == JOB else measured.count, 1)
-
-
-def _range(measured: Measured, metric: Metric, value: float) -> Interval:
-    """Give what a time may be; the value itself where nothing tells."""
-    if measured.spread is None:
-        return value, value
-    if metric == "average":
-        return measured.spread.mean(value)
-    return measured.spread.percentile(PERCENTILES[metric], value)
 
 
 def _effective(measured: Measured) -> tuple[float, float]:
@@ -255,6 +261,7 @@ def _effective(measured: Measured) -> tuple[float, float]:
 
 
 def _counted(metric: Metric, parts: Parts) -> bootstrap.Array:
+    """What the metric is made of, for each block."""
     if metric == "rate":
         return parts.paced
     return parts.latency.known if metric == "average" else parts.sent
@@ -269,11 +276,3 @@ def _relative(metric: Metric, before: float | None, after: float | None) -> floa
     if before == 0 or before == after == math.inf:
         return None
     return after / before - 1
-
-
-def _share(logarithm: float) -> float:
-    return math.expm1(logarithm) if logarithm < 700 else math.inf  # as far as floats go
-
-
-def _log(value: float) -> float:
-    return math.log(value) if value > 0 else -math.inf

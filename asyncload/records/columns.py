@@ -30,6 +30,7 @@ from asyncload.errors import LogError
 from asyncload.records.log import log_errors
 from asyncload.records.record import (
     Clock,
+    Delivery,
     Ledger,
     Level,
     Note,
@@ -93,7 +94,9 @@ class _Job(Record, tag="job"):
     observed: float | None = None
 
 
-_Line = RunHeader | _Request | _Job | Level | Ledger | Clock | System | Note | SummaryRecord
+_Line = (
+    RunHeader | _Request | _Job | Level | Ledger | Clock | System | Note | Delivery | SummaryRecord
+)
 _FAST: Final[dict[str, type[Record]]] = {"request": _Request, "job": _Job}
 _SCHEMAS: Final[dict[type[Record], Schema]] = {
     _Request: REQUESTS,
@@ -282,8 +285,8 @@ class _Columns:
                 self._notes.append(record)
             case SummaryRecord():
                 self._summary = record.summary
-            case Clock():
-                pass  # no graph is drawn of it
+            case Clock() | Delivery():
+                pass  # nothing that is drawn or compared needs them
             case _:
                 self._rows[type(record)].append(record)
         if isinstance(record, _Request) and record.stream is not None:

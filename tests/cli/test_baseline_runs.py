@@ -177,12 +177,12 @@ def test_each_test_of_a_suite_is_compared_with_the_file_of_its_name(suite):
     assert (ended.returncode, ended.stderr) == (1, "")
     lines = ended.stdout[ended.stdout.index("\nSuite  ") :].splitlines()
     cells = {row[0]: row for line in lines if len(row := re.split(r"\s{2,}", line.strip())) > 5}
-    assert cells["langid"][7:9] == ["not worse", "passed"]
-    assert cells["sub-enwiki"][7:9] == ["not worse", "passed"]
+    assert cells["langid"][7:9] == ["not worse", "valid"]
+    assert cells["sub-enwiki"][7:9] == ["not worse", "valid"]
     assert re.fullmatch(r"\d worse", cells["readability"][7])
-    assert cells["readability"][8] == "worse"
-    assert cells["new"][7:9] == ["–", "passed"]
-    assert ended.stdout.rstrip().endswith("3 of 4 tests passed; worse: readability")
+    assert cells["readability"][8] == "failed"
+    assert cells["new"][7:9] == ["–", "valid"]
+    assert ended.stdout.rstrip().endswith("3 of 4 tests passed; failed: readability")
     assert "readability: POST /predict" in ended.stdout
     told = ended.stdout[ended.stdout.index("Only in the candidate") :]
     assert told.splitlines()[1].strip() == "new"

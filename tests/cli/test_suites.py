@@ -69,7 +69,7 @@ def test_every_config_of_a_folder_is_run_in_order_and_nothing_else_is_touched(su
     assert table(ended.stdout).keys() == {"langid", "readability", "sub-enwiki"}
     for name, cells in table(ended.stdout).items():
         assert cells[:3] == ["60", "0", "200/s"], name
-        assert cells[5:7] == ["1 of 1" if name == "langid" else "–", "passed"]
+        assert cells[5:7] == ["1 of 1" if name == "langid" else "–", "valid"]
     headings = re.findall(r"^(\S+)  (\d of 3)  (\S+)$", ended.stdout, re.MULTILINE)
     assert headings == [
         ("langid", "1 of 3", "suite/langid.yaml"),
@@ -164,7 +164,7 @@ def test_a_test_that_fails_does_not_keep_the_next_one_from_running(suite, fake_a
     ended = suite("run", "suite", "--quiet", COLUMNS="120")
     assert (ended.returncode, ended.stderr) == (1, "")
     assert verdicts(ended.stdout) == {
-        "a": "failed", "langid": "passed", "readability": "passed", "sub-enwiki": "passed"
+        "a": "failed", "langid": "valid", "readability": "valid", "sub-enwiki": "valid"
     }  # fmt: skip
     assert ended.stdout.rstrip().endswith("3 of 4 tests passed; failed: a")
 
@@ -179,8 +179,8 @@ def test_a_target_out_of_reach_is_worse_than_a_threshold_and_the_suite_goes_on(s
     assert ended.returncode == 4
     assert ended.sentence.startswith(f"suite/b.yaml: cannot reach {url} ")
     assert verdicts(ended.stdout) == {
-        "a": "failed", "b": "no target", "langid": "passed", "readability": "passed",
-        "sub-enwiki": "passed",
+        "a": "failed", "b": "no target", "langid": "valid", "readability": "valid",
+        "sub-enwiki": "valid",
     }  # fmt: skip
     assert table(ended.stdout)["b"][0] == "–"
 
@@ -198,8 +198,8 @@ def test_a_mistake_that_only_shows_at_its_start_is_worse_than_a_run_that_was_cut
     assert "max_requests" in cut_short
     assert "nowhere.bin" in mistake
     assert verdicts(ended.stdout) == {
-        "a": "invalid", "b": "error", "langid": "passed", "readability": "passed",
-        "sub-enwiki": "passed",
+        "a": "invalid", "b": "error", "langid": "valid", "readability": "valid",
+        "sub-enwiki": "valid",
     }  # fmt: skip
     (folder / "b.yaml").unlink()
     assert suite("run", "suite", "--quiet").returncode == 3

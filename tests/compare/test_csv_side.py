@@ -53,7 +53,7 @@ def test_a_percentile_on_locusts_grid_was_rounded_to_it(tmp_path, median, may_be
         (100, 110, "cannot tell"),
         (210, 320, "worse"),
         (4, 5, "cannot tell"),
-        (0, 0, "cannot tell"),
+        (0, 0, "same"),
         (0, 3, "worse"),
         (210.4, 230.9, "same"),
         (210.4, 232.9, "worse"),

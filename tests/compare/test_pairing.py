@@ -9,13 +9,10 @@ import pytest
 
 from asyncload.compare.comparison import METRICS
 from asyncload.compare.files import to_dict
-from asyncload.compare.log_side import read_log_side, side_of
-from asyncload.compare.measured import JOB
-from asyncload.compare.pairing import compare_paths, compare_sides, file_of, read_side
+from asyncload.compare.folders import file_of
+from asyncload.compare.log_side import side_of
+from asyncload.compare.pairing import compare_paths, compare_sides, read_side
 from asyncload.errors import ConfigError, LogError
-from asyncload.records.log import LogReader
-from asyncload.records.record import Request
-from asyncload.stats.summary import SummaryFold
 from tests.compare.two_runs import (
     by_metric,
     csv_file,
@@ -37,34 +34,6 @@ def rng(seed=1):
 
 
 # -- logs ----------------------------------------------------------------------------
-
-
-def test_the_numbers_of_a_log_are_those_of_its_summary(tmp_path):
-    sample = steady(rate=30.0)(rng())
-    failures = requests(steady(rate=1.0)(rng(2)), outcome="timeout")
-    work = [(float(due), float(took)) for due, took in zip(*steady(rate=3.0)(rng(3)), strict=True)]
-    lost = [(10.0, None), (11.0, None)]
-    path = write_log(tmp_path / "run.jsonl", [*requests(sample), *failures, *jobs(work + lost)])
-    fold = SummaryFold()
-    for record in LogReader(path):
-        fold.write(record)
-    summary = fold.summary()
-    (row,), (job,) = summary.requests_by_name, summary.jobs_by_name
-    mine = {measured.type: measured for measured in read_log_side(path).rows}
-    for measured, expected, number in ((mine[""], row, row.count), (mine[JOB], job, job.submitted)):
-        assert measured.count == number
-        assert measured.values["average"] == pytest.approx(expected.latency.mean, abs=1e-9)
-        assert measured.values["rate"] == pytest.approx(expected.rate)
-        assert measured.values["failures"] == pytest.approx(expected.error_rate)
-        for metric, percentile in (("median", "p50"), ("p95", "p95"), ("p99", "p99")):
-            value = getattr(expected.latency, percentile) or math.inf
-            assert measured.values[metric] == pytest.approx(value, rel=0.002)
-
-
-def test_dropped_arrivals_are_no_requests_of_any_name(tmp_path):
-    drops = [Request(float(t), "web", -1, "(dropped)", float(t), float(t), "dropped") for t in range(50)]  # fmt: skip
-    path = write_log(tmp_path / "run.jsonl", [*requests(steady()(rng())), *drops])
-    assert [row.name for row in read_log_side(path).rows] == ["predict"]
 
 
 def test_jobs_that_never_end_count_in_percentiles_and_are_left_out_of_the_average(tmp_path):

@@ -13,7 +13,14 @@ from markdown_it import MarkdownIt
 from rich.cells import cell_len
 from rich.console import Console
 
-from asyncload.compare.comparison import METRICS, THRESHOLDS, Change, Comparison, Row
+from asyncload.compare.comparison import (
+    METRICS,
+    THRESHOLDS,
+    Change,
+    Comparison,
+    NamedThreshold,
+    Row,
+)
 from asyncload.compare.files import markdown, to_dict
 from asyncload.compare.pairing import compare_paths
 from asyncload.compare.table import (
@@ -178,14 +185,18 @@ def test_the_markdown_is_a_heading_a_table_and_all_numbers_folded_away(runs):
     assert "<details><summary>All numbers</summary>" in html
     assert f"<code>{LONG}</code>" in html
     assert "only in the baseline: <code>only in 0</code>" in html
-    assert "Thresholds: average, median, p95, p99, rate 10 %; failures 1 pp." in html
+    assert (
+        "Thresholds: average, median, p95, p99, rate 10 %; failures 1 pp; times by more than 1.00 ms."
+        in html
+    )
 
 
 def test_the_json_has_what_the_docs_say(runs):
     content = json.loads(json.dumps(to_dict(runs), allow_nan=False))
     assert list(content) == [
-        "schema", "baseline", "candidate", "exit_code", "confidence", "thresholds", "verdicts",
-        "rows", "only_in_baseline", "only_in_candidate", "remarks",
+        "schema", "baseline", "candidate", "exit_code", "confidence", "thresholds",
+        "thresholds_by_name", "floor", "verdicts", "rows", "only_in_baseline",
+        "only_in_candidate", "ignored", "invalid", "remarks",
     ]  # fmt: skip
     assert (content["schema"], content["exit_code"], content["confidence"]) == (1, 1, 0.95)
     row = next(row for row in content["rows"] if row["name"] == LONG)
@@ -232,7 +243,11 @@ def test_values_in_words():
 
 
 def test_thresholds_and_the_conclusion_in_words():
-    assert limits_text(rows_of("a")) == "average, median, p95, p99, rate 10 %; failures 1 pp"
+    usual = "average, median, p95, p99, rate 10 %; failures 1 pp"
+    assert limits_text(rows_of("a")) == f"{usual}; times by more than 1.00 ms"
+    slow = NamedThreshold(name="GET /slow", metric="p95", threshold=0.5)
+    own = rows_of("a", by_name=(slow,), floor=0.0)
+    assert limits_text(own) == f"{usual}; p95 for GET /slow 50 %"
     assert conclusion_text(rows_of("a")) == "6 of 6 metrics are worse"
     assert conclusion_text(rows_of("a", verdict="same")) == "nothing is worse, 6 the same"
     assert conclusion_text(rows_of("a", verdict="cannot tell")) == "nothing could be told"

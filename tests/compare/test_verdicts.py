@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncload.compare.comparison import METRICS, THRESHOLDS, parse_thresholds
+from asyncload.compare.comparison import METRICS, THRESHOLDS
+from asyncload.compare.limits import Limits
 from asyncload.compare.log_side import side_of
 from asyncload.compare.measured import JOB, Measured
 from asyncload.compare.pairing import compare_paths, compare_sides
@@ -33,7 +34,7 @@ def compared(tmp_path, baseline, candidate, **thresholds):
     """Compare two CSVs of one row each."""
     before = csv_file(tmp_path / "before.csv", csv_row(**baseline))
     after = csv_file(tmp_path / "after.csv", csv_row(**candidate))
-    return compare_paths(before, after, thresholds)
+    return compare_paths(before, after, Limits(thresholds))
 
 
 # -- the direction that matters -----------------------------------------------------
@@ -225,9 +226,9 @@ def test_swapping_two_logs_swaps_better_and_worse(seed, slower, rate):
 
 
 def test_thresholds_are_read_and_the_others_are_the_usual_ones():
-    found = parse_thresholds(["p95=20%", " rate = 5 % ", "failures=.5%", "p95=25%"])
+    found = Limits.parse(["p95=20%", " rate = 5 % ", "failures=.5%", "p95=25%"]).for_all
     assert found == {**THRESHOLDS, "p95": 0.25, "rate": 0.05, "failures": 0.005}
-    assert parse_thresholds() == THRESHOLDS
+    assert Limits.parse().for_all == THRESHOLDS
 
 
 @pytest.mark.parametrize(
@@ -256,5 +257,5 @@ def test_thresholds_are_read_and_the_others_are_the_usual_ones():
 )
 def test_a_threshold_that_is_none_is_met_with_a_sentence(text, says):
     with pytest.raises(ConfigError) as problem:
-        parse_thresholds([text])
+        Limits.parse([text])
     assert str(problem.value).startswith(says)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from asyncload.compare.comparison import Change, Comparison, Row
+from asyncload.compare.limits import Limits
 from asyncload.compare.log_side import side_of
 from asyncload.compare.pairing import compare_sides
 from asyncload.records import columns
@@ -64,8 +65,10 @@ def run_header(duration=SPAN, *, scenario="web", name="test", **load) -> RunHead
     )  # fmt: skip
 
 
-def write_log(path: Path, records: list[Record], header: RunHeader | None = None) -> Path:
-    lines = [header or run_header(), *records, SummaryRecord(t=99.0, summary={})]
+def write_log(
+    path: Path, records: list[Record], header: RunHeader | None = None, **summary
+) -> Path:
+    lines = [header or run_header(), *records, SummaryRecord(t=99.0, summary=summary)]
     path.write_bytes(msgspec.json.Encoder().encode_lines(lines))
     return path
 
@@ -118,7 +121,7 @@ def log_of(
 def compared(baseline: Sample, candidate: Sample, **thresholds: float) -> dict[str, Change]:
     """Changes of the only name of two logs, by metric."""
     sides = side_of(log_of(baseline)), side_of(log_of(candidate))
-    return by_metric(compare_sides(*sides, thresholds).rows[0])
+    return by_metric(compare_sides(*sides, Limits(thresholds)).rows[0])
 
 
 def by_metric(row: Row) -> dict[str, Change]:
