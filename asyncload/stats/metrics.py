@@ -13,6 +13,7 @@ from asyncload.stats.histogram import LatencyHistogram
 from asyncload.stats.hosts import HostMetrics
 from asyncload.stats.job_times import ServiceClockMetrics, TimeUncertainty
 from asyncload.stats.load_stages import StageMetrics
+from asyncload.stats.timeline.mser import WarmUp
 
 PERCENTILES: Final = (50.0, 90.0, 95.0, 99.0, 99.9)
 STAGES: Final = ("lateness", "preparation", "queued", "sending", "waiting", "receiving")
@@ -246,6 +247,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds from the start that are left out of the figures above."""
     with_warmup: WholeRun | None = None
     """The figures with them, where there is a warm-up."""
+    warm_ups: dict[str, WarmUp] = {}
+    """Where the warm-up of each scenario would end by MSER-5, as advice."""
     delivery: list[Delivery] = []
     """How the load of each open scenario went out, against its plan."""
 

@@ -123,6 +123,7 @@ class SummaryFold:
             steps=self._load_stages.read(),
             warmup=self.warmup,
             with_warmup=self._whole(),
+            warm_ups=self.timeline.warm_ups(),
             delivery=[found for _, found in sorted(self.timeline.deliveries.items())],
         )
 

@@ -18,7 +18,7 @@ from asyncload.stats.summary import SummaryFold
 from asyncload.stats.times import Times
 from asyncload.verdict.generator_rules import generator_reasons
 from asyncload.verdict.sample_size import CONFIDENCE, chance_of_at_most
-from asyncload.verdict.steady_state import WarmUp, growth, warm_up
+from asyncload.verdict.steady_state import growth
 from asyncload.verdict.thresholds import Threshold, ThresholdResult
 from asyncload.verdict.verdict import Reason, Verdict
 
@@ -235,7 +235,7 @@ def _unsteady(fold: SummaryFold) -> Iterator[Reason]:
                 },
             )
             continue
-        advice = None if found is None else _advice_of(fold, scenario)
+        advice = None if found is None else fold.timeline.warm_up(scenario)
         if advice is not None and not advice.settled:
             yield Reason(
                 "unsteady",
@@ -245,16 +245,3 @@ def _unsteady(fold: SummaryFold) -> Iterator[Reason]:
                 "let the load go on for longer, or set warmup to leave the beginning out",
                 {"scenario": scenario, "until": advice.until, "share": advice.share},
             )
-
-
-def _advice_of(fold: SummaryFold, scenario: str) -> WarmUp | None:
-    timeline = fold.timeline
-    means = timeline.jobs.get(scenario) or timeline.requests.get(scenario)
-    return None if means is None else warm_up(*means.read())
-
-
-def warm_ups(fold: SummaryFold) -> dict[str, WarmUp]:
-    """Say where the warm-up of each scenario ends, as advice: nothing is cut because of it."""
-    scenarios = sorted({*fold.timeline.requests, *fold.timeline.jobs})
-    found = {scenario: _advice_of(fold, scenario) for scenario in scenarios}
-    return {scenario: advice for scenario, advice in found.items() if advice is not None}

@@ -10,7 +10,7 @@ from asyncload.plan.duration import Duration
 from asyncload.records.record import Level, System
 from asyncload.stats.summary import SummaryFold
 from asyncload.verdict.evaluate import evaluate
-from asyncload.verdict.judge import limits_of, verdict_of, warm_ups
+from asyncload.verdict.judge import limits_of, verdict_of
 from asyncload.verdict.thresholds import Threshold
 from asyncload.verdict.verdict import WEIGHTS, Reason, Verdict
 from tests.stats.feeds import header, job, request
@@ -194,4 +194,4 @@ def test_a_warm_up_is_advised_and_never_cut():
     for record in slow:
         fold.write(record)
     assert fold.request_total().count == 1100
-    assert set(warm_ups(fold)) == {"s"}
+    assert set(fold.summary().warm_ups) == {"s"}

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from asyncload.records.record import Level
 from asyncload.stats.timeline.batch_means import MOST, BatchMeans
 from asyncload.stats.timeline.levels import Levels
-from asyncload.verdict.steady_state import constant_stretches, growth, warm_up
+from asyncload.stats.timeline.mser import warm_up
+from asyncload.verdict.steady_state import constant_stretches, growth
 
 
 def means_of(values):

@@ -16,6 +16,8 @@ _BEFORE: Final = ("lateness", "preparation", "queued", "sending")
 """Stages before the service has the whole request."""
 _LEAST: Final = 0.001
 """Seconds at the p99 from which a stage is shown."""
+_WARM_UP: Final = 0.05
+"""Share of a run from which a warm-up is notable."""
 _SHARE: Final = 0.1
 """The same as a share of the latency."""
 
@@ -41,6 +43,13 @@ def print_request_stages(summary: Summary, console: Console) -> None:
     several = len(summary.delivery) > 1
     for delivery in summary.delivery:
         indented(_delivered(delivery, named=several), console)
+    # Of jobs the table is long already, and their levels are mostly those of a burst.
+    advised = {} if summary.jobs.submitted else summary.warm_ups
+    for scenario, advice in advised.items():
+        if advice.share > _WARM_UP and advice.until > summary.warmup:
+            of = f" of {units.one_line(scenario)}" if len(advised) > 1 else ""
+            text = f"the warm-up{of} ends at {units.seconds(advice.until)} by MSER-5; "
+            indented(Text(f"{text}warmup would leave it out", "dim"), console)
     if summary.warmup:
         left_out = f"the first {units.seconds(summary.warmup)} are left out (warm-up)"
         indented(Text(left_out, "dim"), console)

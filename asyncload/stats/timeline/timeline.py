@@ -9,6 +9,7 @@ from asyncload.stats.hosts import is_generator
 from asyncload.stats.timeline.batch_means import BatchMeans
 from asyncload.stats.timeline.health_samples import GeneratorSamples
 from asyncload.stats.timeline.levels import Levels
+from asyncload.stats.timeline.mser import WarmUp, warm_up
 
 
 class Timeline:
@@ -57,3 +58,13 @@ class Timeline:
     def delivery(self, delivery: Delivery) -> None:
         """Take in how a load went out."""
         self.deliveries[delivery.scenario] = delivery
+
+    def warm_up(self, scenario: str) -> WarmUp | None:
+        """Say where the warm-up of a scenario ends: of its jobs, where it has any."""
+        means = self.jobs.get(scenario) or self.requests.get(scenario)
+        return None if means is None else warm_up(*means.read())
+
+    def warm_ups(self) -> dict[str, WarmUp]:
+        """Say where the warm-up of each scenario ends, as far as that can be told."""
+        found = {name: self.warm_up(name) for name in sorted({*self.requests, *self.jobs})}
+        return {name: advice for name, advice in found.items() if advice is not None}
