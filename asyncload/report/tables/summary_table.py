@@ -89,8 +89,9 @@ def print_summary(
     print_thresholds(thresholds or (), console)
     if verdict is not None:
         print_verdict(verdict, console)
-    else:
-        for problem in problems:
+    reasons = () if verdict is None else verdict.reasons
+    for problem in problems:
+        if not any(reason.text == problem.rstrip(".") for reason in reasons):
             console.print(Text(units.one_line(problem), "bold red"))
     console.print(conclusion(summary, thresholds, verdict, interrupted=interrupted))
     _print_files(log_path, artifacts, console)
