@@ -56,6 +56,36 @@ def test_a_run_that_is_worse_than_the_baseline_is_exit_code_1(langid, fake_aws):
     assert "✗ failures" in ended.stdout
 
 
+def test_thresholds_and_names_to_ignore_are_those_of_compare(langid, fake_aws):
+    csv_file(langid.folder / "before_stats.csv", csv_row(count=1000, failed=600))
+    broken = (f"--set=scenarios.web.user.base_url={fake_aws(*BROKEN).url}", "--baseline=before_stats.csv")  # fmt: skip
+    assert "✗ failures" in run(langid, *broken).stdout
+    own = run(langid, *broken, "--threshold", "failures=60% for POST /predict", COLUMNS="200")
+    assert "✗ failures" not in own.stdout
+    assert "; failures for POST /predict 60 pp; times by more than 1.00 ms\n" in own.stdout
+    ended = run(langid, "--baseline=before_stats.csv", "--ignore=*predict")
+    assert (ended.returncode, ended.stderr) == (3, "")
+    assert "Ignored  POST /predict" in ended.stdout
+
+
+def test_several_baselines_are_pooled(langid):
+    for name, failed in (("a", 0), ("b", 3000)):
+        csv_file(langid.folder / f"{name}_stats.csv", csv_row(count=3000, failed=failed))
+    ended = run(langid, "--baseline=a_stats.csv", "--baseline=b_stats.csv")
+    assert ended.stderr == ""
+    assert "Baseline   a_stats.csv, b_stats.csv\n" in ended.stdout
+    assert re.search(r"failures +50.0 % +→ 0 %", ended.stdout)
+
+
+@pytest.mark.parametrize("option", ["--threshold=p95=20%", "--floor=1ms", "--ignore=x"])
+def test_limits_of_a_comparison_want_a_baseline(langid, service, option):
+    ended = run(langid, option)
+    assert (ended.returncode, service.seen) == (2, [])
+    assert (
+        "--threshold, --floor and --ignore are of the comparison with a --baseline" in ended.stderr
+    )
+
+
 @pytest.mark.parametrize(
     ("names", "chosen"),
     [
@@ -186,6 +216,20 @@ def test_each_test_of_a_suite_is_compared_with_the_file_of_its_name(suite):
     assert "readability: POST /predict" in ended.stdout
     told = ended.stdout[ended.stdout.index("Only in the candidate") :]
     assert told.splitlines()[1].strip() == "new"
+
+
+def test_a_suite_takes_thresholds_and_several_folders_of_baselines(suite):
+    (suite.folder / "more").mkdir()
+    for folder in ("results", "more"):
+        path = suite.folder / folder / "readability_stats.csv"
+        csv_file(path, csv_row(count=1000, failed=600))
+    arguments = ("run", "suite", "--quiet", "--baseline", "results", "--baseline", "more")
+    ended = suite(*arguments, COLUMNS="120")
+    assert ended.returncode == 1
+    assert "Baseline   results, more\n" in ended.stdout
+    assert re.search(r"readability .* 1 worse +failed", ended.stdout)
+    ended = suite(*arguments, "--threshold=failures=60%", COLUMNS="120")
+    assert re.search(r"readability .* not worse +failed", ended.stdout)
 
 
 def test_a_folder_of_logs_is_the_baseline_of_a_suite(suite):

@@ -75,6 +75,33 @@ def test_a_threshold_changes_the_verdict(logs):
     assert "Thresholds  average, median 80 %; p95 90 %; p99 150 %; rate 10 %" in ended.stdout
 
 
+def test_a_threshold_may_be_of_one_name_and_times_have_a_floor(logs):
+    ended = logs("compare", "1.jsonl", "3.jsonl", "--threshold", "p95=90% for predict", "--floor=2ms", COLUMNS="160")  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "; p95 for predict 90 %; times by more than 2.00 ms\n" in ended.stdout
+    assert "✗ p95" not in ended.stdout
+    assert logs("compare", "1.jsonl", "3.jsonl", "--floor=10s").returncode == 0
+
+
+def test_a_name_may_be_left_out(logs):
+    ended = logs("compare", "1.jsonl", "3.jsonl", "--ignore", "pre*")
+    assert (ended.returncode, ended.stderr) == (3, "")
+    assert "Ignored  predict" in ended.stdout
+    ended = logs("compare", "1.jsonl", "2.jsonl", "--ignore", "other")
+    assert "--ignore 'other': nothing is called that" in ended.stdout
+
+
+def test_several_runs_a_side_are_pooled(logs):
+    ended = logs("compare", "--baseline", "1.jsonl", "--baseline=2.jsonl", "3.jsonl", "--json=out.json")  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "Baseline   1.jsonl, 2.jsonl\nCandidate  3.jsonl\n" in ended.stdout
+    (row,) = json.loads((logs.folder / "out.json").read_text())["rows"]
+    assert row["baseline_count"] > 1.8 * row["candidate_count"]
+    ended = logs("compare", "--baseline=1.jsonl", "2.jsonl", "1.jsonl")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Candidate  2.jsonl, 1.jsonl\n" in ended.stdout
+
+
 def test_folders_of_baselines_are_compared_file_by_file(asyncload):
     for folder, average in (("results", 200.0), ("new", 300.0)):
         (asyncload.folder / folder).mkdir()
@@ -111,7 +138,9 @@ def test_a_log_and_the_csv_made_of_it_are_the_same(asyncload):
 def test_the_commands_of_the_docs_work(logs):
     page = (ROOT / "docs" / "compare.md").read_text()
     commands = re.findall(r"^\$ asyncload (compare .+)$", page, re.MULTILINE)
-    assert len(commands) == 3
+    assert len(commands) == 5
+    for number, source in ((1, "1.jsonl"), (2, "2.jsonl"), (3, "1.jsonl"), (4, "2.jsonl")):
+        shutil.copy(logs.folder / source, logs.folder / f"night{number}.jsonl")
     for folder, source in (("results", "1.jsonl"), ("new", "2.jsonl")):
         (logs.folder / folder).mkdir()
         shutil.copy(logs.folder / source, logs.folder / folder / "night.jsonl")
@@ -228,7 +257,10 @@ def test_a_mistake_is_met_with_one_sentence(asyncload, mistake):
     assert (ended.returncode, ended.stdout) == (2, "")
 
 
-def test_both_sides_must_be_named(asyncload):
-    ended = asyncload("compare", "a.csv")
+@pytest.mark.parametrize(
+    "arguments", [("a.csv",), ("a.csv", "b.csv", "c.csv"), ("--baseline=a.csv",)]
+)
+def test_both_sides_must_be_named(asyncload, arguments):
+    ended = asyncload("compare", *arguments)
     assert ended.returncode == 2
-    assert "Usage: asyncload compare" in ended.stderr
+    assert "Usage: asyncload compare [OPTIONS] [BASELINE] CANDIDATE..." in ended.stderr
