@@ -29,7 +29,7 @@ class Timing(msgspec.Struct, gc=False):
     """Times of a request, seconds on the client's clock; ``None`` for steps it did not reach.
 
     ``queued``: it asked for a connection. ``turn``: it got one, or could begin to
-    open one, if it had to wait for that. ``sent``: its last byte was handed
+    open one, if it had to wait because the limit was reached. ``sent``: its last byte was handed
     to the transport. ``first_byte``: the first bytes of the final answer (not
     of a 1xx) arrived. ``end``: its last byte arrived. ``None``: never.
     """

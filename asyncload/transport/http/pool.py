@@ -114,7 +114,7 @@ class Pool:
     async def acquire(self, connect_limit: float, total_by: float, timing: Timing) -> Connection:
         """Return a connection: idle, new, or the next one released.
 
-        A wait for the turn is noted in ``timing``.
+        A wait because the limit is reached is noted in ``timing``.
 
         Raises ConnectFailed, RequestTimeout (connect, pool wait or total) and
         ConnectionClosed (the pool was closed).
@@ -126,10 +126,12 @@ class Pool:
             connection = self.take(self._clock())
             if connection is not None:
                 return connection
-            if self._taken >= self._limit or not self._may_dial():
+            limited = self._taken >= self._limit
+            if limited or not self._may_dial():
                 # Who was handed a connection that closed on the way keeps the first place.
                 connection = await self._wait(total_by, first=waited)
-                timing.turn = self._clock()
+                if limited:
+                    timing.turn = self._clock()
                 waited = True
             else:
                 self._taken += 1
