@@ -203,7 +203,7 @@ def calibrate(*, quick: bool, show: bool, output: Path | None) -> None:
     """Measure what this machine can drive, and how exactly, against services with known answers."""
     from asyncload.commands.calibrate import calibrate_command
 
-    sys.exit(calibrate_command(__version__, quick=quick, show=show, output=output))
+    sys.exit(calibrate_command(quick=quick, show=show, output=output))
 
 
 @main.command()

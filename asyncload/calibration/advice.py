@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Final, NamedTuple
 
@@ -15,8 +16,8 @@ from asyncload.stats import units
 
 _OF_REQUESTS: Final = frozenset({"http", "edge", "sagemaker"})
 """Kinds whose iterations are HTTP requests, one each at least."""
-_LOOKS: Final = 2001
-"""Times at which the levels are looked at."""
+_LOOKS: Final = 100_000
+"""Times at which the levels are looked at: a burst of a second within a day is seen."""
 NEAR: Final = 0.5
 """Share of the top rate beyond which a milder note is due."""
 
@@ -28,11 +29,10 @@ class Advice(NamedTuple):
     text: str
 
 
-def advice_for(plan: Plan, version: str) -> list[Advice]:
+def advice_for(plan: Plan) -> list[Advice]:
     """Say what this machine's certificate has to say about ``plan``; nothing without one.
 
-    ``version`` is asyncload's. It never raises: a certificate that is damaged, or another
-    machine's, is a note.
+    It never raises: a certificate that is damaged, or another machine's, is a note.
     """
     path = certificate_path()
     if not os.path.exists(path):  # noqa: PTH110 - never raises, unlike Path's
@@ -41,15 +41,17 @@ def advice_for(plan: Plan, version: str) -> list[Advice]:
         certificate = read_certificate(path)
     except ConfigError as problem:
         return [Advice("info", str(problem))]
-    difference = certificate.machine.difference(this_machine(version))
+    difference = certificate.machine.difference(this_machine())
     if difference is not None:
         text = (
             f"the certificate of {certificate.date} is {difference}, so it is not known what "
             "this machine can drive; make a new one with: asyncload calibrate"
         )
         return [Advice("info", text)]
-    found = judge_peak(peak_rate(plan), certificate)
-    return [] if found is None else [found]
+    with contextlib.suppress(Exception):  # a shape of the user's own may raise anything
+        found = judge_peak(peak_rate(plan), certificate)
+        return [] if found is None else [found]
+    return []
 
 
 def judge_peak(peak: float, certificate: Certificate) -> Advice | None:

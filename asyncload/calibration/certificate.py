@@ -50,7 +50,7 @@ class PercentileError(msgspec.Struct, frozen=True, kw_only=True):
     percent: float
     measured: float
     """Of the requests' latency."""
-    truth: float
+    logged: float
     """Of the same requests, by the service's own log of their sojourn times."""
     formula: float
     """Of the queue in its steady state."""
@@ -64,7 +64,7 @@ class PercentileError(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def error(self) -> float:
         """How much too long the measured one is, seconds."""
-        return self.measured - self.truth
+        return self.measured - self.logged
 
 
 class QueueError(msgspec.Struct, frozen=True, kw_only=True):

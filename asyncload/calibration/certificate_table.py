@@ -56,7 +56,7 @@ def _print_lateness(certificate: Certificate, console: Console) -> None:
     table = _table(["of the top rate", "rate", "requests", "p50", "p99", "max"])
     for one in certificate.lateness:
         table.add_row(
-            units.percent(one.share),
+            f"{one.share:.0%}",
             units.rate(one.rate),
             units.count(one.count),
             *map(units.seconds, (one.p50, one.p99, one.max)),
@@ -73,7 +73,7 @@ def _print_queues(certificate: Certificate, console: Console) -> None:
     _heading("Error of percentiles", console)
     table = _table(["", "measured", "error", "of it", "by theory", "95 % interval", ""])
     for queue in certificate.queues:
-        at = f"{queue.name} at {units.percent(queue.utilisation)}"
+        at = f"{queue.name} at {queue.utilisation:.0%}"
         table.add_row(Text(at, "bold"), "", "", "", "", "", "")
         for one in queue.percentiles:
             table.add_row(*_percentile_row(one))
@@ -94,7 +94,7 @@ def _print_queues(certificate: Certificate, console: Console) -> None:
 
 def _percentile_row(one: PercentileError) -> list[str]:
     agrees = {True: "agrees", False: "differs", None: ""}[one.agrees]
-    share = units.percent(one.error / one.truth) if one.truth else units.NO_VALUE
+    share = units.percent(one.error / one.logged) if one.logged else units.NO_VALUE
     if one.low is None or one.high is None:
         interval = "open"
     else:

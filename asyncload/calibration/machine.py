@@ -10,6 +10,8 @@ from typing import Final
 
 import msgspec
 
+from asyncload import __version__
+
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _HEAD: Final = 4096  # bytes of it: the first core's entry; a large machine's would take long
 _MODEL_KEYS: Final = ("model name", "Model", "Hardware", "cpu model", "CPU part")
@@ -42,15 +44,15 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
-def this_machine(version: str) -> Machine:
-    """Describe this machine; ``version`` is asyncload's. It takes well under a millisecond."""
+def this_machine() -> Machine:
+    """Describe this machine. It takes well under a millisecond."""
     return Machine(
         host=platform.node(),
         cpu=_cpu_model(),
         cores=_usable_cores(),
         system=platform.system(),
         python=platform.python_version(),
-        asyncload=version,
+        asyncload=__version__,
         loop=_loop(),
     )
 

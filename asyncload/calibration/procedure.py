@@ -11,7 +11,6 @@ from asyncload.calibration.sojourn_error import QUEUES, QueueTimes, measure_queu
 from asyncload.calibration.status_rate import RATE, ConsumerTimes, measure_consumer
 from asyncload.calibration.top_rate import Say, SearchTimes, find_top_rate, measure_lateness
 from asyncload.local.model_server.server import ModelServer
-from asyncload.stats import units
 
 
 class Times(NamedTuple):
@@ -31,16 +30,16 @@ FULL: Final = Times(
 )
 """60 to 90 seconds in all."""
 QUICK: Final = Times(
-    search=SearchTimes(TrialSpec(0.7, 0.3), TrialSpec(1.5, 0.3), precision=0.35),
-    lateness=TrialSpec(1.0, 0.2),
-    queues=QueueTimes(4.0, 0.5),
-    consumer=ConsumerTimes(1.5, 0.2, 6_000),
+    search=SearchTimes(TrialSpec(0.7, 0.3), TrialSpec(1.2, 0.3), precision=0.5),
+    lateness=TrialSpec(0.8, 0.2),
+    queues=QueueTimes(3.5, 0.5),
+    consumer=ConsumerTimes(1.2, 0.2, 4_000),
 )
 """About 20 seconds in all."""
 
 
-async def calibrate(version: str, *, quick: bool, say: Say) -> Certificate:
-    """Measure this machine; ``version`` is asyncload's, ``say`` is told what is being done.
+async def calibrate(*, quick: bool, say: Say) -> Certificate:
+    """Measure this machine; ``say`` is told what is being done.
 
     Raises :class:`MachineBusyError` when this machine has no time left to be measured, and
     :class:`TargetError` when a built-in service cannot start.
@@ -50,13 +49,13 @@ async def calibrate(version: str, *, quick: bool, say: Say) -> Certificate:
     async with ModelServer(workers=1, service_time=0.0) as server:
         top_rate = await find_top_rate(server.url, times.search, say)
         lateness = await measure_lateness(server.url, top_rate.rate, times.lateness, say)
-    names = ", ".join(f"{one.name} at {units.percent(one.utilisation)}" for one in QUEUES)
+    names = ", ".join(f"{one.name} at {one.utilisation:.0%}" for one in QUEUES)
     say(f"error of percentiles: {names}")
     queues = await measure_queues(times.queues)
-    say(f"statuses of {units.rate(RATE)} of jobs on the embedded stack")
+    say(f"statuses of {RATE:g} jobs/s on the embedded stack")
     consumer = await measure_consumer(times.consumer)
     return Certificate(
-        machine=this_machine(version),
+        machine=this_machine(),
         made_at=now(),
         quick=quick,
         top_rate=top_rate,

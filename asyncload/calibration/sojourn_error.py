@@ -137,13 +137,13 @@ def _truth_log(folder: Path, index: int) -> Path:
 def _compare(
     queue: QueueSpec,
     requests: list[Request],
-    logged: list[Any],
+    records: list[Any],
     reported: Times,
     times: QueueTimes,
 ) -> QueueError:
     """Hold what was reported against the service's log of the same requests, and the formula."""
     truths = sorted(
-        (one for one in logged if isinstance(one, RequestTruth)), key=lambda one: one.number
+        (one for one in records if isinstance(one, RequestTruth)), key=lambda one: one.number
     )
     answered = sum(one.outcome == OK for one in requests)
     if not answered == len(requests) == len(truths):
@@ -189,17 +189,17 @@ def _percentile(
         utilisation=queue.utilisation,
     )
     # As a histogram has it: a value that occurred, not one between two.
-    truth = float(np.percentile(sojourn, percent, method="inverted_cdf"))
+    logged = float(np.percentile(sojourn, percent, method="inverted_cdf"))
     interval = percentile_interval(latency, percent) if long else Interval(None, None)
     agrees = None
     if interval.low is not None and interval.high is not None:
         # The formula knows neither the service's timers nor the error, which is told by itself.
-        off = TIMER + abs(measured - truth)
+        off = TIMER + abs(measured - logged)
         agrees = interval.low - off <= formula <= interval.high + off
     return PercentileError(
         percent=percent,
         measured=measured,
-        truth=truth,
+        logged=logged,
         formula=formula,
         low=interval.low,
         high=interval.high,

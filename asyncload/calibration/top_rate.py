@@ -102,7 +102,7 @@ async def measure_lateness(url: str, top: float, spec: TrialSpec, say: Say) -> t
     found = []
     for number, share in enumerate(SHARES):
         rate = share * top
-        say(f"lateness at {units.percent(share)} of it, {units.rate(rate)}")
+        say(f"lateness at {share:.0%} of it, {units.rate(rate)}")
         trial = await run_plain(url, rate, spec, seed=200 + number)
         if share == SHARES[0] and trial.by_generator:
             raise _busy(trial)

@@ -25,10 +25,10 @@ from asyncload.errors import ConfigError
 from asyncload.records.files import cannot_write, check_place
 
 
-def calibrate_command(version: str, *, quick: bool, show: bool, output: Path | None) -> int:
+def calibrate_command(*, quick: bool, show: bool, output: Path | None) -> int:
     """Measure this machine, print its certificate and save it; or ``show`` the saved one.
 
-    Returns the exit code. ``version`` is asyncload's.
+    Returns the exit code.
     """
     console = Output()
     path = certificate_path()
@@ -42,7 +42,7 @@ def calibrate_command(version: str, *, quick: bool, show: bool, output: Path | N
     places = [path, *([] if output is None else [output])]
     for place in places:
         _check(place)
-    made = _measured(version, console, quick=quick)
+    made = _measured(console, quick=quick)
     if made is None:
         click.echo("asyncload: interrupted; nothing was saved", err=True)
         return 130
@@ -54,7 +54,7 @@ def calibrate_command(version: str, *, quick: bool, show: bool, output: Path | N
     return 0
 
 
-def _measured(version: str, console: Console, *, quick: bool) -> Certificate | None:
+def _measured(console: Console, *, quick: bool) -> Certificate | None:
     """Calibrate in view; ``None`` when it was interrupted."""
     from asyncload.calibration.procedure import calibrate
 
@@ -64,7 +64,7 @@ def _measured(version: str, console: Console, *, quick: bool) -> Certificate | N
         nonlocal made
         async with anyio.create_task_group() as group:
             await group.start(_mind_signals, group.cancel_scope)
-            made = await calibrate(version, quick=quick, say=say)
+            made = await calibrate(quick=quick, say=say)
             group.cancel_scope.cancel()
 
     with _view(console) as say:
