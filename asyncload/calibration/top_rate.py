@@ -20,7 +20,7 @@ MOST: Final = 256_000.0
 """Beyond what one process does by far; so the load is bounded."""
 SHARES: Final = (0.1, 0.5, 0.9)
 """Of the top rate, at which lateness is measured."""
-_LOWER: Final = 0.9  # of a rate that was not held
+_LOWER: Final = 0.85  # of a rate that was not held
 _HOLDS: Final = 6  # tries to hold a rate, each at a lower one
 
 Say = Callable[[str], None]

@@ -119,7 +119,7 @@ class InferenceTruth(msgspec.Struct, tag="inference", tag_field="type", kw_only=
 
 
 class RequestTruth(msgspec.Struct, tag="request", tag_field="type", kw_only=True):
-    """One request to a simulated model server, written when it has been answered.
+    """One request to a simulated model server, written immediately before it is answered.
 
     Spans are taken on the server's monotonic clock.
     """
@@ -133,7 +133,7 @@ class RequestTruth(msgspec.Struct, tag="request", tag_field="type", kw_only=True
     scheduled: float
     """Seconds from its arrival to the end of its service, as the queue has it."""
     sojourn: float
-    """Seconds from its arrival until its answer was handed to the connection: ``scheduled``, and
+    """Seconds from its arrival until immediately before its answer was sent: ``scheduled``, and
     what a timer that fired late added."""
 
 
