@@ -242,6 +242,18 @@ def capacity(config: Path, **options: Any) -> None:
 
 
 @main.command()
+@click.option("--quick", is_flag=True, help="Shorter trials: 20 seconds, and less exact.")
+@click.option("--show", is_flag=True, help="Print the saved certificate; measure nothing.")
+@click.option("--output", type=click.Path(path_type=Path),
+              help="Write the certificate here, too.")  # fmt: skip
+def calibrate(*, quick: bool, show: bool, output: Path | None) -> None:
+    """Measure what this machine can drive, and how exactly, against services with known answers."""
+    from asyncload.commands.calibrate import calibrate_command
+
+    sys.exit(calibrate_command(quick=quick, show=show, output=output))
+
+
+@main.command()
 @click.option("--duration", metavar="TIME", required=True, help="How long, such as 60s or 10m.")
 @click.option("--url", help="Of a service that tells its own figures: Groundlight's "
               "/status/resources.json, or a Prometheus endpoint; this host if left out.")  # fmt: skip

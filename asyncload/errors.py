@@ -5,7 +5,8 @@
     AsyncloadError            exit code
     ├── ConfigError           2   a config, argument, shape or input file is wrong
     │   └── LogError          2   a log cannot be read
-    └── TargetError           4   the service under test cannot be reached or set up
+    ├── TargetError           4   the service under test cannot be reached or set up
+    └── MachineBusyError      3   this machine has no time left to measure anything
 
 Each message is one plain sentence that names the key or file, the value, and
 the remedy. The command line prints it to stderr without a traceback and exits
@@ -35,6 +36,12 @@ class TargetError(AsyncloadError):
     """The service under test could not be reached or set up."""
 
     exit_code = 4
+
+
+class MachineBusyError(AsyncloadError):
+    """This machine is too busy with other things to be measured."""
+
+    exit_code = 3
 
 
 def own_error(group: BaseExceptionGroup[BaseException]) -> AsyncloadError | None:

@@ -67,6 +67,8 @@ class LoadTest:
         self.stats = LiveStats()
         self.interrupted = False
         self.problems: list[str] = []
+        self.notes: list[tuple[str, str]] = []
+        """Levels and texts, for the log and the report: what was known before the start."""
         with _naming(config):
             self._users = [
                 resolve_user(scenario, index)
@@ -191,6 +193,8 @@ class LoadTest:
                     connections=self.config.connections,
                 )
                 self._engine = engine
+                for level, text in self.notes:
+                    engine.note(level, text)
                 with _naming(self.config):
                     await engine.prepare()
             if self._setup.cancel_called:

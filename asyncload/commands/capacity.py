@@ -18,6 +18,7 @@ from asyncload.capacity.result import Capacity, TrialResult, kept_as
 from asyncload.capacity.search import CapacitySearch, Options
 from asyncload.capacity.strategy import Trial
 from asyncload.capacity.table import print_capacity, trial_line, write_json
+from asyncload.commands.advise import advise, warn
 from asyncload.commands.loop import Output, run_loop
 from asyncload.errors import ConfigError
 from asyncload.load_test import LoadTest
@@ -95,6 +96,7 @@ class _View:
         self._text = "starting"
         self._test: LoadTest | None = None
         self._duration = 0.0
+        self._warned = False
 
     def opens(self, search: CapacitySearch) -> None:
         """Say what is searched for."""
@@ -146,7 +148,11 @@ class _View:
             self.ended(number, trial)
 
     def begins(self, number: int, trial: Trial, duration: float, test: LoadTest) -> None:
-        """Begin to show a trial."""
+        """Begin to show a trial, and say once that this machine is not certified for its rate."""
+        for advice in advise(test):
+            if advice.level == "warning" and not self._warned:
+                self._warned = True
+                warn(advice)
         self._test, self._duration = test, duration
         again = ", once more" if trial.attempt > 1 else ""
         self._text = f"trial {number}: {trial.rate:.4g}/s for {duration:g} s{again}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from asyncload.api import make_config
+from asyncload.commands.advise import print_advice
 from asyncload.commands.loop import Output, run_loop
 from asyncload.cost.preview import print_estimate
 from asyncload.load_test import LoadTest
@@ -27,5 +28,6 @@ def check_test(test: LoadTest, console: Console, *, discover: bool) -> None:
     settings = run_loop(partial(test.describe_settings, discover=discover))
     print_plan(test.config, console, settings, test.describe_work())
     print_estimate(test.estimate(), test.config, console)
+    print_advice(test, console)
     if not discover and any(not one.known for several in settings for one in several):
         console.print("\n--discover asks for what is not known yet")

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from asyncload.api import make_config
+from asyncload.commands.advise import advise_before
 from asyncload.commands.baseline import (
     check_comparable,
     compare_result,
@@ -76,6 +77,7 @@ def run_test(test: LoadTest, console: Console, *, quiet: bool) -> Result | None:
     estimate = test.estimate() if is_billed(test.config.aws) else None
     if estimate is not None and estimate.scenarios and not quiet:
         console.print(estimate_line(estimate), soft_wrap=True)
+    advise_before(test)
 
     result: Result | None = None
 

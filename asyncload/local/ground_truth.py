@@ -118,8 +118,27 @@ class InferenceTruth(msgspec.Struct, tag="inference", tag_field="type", kw_only=
     """Of a FAILED one."""
 
 
+class RequestTruth(msgspec.Struct, tag="request", tag_field="type", kw_only=True):
+    """One request to a simulated model server, written immediately before it is answered.
+
+    Spans are taken on the server's monotonic clock.
+    """
+
+    number: int
+    """In order of arrival, from 0."""
+    received: float
+    """When all of the request was there."""
+    service_time: float
+    """Seconds, as drawn."""
+    scheduled: float
+    """Seconds from its arrival to the end of its service, as the queue has it."""
+    sojourn: float
+    """Seconds from its arrival until immediately before its answer was sent: ``scheduled``, and
+    what a timer that fired late added."""
+
+
 GroundTruthRecord = (
-    JobTruth | ExtraTruth | ReplayTruth | StuckTruth | RejectedTruth | InferenceTruth
+    JobTruth | ExtraTruth | ReplayTruth | StuckTruth | RejectedTruth | InferenceTruth | RequestTruth
 )
 
 

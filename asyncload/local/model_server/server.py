@@ -4,6 +4,11 @@ It is an edge endpoint, and a server of models as ``inference.py`` has them.
 
 ``workers`` requests are worked on at once, each for ``service_time``; others wait
 in the order they came. So it takes workers / service_time requests a second, and no more.
+With ``exponential`` service times and Poisson arrivals it is the queue M/M/c, first come,
+first served, whose sojourn times are known. A ``truth_log`` has each request's own.
+
+``GET /constant`` is not worked on: its answer is always the same, made beforehand, and
+given at once.
 """
 
 from __future__ import annotations
@@ -11,7 +16,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
+import random
 import sys
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import parse_qs
@@ -21,12 +30,15 @@ import httptools
 import msgspec
 
 from asyncload.errors import TargetError
+from asyncload.local.ground_truth import GroundTruthLog, RequestTruth
 from asyncload.local.model_server import inference
 from asyncload.local.stack.process import Child, Processes
 from asyncload.local.stack.protocol import MODEL_SERVER, Listening, ModelServerOrder, decode, encode
 
 HOST: Final = "127.0.0.1"
 PATH: Final = b"/device-api/v1/image-queries"
+CONSTANT: Final = b"/constant"
+"""Answered at once."""
 COUNT: Final = 1
 """What every result counts."""
 START_LIMIT: Final = 30.0
@@ -40,7 +52,15 @@ class ModelServer(Processes):
     :class:`TargetError` when it cannot start.
     """
 
-    def __init__(self, *, workers: int, service_time: float) -> None:
+    def __init__(
+        self,
+        *,
+        workers: int,
+        service_time: float,
+        exponential: bool = False,
+        seed: int = 0,
+        truth_log: Path | None = None,
+    ) -> None:
         super().__init__("asyncload-edge-")
         self.url = ""
         """``http://127.0.0.1:PORT``, once entered."""
@@ -48,10 +68,18 @@ class ModelServer(Processes):
         """Process id of the child, once entered."""
         self._workers = workers
         self._service_time = service_time
+        self._exponential = exponential
+        self._seed = seed
+        self._truth_log = truth_log
 
     async def _start(self, scratch: Path) -> None:
         order = ModelServerOrder(
-            workers=self._workers, service_time=self._service_time, remove_at_exit=str(scratch)
+            workers=self._workers,
+            service_time=self._service_time,
+            exponential=self._exponential,
+            seed=self._seed,
+            truth_log=None if self._truth_log is None else str(self._truth_log),
+            remove_at_exit=str(scratch),
         )
         log = scratch / "model_server.log"
         child = await Child.start(MODEL_SERVER, order, environment={}, log=log)
@@ -69,12 +97,25 @@ class ModelServer(Processes):
 async def serve(order: ModelServerOrder) -> None:
     """Be the server, until this process ends."""
     workers = Workers(order.workers, order.service_time)
-    server = await asyncio.get_running_loop().create_server(
-        lambda: _Connection(workers), HOST, 0, backlog=1024
-    )
-    sys.stdout.buffer.write(encode(Listening(server.sockets[0].getsockname()[1])))
-    sys.stdout.buffer.flush()
-    await server.serve_forever()
+    with contextlib.ExitStack() as stack:
+        log = None
+        if order.truth_log is not None:
+            log = stack.enter_context(GroundTruthLog(Path(order.truth_log)))
+        queue = Queue(workers, service_times(order), log)
+        server = await asyncio.get_running_loop().create_server(
+            lambda: _Connection(queue), HOST, 0, backlog=1024
+        )
+        sys.stdout.buffer.write(encode(Listening(server.sockets[0].getsockname()[1])))
+        sys.stdout.buffer.flush()
+        await server.serve_forever()
+
+
+def service_times(order: ModelServerOrder) -> Callable[[], float]:
+    """Give what draws the service time of the next request, seconds."""
+    if not order.exponential:
+        return lambda: order.service_time
+    draw = random.Random(order.seed).expovariate
+    return lambda: draw(1 / order.service_time)
 
 
 class Workers:
@@ -97,12 +138,50 @@ class Workers:
         return done
 
 
+class Queue:
+    """Requests wait here, in the order they came, and for their service to end."""
+
+    def __init__(
+        self, workers: Workers, draw: Callable[[], float], log: GroundTruthLog | None
+    ) -> None:
+        self._workers = workers
+        self._draw = draw
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._number = 0
+
+    def join(self, answer: Callable[[], None]) -> None:
+        """Take a request; ``answer`` is called when a worker is done with it."""
+        # uvloop's own clock stands still within a pass of the loop, and goes in milliseconds.
+        now = time.monotonic()
+        service_time = self._draw()
+        done = self._workers.take(now, service_time)
+        if self._log is None:
+            self._loop.call_later(done - now, answer)
+            return
+        record = RequestTruth(
+            number=self._number,
+            received=time.time(),
+            service_time=service_time,
+            scheduled=done - now,
+            sojourn=0.0,
+        )
+        self._number += 1
+        self._loop.call_later(done - now, self._end, answer, now, record)
+
+    def _end(self, answer: Callable[[], None], arrived: float, record: RequestTruth) -> None:
+        record.sojourn = time.monotonic() - arrived
+        assert self._log is not None
+        # Before the answer, so that whoever has it finds the record; it takes some 10 µs.
+        self._log.write(record)
+        answer()
+
+
 class _Connection(asyncio.Protocol):
     """One client's connection. Clients do not pipeline."""
 
-    def __init__(self, workers: Workers) -> None:
-        self._workers = workers
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         self._url = b""
@@ -135,6 +214,10 @@ class _Connection(asyncio.Protocol):
         self._body += body
 
     def on_message_complete(self) -> None:
+        if self._url == CONSTANT:
+            if self._transport is not None:
+                self._transport.write(_CONSTANT)
+            return
         path, _, query = self._url.partition(b"?")
         detectors = parse_qs(query.decode("latin-1")).get("detector_id")
         is_post = self._parser.get_method() == b"POST"
@@ -157,8 +240,7 @@ class _Connection(asyncio.Protocol):
 
     def _work(self, content: dict[str, Any]) -> None:
         """Answer with ``content`` when a worker is done with it."""
-        done = self._workers.take(self._loop.time())
-        self._loop.call_at(done, self._answer, 200, content)
+        self._queue.join(partial(self._answer, 200, content))
 
     def _answer(self, status: int, content: dict[str, Any]) -> None:
         if self._transport is None:
@@ -173,6 +255,10 @@ class _Connection(asyncio.Protocol):
 
 
 _JPEG: Final = b"\xff\xd8"
+_CONSTANT: Final = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n"
+    b'{"answer":"ok"}'
+)
 _REASONS: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 422: "Unprocessable Entity"}
 
 

@@ -82,7 +82,13 @@ class ModelServerOrder(ChildOrder, frozen=True, kw_only=True):
     workers: int
     """Requests worked on at once."""
     service_time: float
-    """Seconds of work on each."""
+    """Seconds of work on each; the mean of them if ``exponential``."""
+    exponential: bool = False
+    """Whether service times are drawn from the exponential distribution: a queue M/M/c."""
+    seed: int = 0
+    """Of the draws."""
+    truth_log: str | None = None
+    """Ground-truth log of each request, if there is to be one."""
 
 
 class Listening(msgspec.Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""What this machine can measure: its certificate, and how it is made."""
