@@ -28,6 +28,7 @@ def test_mser_cuts_the_beginning_that_is_otherwise():
     found = warm_up(*means_of(values).read())
     assert 200 <= found.until <= 400
     assert found.settled
+    assert found.notable
 
 
 def test_mser_cuts_next_to_nothing_where_nothing_changes():
@@ -36,6 +37,7 @@ def test_mser_cuts_next_to_nothing_where_nothing_changes():
         random = np.random.default_rng(seed)
         found = warm_up(*means_of(random.exponential(0.1, 3000)).read())
         assert found.settled
+        assert not found.notable
         shares.append(found.share)
     assert np.median(shares) < 0.1
 

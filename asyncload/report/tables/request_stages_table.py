@@ -46,7 +46,7 @@ def print_request_stages(summary: Summary, console: Console) -> None:
     # Of jobs the table is long already, and their levels are mostly those of a burst.
     advised = {} if summary.jobs.submitted else summary.warm_ups
     for scenario, advice in advised.items():
-        if advice.share > _WARM_UP and advice.until > summary.warmup:
+        if advice.notable and advice.share > _WARM_UP and advice.until > summary.warmup:
             of = f" of {units.one_line(scenario)}" if len(advised) > 1 else ""
             text = f"the warm-up{of} ends at {units.seconds(advice.until)} by MSER-5; "
             indented(Text(f"{text}warmup would leave it out", "dim"), console)

@@ -33,8 +33,13 @@ class WarmUp(msgspec.Struct, frozen=True):
     """Seconds of the run; 0 if nothing was to be cut."""
     share: float
     """Share of the batches that would be cut."""
-    settled: bool
-    """False when more than half would be cut, and before the cut things were surely otherwise."""
+    notable: bool
+    """Whether the mean before the cut surely differs from that after it, and by a tenth or more."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is over before half of the run."""
+        return self.share <= 0.5 or not self.notable
 
 
 def warm_up(times: Sequence[float], means: Sequence[float]) -> WarmUp | None:
@@ -53,8 +58,8 @@ def warm_up(times: Sequence[float], means: Sequence[float]) -> WarmUp | None:
     variances = np.maximum(squares / left - (sums / left) ** 2, 0.0)
     cut = int(np.argmin((variances / left)[: n - _KEPT + 1]))
     share = cut / n
-    settled = share <= 0.5 or not _differs(values[:cut], values[cut:])
-    return WarmUp(float(times[cut - 1]) if cut else 0.0, share, settled)
+    notable = cut > 1 and _differs(values[:cut], values[cut:])
+    return WarmUp(float(times[cut - 1]) if cut else 0.0, share, notable)
 
 
 def _differs(before: Array, after: Array) -> bool:

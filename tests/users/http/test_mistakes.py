@@ -138,7 +138,10 @@ async def test_a_wait_of_nothing_is_all_the_same_to_the_open_model(wait, tmp_pat
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("http://{{ env.HOST }}", r"is 'http://{{ env.HOST }}', where .* write \${NAME} for an env"),
+        (
+            "http://{{ env.HOST }}",
+            r"is 'http://{{ env.HOST }}', where .* write \${NAME} for an env",
+        ),
         ("http://h?x=1", "is .*; give http://host:port, or local for a simulated server"),
         ("http://h#x", "is .*; give http://host:port"),
         ("http://", "is .*; give http://host:port"),
