@@ -9,8 +9,10 @@ from typing import Any, Final, NamedTuple
 
 from asyncload.config.load import config_from
 from asyncload.config.model import Config
+from asyncload.errors import MachineBusyError
 from asyncload.load_test import LoadTest
 from asyncload.local.model_server.server import CONSTANT
+from asyncload.stats import units
 from asyncload.stats.metrics import Distribution
 from asyncload.verdict.verdict import Code, Reason, Verdict
 
@@ -72,7 +74,15 @@ async def run_plain(url: str, rate: float, spec: TrialSpec, *, seed: int) -> Pla
         scenario = open_scenario("plain", rate, spec.duration + spec.warmup, user)
         config = make_config([scenario], Path(folder), warmup=spec.warmup, seed=seed)
         result = await LoadTest(config).run()
-    return PlainTrial(rate, _invalid(result.verdict), result.summary.requests.lateness)
+    return PlainTrial(rate, invalid(result.verdict), result.summary.requests.lateness)
+
+
+def busy(rate: float, reason: str) -> MachineBusyError:
+    """Make the error of a machine that does not even drive ``rate``."""
+    return MachineBusyError(
+        f"this machine is too busy to be calibrated: at only {units.rate(rate)} {reason}; end what "
+        "else is running, and try again (nothing was saved)"
+    )
 
 
 def open_scenario(name: str, rate: float, duration: float, user: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +118,7 @@ def make_config(
     )
 
 
-def _invalid(verdict: Verdict) -> tuple[Reason, ...]:
+def invalid(verdict: Verdict) -> tuple[Reason, ...]:
     """Give what keeps a trial from being valid.
 
     A latency that has not settled is none of it: a trial is too short to tell. Work that piles
