@@ -73,8 +73,23 @@ async def run_plain(url: str, rate: float, spec: TrialSpec, *, seed: int) -> Pla
         }
         scenario = open_scenario("plain", rate, spec.duration + spec.warmup, user)
         config = make_config([scenario], Path(folder), warmup=spec.warmup, seed=seed)
-        result = await LoadTest(config).run()
-    return PlainTrial(rate, invalid(result.verdict), result.summary.requests.lateness)
+        test = LoadTest(config)
+        result = await test.run()
+    reasons = invalid(result.verdict)
+    if not reasons:
+        reasons = _busy_for_short(test, config.validity.cpu, spec)
+    return PlainTrial(rate, reasons, result.summary.requests.lateness)
+
+
+def _busy_for_short(test: LoadTest, limit: float, spec: TrialSpec) -> tuple[Reason, ...]:
+    """Say whether the process had no time left: the verdict wants five seconds to say so."""
+    end = spec.warmup + spec.duration
+    used = test.stats.fold.timeline.generator.figure("cpu", spec.warmup, end)
+    if not len(used) or used.mean() < 100 * limit:
+        return ()
+    mean = float(used.mean())
+    text = f"the generator was busy: its process used {mean:.0f} % of a core"
+    return (Reason("generator_busy", text, "ask for a lower rate", {"cpu": mean / 100}),)
 
 
 def busy(rate: float, reason: str) -> MachineBusyError:
