@@ -26,6 +26,8 @@ class Lateness(msgspec.Struct, frozen=True, kw_only=True):
     p50: float
     p99: float
     max: float
+    valid: bool
+    """Whether the run was: below the top rate it is not where something disturbed it, twice."""
 
 
 class TopRate(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,12 @@ _WIDTH = 80
 """Columns that everything fits into."""
 
 
+_DISTURBED = (
+    " What is not valid was disturbed twice by something else on this machine: calibrate again "
+    "when it is quiet."
+)
+
+
 def print_certificate(certificate: Certificate, console: Console) -> None:
     """Print a certificate, no wider than 80 columns."""
     machine = certificate.machine
@@ -53,18 +59,20 @@ def _print_top_rate(certificate: Certificate, console: Console) -> None:
 
 def _print_lateness(certificate: Certificate, console: Console) -> None:
     _heading("Lateness of requests", console)
-    table = _table(["of the top rate", "rate", "requests", "p50", "p99", "max"])
+    table = _table(["of the top rate", "rate", "requests", "p50", "p99", "max", ""])
     for one in certificate.lateness:
         table.add_row(
-            f"{one.share:.0%}",
+            f"{100 * one.share:.0f} %",
             units.rate(one.rate),
             units.count(one.count),
             *map(units.seconds, (one.p50, one.p99, one.max)),
+            "" if one.valid else "not valid",
         )
     indented(table, console)
     _sentence(
         "Lateness is how long after its due time a request went out. It is part of the latency "
-        "that runs report.",
+        "that runs report."
+        + ("" if all(one.valid for one in certificate.lateness) else _DISTURBED),
         console,
     )
 
@@ -73,7 +81,7 @@ def _print_queues(certificate: Certificate, console: Console) -> None:
     _heading("Error of percentiles", console)
     table = _table(["", "measured", "error", "of it", "by theory", "95 % interval", ""])
     for queue in certificate.queues:
-        at = f"{queue.name} at {queue.utilisation:.0%}"
+        at = f"{queue.name} at {100 * queue.utilisation:.0f} %"
         table.add_row(Text(at, "bold"), "", "", "", "", "", "")
         for one in queue.percentiles:
             table.add_row(*_percentile_row(one))

@@ -9,8 +9,10 @@ from typing import Any, Final, NamedTuple
 
 from asyncload.config.load import config_from
 from asyncload.config.model import Config
+from asyncload.errors import MachineBusyError
 from asyncload.load_test import LoadTest
 from asyncload.local.model_server.server import CONSTANT
+from asyncload.stats import units
 from asyncload.stats.metrics import Distribution
 from asyncload.verdict.verdict import Code, Reason, Verdict
 
@@ -71,8 +73,31 @@ async def run_plain(url: str, rate: float, spec: TrialSpec, *, seed: int) -> Pla
         }
         scenario = open_scenario("plain", rate, spec.duration + spec.warmup, user)
         config = make_config([scenario], Path(folder), warmup=spec.warmup, seed=seed)
-        result = await LoadTest(config).run()
-    return PlainTrial(rate, _invalid(result.verdict), result.summary.requests.lateness)
+        test = LoadTest(config)
+        result = await test.run()
+    reasons = invalid(result.verdict)
+    if not reasons:
+        reasons = _busy_for_short(test, config.validity.cpu, spec)
+    return PlainTrial(rate, reasons, result.summary.requests.lateness)
+
+
+def _busy_for_short(test: LoadTest, limit: float, spec: TrialSpec) -> tuple[Reason, ...]:
+    """Say whether the process had no time left: the verdict wants five seconds to say so."""
+    end = spec.warmup + spec.duration
+    used = test.stats.fold.timeline.generator.figure("cpu", spec.warmup, end)
+    if not len(used) or used.mean() < 100 * limit:
+        return ()
+    mean = float(used.mean())
+    text = f"the generator was busy: its process used {mean:.0f} % of a core"
+    return (Reason("generator_busy", text, "ask for a lower rate", {"cpu": mean / 100}),)
+
+
+def busy(rate: float, reason: str) -> MachineBusyError:
+    """Make the error of a machine that does not even drive ``rate``."""
+    return MachineBusyError(
+        f"this machine is too busy to be calibrated: at only {units.rate(rate)} {reason}; end what "
+        "else is running, and try again (nothing was saved)"
+    )
 
 
 def open_scenario(name: str, rate: float, duration: float, user: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +133,7 @@ def make_config(
     )
 
 
-def _invalid(verdict: Verdict) -> tuple[Reason, ...]:
+def invalid(verdict: Verdict) -> tuple[Reason, ...]:
     """Give what keeps a trial from being valid.
 
     A latency that has not settled is none of it: a trial is too short to tell. Work that piles

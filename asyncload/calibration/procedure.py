@@ -49,7 +49,7 @@ async def calibrate(*, quick: bool, say: Say) -> Certificate:
     async with ModelServer(workers=1, service_time=0.0) as server:
         top_rate = await find_top_rate(server.url, times.search, say)
         lateness = await measure_lateness(server.url, top_rate.rate, times.lateness, say)
-    names = ", ".join(f"{one.name} at {one.utilisation:.0%}" for one in QUEUES)
+    names = ", ".join(f"{one.name} at {100 * one.utilisation:.0f} %" for one in QUEUES)
     say(f"error of percentiles: {names}")
     queues = await measure_queues(times.queues)
     say(f"statuses of {RATE:g} jobs/s on the embedded stack")

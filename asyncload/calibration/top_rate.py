@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from asyncload.calibration.certificate import Lateness, TopRate
-from asyncload.calibration.plain_load import PlainTrial, TrialSpec, run_plain
+from asyncload.calibration.plain_load import PlainTrial, TrialSpec, busy, run_plain
 from asyncload.capacity.result import Outcome, TrialResult
 from asyncload.capacity.strategy import SearchRange, Trial, bounds, next_trial
 from asyncload.errors import MachineBusyError
@@ -97,13 +97,15 @@ async def _search(
 async def measure_lateness(url: str, top: float, spec: TrialSpec, say: Say) -> tuple[Lateness, ...]:
     """Measure lateness at some shares of the top rate.
 
-    Raises :class:`MachineBusyError` when the lowest of them was not valid.
+    Raises :class:`MachineBusyError` when the lowest of them was not valid, twice.
     """
     found = []
     for number, share in enumerate(SHARES):
         rate = share * top
-        say(f"lateness at {share:.0%} of it, {units.rate(rate)}")
+        say(f"lateness at {100 * share:.0f} % of it, {units.rate(rate)}")
         trial = await run_plain(url, rate, spec, seed=200 + number)
+        if not trial.valid:  # something else may have disturbed it once
+            trial = await run_plain(url, rate, spec, seed=300 + number)
         if share == SHARES[0] and trial.by_generator:
             raise _busy(trial)
         late = trial.lateness
@@ -115,14 +117,11 @@ async def measure_lateness(url: str, top: float, spec: TrialSpec, say: Say) -> t
                 p50=late.p50 or 0.0,
                 p99=late.p99 or 0.0,
                 max=late.max or 0.0,
+                valid=trial.valid,
             )
         )
     return tuple(found)
 
 
 def _busy(trial: PlainTrial) -> MachineBusyError:
-    return MachineBusyError(
-        f"this machine is too busy to be calibrated: at only {units.rate(trial.rate)} "
-        f"{trial.sentence or 'the run was not valid'}; end what else is running, and try again "
-        "(nothing was saved)"
-    )
+    return busy(trial.rate, trial.sentence or "the run was not valid")

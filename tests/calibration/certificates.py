@@ -40,7 +40,15 @@ def certificate(rate: float = 20_000.0, **changes: object) -> Certificate:
             duration=6.0,
         ),
         lateness=tuple(
-            Lateness(share=share, rate=share * rate, count=1000, p50=4e-5, p99=8e-4, max=0.004)
+            Lateness(
+                share=share,
+                rate=share * rate,
+                count=1000,
+                p50=4e-5,
+                p99=8e-4,
+                max=0.004,
+                valid=share < 0.9,
+            )
             for share in (0.1, 0.5, 0.9)
         ),
         queues=(

@@ -120,6 +120,8 @@ def test_it_is_shown_in_eighty_columns(by_service):
     assert ("built-in service was at its limit" in flat) is by_service
     assert "p50 7.50 ms 500 µs 7.14 % 6.93 ms 6.60–8.30 ms agrees" in flat
     assert "p99 41.1 ms 500 µs 1.23 % 46.1 ms open" in flat
+    assert "90 % 18,000/s 1,000 40.0 µs 800 µs 4.00 ms not valid" in flat
+    assert "calibrate again when it is quiet" in flat
     assert "unknown: this version does not measure it" in flat
 
 
