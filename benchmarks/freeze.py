@@ -41,11 +41,12 @@ from benchmarks.product import config, milliseconds, run_product
 RATE: Final = 100
 LENGTH: Final = 20.0
 SERVICE: Final = 0.010
-AT: Final = 9.0
+AT: Final = 9.005
+"""Between two arrivals, so that it is certain which of them meet the freeze."""
 FREEZE: Final = 2.0
 
 
-def truth(seen: dict[str, Any]) -> dict[str, float]:
+def arithmetic(seen: dict[str, Any]) -> dict[str, float]:
     """Compute the latencies of arrivals every 10 ms, in ms, from when the server froze.
 
     A request due at a is read at once, or at the end E of the freeze that began at B. It is
@@ -86,7 +87,7 @@ def freezing() -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
 def beside_truth(measured: dict[str, Any], seen: dict[str, Any], command: str) -> Measured:
     details = {
         **measured,
-        **truth(seen),
+        **arithmetic(seen),
         "requests_at_server": seen["requests"],
         "freeze_s": round(seen["thawed"] - seen["frozen"], 4),
     }
@@ -157,7 +158,7 @@ def main() -> None:
         title="p99 told of a server that freezes for 2 s of 20 s, 100 requests a second",
         unit="ms",
         contenders=contenders,
-        note=" ".join((truth.__doc__ or "").split()),
+        note=" ".join((arithmetic.__doc__ or "").split()),
     )
     result = run_figure(figure, given.rounds)
     result["command"] = " ".join(["python -m benchmarks.freeze", *sys.argv[1:]])
