@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from asyncload.api import run
     from asyncload.config.load import load_config
     from asyncload.config.model import AwsConfig, Config
-    from asyncload.errors import AsyncloadError, ConfigError, LogError, TargetError
+    from asyncload.errors import (
+        AsyncloadError,
+        ConfigError,
+        LogError,
+        MachineBusyError,
+        TargetError,
+    )
     from asyncload.load_test import LoadTest
     from asyncload.local.settings import LocalSettings
     from asyncload.plan import shapes
@@ -44,6 +50,7 @@ __all__ = [
     "LoadTest",
     "LocalSettings",
     "LogError",
+    "MachineBusyError",
     "Measurement",
     "Plan",
     "ProtocolError",
@@ -73,7 +80,7 @@ _HOMES: Final = {
     "load_test": ("LoadTest",),
     "config.load": ("load_config",),
     "config.model": ("AwsConfig", "Config"),
-    "errors": ("AsyncloadError", "ConfigError", "LogError", "TargetError"),
+    "errors": ("AsyncloadError", "ConfigError", "LogError", "MachineBusyError", "TargetError"),
     "local.settings": ("LocalSettings",),
     "plan": ("shapes",),
     "plan.plan": ("Plan", "Scenario", "UserSpec"),
