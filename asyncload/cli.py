@@ -78,10 +78,27 @@ def main() -> None:
               help="Compare with an earlier log or _stats.csv: the file, or a folder that has it; "
                    "several are pooled.")  # fmt: skip
 @_limits
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write JUnit XML, too: a test case for each threshold, and the verdict.",
+)
+@click.option(
+    "--hlog",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write an HdrHistogram log, too: the latencies of each second and name.",
+)
+@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write the result as Markdown, too.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No live view; only the final table.")
 def run(
     config: Path,
     *,
+    junit: Path | None,
+    hlog: Path | None,
+    markdown: Path | None,
     baselines: tuple[Path, ...],
     thresholds: tuple[str, ...],
     floor: str | None,
@@ -89,6 +106,7 @@ def run(
     **options: Any,
 ) -> None:
     """Run the test that CONFIG describes; of a folder, all of them, one after the other."""
+    from asyncload.commands.exports import Exports
     from asyncload.commands.suite import run_path
     from asyncload.compare.limits import Limits
 
@@ -98,7 +116,8 @@ def run(
             "threshold of the run itself stands under thresholds in the config"
         )
     limits = Limits.parse(thresholds, floor=floor, ignore=ignore)
-    sys.exit(run_path(config, baselines=baselines, limits=limits, **options))
+    exports = Exports(junit=junit, hlog=hlog, markdown=markdown)
+    sys.exit(run_path(config, baselines=baselines, limits=limits, exports=exports, **options))
 
 
 @main.command()
@@ -131,11 +150,13 @@ def plot(log: Path, output: Path, form: str) -> None:
 @click.argument("log", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--csv", metavar="PREFIX", help="Write CSV files as Locust does, too.")
-def summary(log: Path, as_json: bool, csv: str | None) -> None:
+@click.option("--hlog", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write an HdrHistogram log, too.")  # fmt: skip
+def summary(log: Path, as_json: bool, csv: str | None, hlog: Path | None) -> None:
     """Show the final table of a LOG again."""
     from asyncload.commands.summary import summary_command
 
-    summary_command(log, as_json=as_json, csv=csv)
+    summary_command(log, as_json=as_json, csv=csv, hlog=hlog)
 
 
 @main.command()

@@ -22,7 +22,7 @@ FLOORS = [
     {"plan", "records"},
     {"config", "transport", "jobs", "stats", "monitor"},
     {"verdict"},
-    {"users", "report", "live", "cost"},
+    {"users", "report", "export", "live", "cost"},
     {"compare"},
     {"engine", "target"},
     {"load_test", "result"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -22,13 +23,16 @@ from asyncload.commands.baseline import (
     exit_code,
     read_baseline,
 )
+from asyncload.commands.exports import Exports, worse
 from asyncload.commands.loop import Output, run_loop
 from asyncload.compare.limits import Limits
 from asyncload.compare.pairing import NO_LIMITS
 from asyncload.compare.table import print_comparison
 from asyncload.cost.preview import bill_line, estimate_line, is_billed
+from asyncload.errors import AsyncloadError
 from asyncload.live.terminal import job_totals, run_plain, run_terminal
 from asyncload.load_test import LoadTest
+from asyncload.records.record import Tee
 from asyncload.result import Result
 
 _STOPPING: Final[dict[str, str]] = {"load": "waiting for", "drain": "no longer waiting for"}
@@ -45,26 +49,38 @@ def run_command(
     csv: str | None = None,
     baselines: Sequence[Path] = (),
     limits: Limits = NO_LIMITS,
+    exports: Exports,
     quiet: bool = False,
 ) -> int:
     """Run the config at ``path``, compare it with ``baselines``, and return the exit code."""
     console = Output()
-    test = LoadTest(make_config(path, overrides=overrides, log=log), csv=csv)
-    before = None
-    if baselines:
-        check_comparable(test.config)
-        names = (path.stem, test.config.plan.name, Path(test.config.log).stem)
-        before = read_baseline(baselines, names)
-    result = run_test(test, console, quiet=quiet)
+    began = time.monotonic()
+    try:
+        sinks = Tee()
+        config = make_config(path, overrides=overrides, log=log)
+        test = LoadTest(config, csv=csv, sink=sinks)
+        before = None
+        if baselines:
+            check_comparable(config)
+            names = (path.stem, config.plan.name, Path(config.log).stem)
+            before = read_baseline(baselines, names)
+        exports.follow(test, sinks)
+        result = run_test(test, console, quiet=quiet)
+    except AsyncloadError as problem:
+        exports.failed(path.stem, problem, time.monotonic() - began)
+        exports.write()
+        raise
     if result is None:
         return 130
+    exports.add(config.plan.name, result, time.monotonic() - began, seed=config.plan.seed)
+    exported = exports.write()
     if before is None:
-        return result.exit_code
+        return worse(result.exit_code, exported)
     comparison = compare_result(before, result, limits)
     if comparison is not None:
         console.print()
         print_comparison(comparison, console)
-    return exit_code(result.exit_code, comparison)
+    return worse(exit_code(result.exit_code, comparison), exported)
 
 
 def run_test(test: LoadTest, console: Console, *, quiet: bool) -> Result | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from asyncload.commands.baseline import (
     read_baseline,
 )
 from asyncload.commands.check import check_command, check_test
+from asyncload.commands.exports import Exports, worse
 from asyncload.commands.loop import Output
 from asyncload.commands.run import run_command, run_test
 from asyncload.compare.folders import file_of
@@ -62,9 +63,11 @@ def run_path(
     csv: str | None = None,
     baselines: Sequence[Path] = (),
     limits: Limits = NO_LIMITS,
+    exports: Exports | None = None,
     quiet: bool = False,
 ) -> int:
     """Run the config at ``path``, or all of the folder ``path``, and return the exit code."""
+    exports = exports or Exports()
     if not path.is_dir():
         return run_command(
             path,
@@ -73,8 +76,10 @@ def run_path(
             csv=csv,
             baselines=baselines,
             limits=limits,
+            exports=exports,
             quiet=quiet,
         )
+    exports.check_folder(path)
     console = Output()
     tests = _tests(path, overrides, log, csv)
     sides = _baselines(baselines, path, tests) if baselines else {}
@@ -82,7 +87,7 @@ def run_path(
     try:
         for test in tests:
             _print_heading(test, len(rows) + 1, len(tests), console)
-            rows.append(_carry_out(test, sides.get(test.name), limits, console, quiet=quiet))
+            rows.append(_carry_out(test, sides, limits, exports, console, quiet=quiet))
             console.print()
             if rows[-1].interrupted:
                 break
@@ -93,10 +98,11 @@ def run_path(
         without = [test.name for test in tests if test.name not in sides]
         _print_comparisons(rows, (baselines, [path]), limits, without, console)
     print_suite([*rows, *skipped], console, compared=bool(baselines))
+    exported = exports.write()
     if skipped:
         return 130
     codes = {row.exit_code for row in rows}
-    return next((code for code in _WORST_FIRST if code in codes), 0)
+    return worse(next((code for code in _WORST_FIRST if code in codes), 0), exported)
 
 
 def check_path(path: Path, *, overrides: tuple[str, ...], discover: bool) -> int:
@@ -289,21 +295,28 @@ def _print_heading(test: _Test, number: int, of: int, console: Console) -> None:
 
 
 def _carry_out(
-    test: _Test, baseline: Side | None, limits: Limits, console: Console, *, quiet: bool
+    test: _Test,
+    sides: Mapping[str, Side],
+    limits: Limits,
+    exports: Exports,
+    console: Console,
+    *,
+    quiet: bool,
 ) -> SuiteRow:
-    """Run one test of a suite to its end, whatever becomes of it."""
+    """Run one test of a suite to its end, whatever becomes of it; ``sides`` are the baselines."""
     began = time.monotonic()
     try:
         result = run_test(LoadTest(test.config, csv=test.csv), console, quiet=quiet)
     except AsyncloadError as problem:
         click.echo(f"asyncload: {problem}", err=True)
-        return SuiteRow(
-            name=test.name, exit_code=problem.exit_code, seconds=time.monotonic() - began
-        )
+        took = time.monotonic() - began
+        exports.failed(test.name, problem, took)
+        return SuiteRow(name=test.name, exit_code=problem.exit_code, seconds=took)
     took = time.monotonic() - began
     if result is None:
         return SuiteRow(name=test.name, exit_code=130, seconds=took, interrupted=True)
-    comparison = None
+    exports.add(test.name, result, took, seed=test.config.plan.seed)
+    baseline, comparison = sides.get(test.name), None
     if baseline is not None:
         comparison = compare_result(baseline, result, limits, file=test.name)
     code = result.exit_code if baseline is None else exit_code(result.exit_code, comparison)

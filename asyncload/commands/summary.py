@@ -13,6 +13,7 @@ from rich.console import Console
 from asyncload.commands.loop import Output
 from asyncload.commands.reading import reading
 from asyncload.errors import ConfigError, LogError
+from asyncload.export.hlog import HistogramLog
 from asyncload.records.log import LogReader
 from asyncload.records.record import RunHeader, SummaryRecord, Tee
 from asyncload.report.csv.csv_files import CsvFiles
@@ -25,16 +26,22 @@ from asyncload.verdict.thresholds import ThresholdResult
 from asyncload.verdict.verdict import Reason, Verdict
 
 
-def summary_command(log: Path, *, as_json: bool, csv: str | None = None) -> None:
+def summary_command(
+    log: Path, *, as_json: bool, csv: str | None = None, hlog: Path | None = None
+) -> None:
     """Fold ``log`` again, and print the table or JSON. Works on the log of a killed run.
 
-    With ``csv``, the beginning of their paths, CSV files are written too.
+    With ``csv``, the beginning of their paths, CSV files are written too, and with ``hlog`` an
+    HdrHistogram log.
     """
     stats = LiveStats()
     sinks = Tee(stats)
     files = None if csv is None else CsvFiles(csv, stats.fold)
     if files is not None:
         sinks.add(files)
+    histograms = None if hlog is None else HistogramLog(hlog, stats.fold)
+    if histograms is not None:
+        sinks.add(histograms)
     last: SummaryRecord | None = None  # a killed run has none
     number = 0
     monitored = False  # it is a log of ``asyncload monitor``: there was no load
@@ -59,6 +66,10 @@ def summary_command(log: Path, *, as_json: bool, csv: str | None = None) -> None
         files.finish()
         if files.error:
             raise ConfigError(files.error)
+    if histograms is not None:
+        histograms.finish()
+        if histograms.error:
+            raise ConfigError(histograms.error)
     skipped = f"left out {units.counted(reader.skipped, 'line')} that could not be read"
     summary = stats.fold.summary()
     thresholds = None if last is None else _thresholds(last)

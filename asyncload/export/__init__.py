@@ -1,0 +1,1 @@
+"""What a run came to, in the formats of other tools."""
