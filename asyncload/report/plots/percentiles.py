@@ -92,7 +92,7 @@ def distributions(run: Run, most: int = 6) -> list[Distribution]:
     rows = []  # (number, requests, scenario, name)
     for part in run.parts:
         requests = _named(part, run)
-        ok = requests.lazy().filter(pl.col("outcome") == OK)
+        ok = requests.filter(pl.col("outcome") == OK)
         counts = ok.group_by("scenario", "name").len("count").collect().sort("scenario", "name")
         rows += [
             (row["count"], requests, row["scenario"], row["name"]) for row in counts.to_dicts()
@@ -121,33 +121,39 @@ def distributions(run: Run, most: int = 6) -> list[Distribution]:
     return result
 
 
-def _named(part: Part, run: Run) -> pl.DataFrame:
+_COUNTED: Final = ("scenario", "name", "due", "start", "end", "outcome")
+_NAMELESS: Final = (pl.col("outcome") == DROPPED) & (pl.col("name").cast(pl.String) == DROPPED_NAME)
+
+
+def _named(part: Part, run: Run) -> pl.LazyFrame:
     """Give the requests that have a name, or have that of the only one of their scenario."""
-    requests = part.requests.filter(
-        (pl.col("due") >= run.warmup) & (pl.col("outcome") != INTERRUPTED)
-    )
-    dropped = pl.col("outcome") == DROPPED
-    named = requests.filter(~dropped | (pl.col("name").cast(pl.String) != DROPPED_NAME))
-    if named.height == requests.height:
+    requests = part.requests.lazy().select(_COUNTED).filter(_counted(run))
+    nameless = requests.filter(_NAMELESS).collect()
+    if nameless.is_empty():
         return requests
+    named = requests.filter(~_NAMELESS)
     only = (
-        named.lazy()
-        .group_by("scenario")
+        named.group_by("scenario")
         .agg(names=pl.col("name").n_unique(), name=pl.col("name").first())
         .filter(pl.col("names") == 1)
         .select("scenario", "name")
     )
-    nameless = requests.lazy().filter(dropped & (pl.col("name").cast(pl.String) == DROPPED_NAME))
-    adopted = nameless.drop("name").join(only, on="scenario").select(named.columns).collect()
+    adopted = nameless.lazy().drop("name").join(only, on="scenario").select(_COUNTED)
     return pl.concat([named, adopted])
+
+
+def _counted(run: Run) -> pl.Expr:
+    """Choose what was due after the warm-up, and not interrupted."""
+    return (pl.col("due") >= run.warmup) & (pl.col("outcome") != INTERRUPTED)
 
 
 def nameless(run: Run) -> int:
     """Count dropped arrivals of scenarios with several names: they are in no curve."""
     count = 0
     for part in run.parts:
-        counted = (pl.col("due") >= run.warmup) & (pl.col("outcome") != INTERRUPTED)
-        count += part.requests.filter(counted).height - _named(part, run).height
+        arrived = part.requests.lazy().filter(_counted(run))
+        for frame, sign in ((arrived, 1), (_named(part, run), -1)):
+            count += sign * int(frame.select(pl.len()).collect().item())
     return count
 
 
@@ -176,7 +182,7 @@ def unanswered(run: Run) -> list[tuple[str, int]]:
     return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
 
-def _of_requests(label: str, requests: pl.DataFrame) -> Distribution:
+def _of_requests(label: str, requests: pl.LazyFrame) -> Distribution:
     every = series.population(requests)
     latency = every.select("latency").collect()["latency"].to_numpy()
     sent = every.filter(pl.col("outcome").is_in(SENT))

@@ -52,31 +52,34 @@ def request_stages(part: Part, span: float) -> RequestStages | None:
     A time that is left out is that of the next one, but for ``sent``, which is that of the one
     before: less than its record says was sent at once. ``span``: seconds of the run.
     """
-    start = pl.coalesce("start", "due")
+    start = pl.col("start")
     ready = pl.coalesce("ready", start)
     times = (
         pl.col("due"),
-        pl.coalesce("begun", ready).alias("begun"),
-        ready.alias("ready"),
-        start.alias("start"),
-        pl.coalesce("sent", start).alias("sent"),
-        pl.coalesce("first_byte", "end").alias("first_byte"),
+        pl.coalesce("begun", ready),
+        ready,
+        start,
+        pl.coalesce("sent", start),
+        pl.coalesce("first_byte", "end"),
         pl.col("end"),
     )
-    known = (pl.col("outcome") == OK) & pl.col("start").is_not_null()
-    known &= pl.col("first_byte").is_not_null()
-    frame = part.requests.lazy().filter(known).select(times).collect()
-    if frame.is_empty():
+    known = (pl.col("outcome") == OK) & start.is_not_null() & pl.col("first_byte").is_not_null()
+    ok = part.requests.lazy().filter(known)
+
+    def read(time: pl.Expr) -> Array:
+        return ok.select(time.alias("t")).collect()["t"].to_numpy()
+
+    due = read(times[0])
+    if not due.size:
         return None
-    columns = [column.to_numpy() for column in frame]
-    due = columns[0]
     bins = Bins.filled(span, due)
     means, sums = {}, {}
-    for name, before, after in zip(STAGES, columns, columns[1:], strict=False):
-        means[name] = bins.means(due, after - before)
-        sums[name] = float((after - before).sum())
+    for name, before, after in zip(STAGES, times, times[1:], strict=False):
+        stage = read(after - before)  # one after the other: a log may have millions
+        means[name] = bins.means(due, stage)
+        sums[name] = float(stage.sum())
     whole = sum(sums.values()) or 1.0
-    (own,) = bins.quantiles(due, columns[_OWN] - due, (0.99,))
+    (own,) = bins.quantiles(due, read(times[_OWN] - times[0]), (0.99,))
     return RequestStages(bins, means, {name: sums[name] / whole for name in STAGES}, own)
 
 

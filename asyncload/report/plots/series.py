@@ -128,22 +128,20 @@ class RequestLatency:
     """Time until it failed or timed out; medians of bins where they are many."""
 
 
-def population(requests: pl.DataFrame) -> pl.LazyFrame:
+def population(requests: pl.LazyFrame) -> pl.LazyFrame:
     """Give due times and latencies: end - due, infinite for what did not end well.
 
     What was interrupted is left out. Seconds.
     """
     latency = pl.when(pl.col("outcome") == OK).then(pl.col("end") - pl.col("due"))
-    return (
-        requests.lazy()
-        .filter(pl.col("outcome") != INTERRUPTED)
-        .with_columns(latency=latency.otherwise(math.inf))
+    return requests.filter(pl.col("outcome") != INTERRUPTED).with_columns(
+        latency=latency.otherwise(math.inf)
     )
 
 
 def request_latency(part: Part, span: float) -> RequestLatency | None:
     """Latencies over the ``span`` seconds of the run; ``None`` when nothing was sent."""
-    every = population(part.requests).select("due", "latency").collect()
+    every = population(part.requests.lazy()).select("due", "latency").collect()
     rest = (
         part.requests.lazy()
         .filter(pl.col("outcome").is_in([FAILED, TIMEOUT]))
