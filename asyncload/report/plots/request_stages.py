@@ -27,7 +27,7 @@ _LOOKS: Final = {
     "waiting": (style.SKY, ""),
     "receiving": (style.BLUE, ""),
 }
-_SEEN: Final = 0.003
+_SEEN: Final = 0.01
 """Share of the highest stage from which on one is drawn: less would not be seen."""
 _OWN: Final = 3
 """The first of the stages are the generator's own part."""
