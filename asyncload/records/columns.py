@@ -5,7 +5,7 @@ their turn; it releases the GIL. Only the few lines that are neither requests
 nor jobs are decoded one by one. A block with a line that polars refuses is
 decoded line by line instead, so one bad line costs itself and nothing else.
 
-Memory is that of the columns, about 45 bytes a request, as much again of one
+Memory is that of the columns, about 75 bytes a request, as much again of one
 whose answer was a stream, and 80 bytes a job: free text (errors, job ids, image
 names) and the gaps of streams stay in the file.
 """
@@ -79,6 +79,10 @@ class _Request(Record, tag="request"):
     start: float | None = None
     status: int | None = None
     stream: Stream | None = None
+    begun: float | None = None
+    ready: float | None = None
+    sent: float | None = None
+    first_byte: float | None = None
 
 
 class _Job(Record, tag="job"):

@@ -22,6 +22,10 @@ REQUESTS: Final[Schema] = {
     "end": _F,
     "outcome": TEXT,
     "status": pl.Int32,
+    "begun": _F,
+    "ready": _F,
+    "sent": _F,
+    "first_byte": _F,
 }
 STREAMS: Final[Schema] = {
     "scenario": TEXT,

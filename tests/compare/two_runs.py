@@ -107,6 +107,7 @@ def log_of(
             "scenario": ["web"] * number, "name": ["predict"] * number, "due": due, "start": due,
             "end": due + latency, "outcome": np.where(failed, "failed", "ok"),
             "status": [200] * number,
+            **dict.fromkeys(("begun", "ready", "sent", "first_byte"), [None] * number),
         },
         schema=columns.REQUESTS,
     )  # fmt: skip

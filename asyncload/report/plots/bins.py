@@ -139,11 +139,15 @@ class Bins:
         return result
 
     def quantiles(self, times: Array, values: Array, wanted: tuple[float, ...]) -> list[Array]:
-        """Each wanted quantile for each bin, linear between values; NaN where there are none."""
+        """Each wanted quantile for each bin; NaN where there are none.
+
+        It is the smallest value that at least that share of the values is at or below, as in
+        the table: there is no way from a value to an infinite one.
+        """
         found = (
             pl.DataFrame({"bin": self.index(times), "value": values})
             .group_by("bin")
-            .agg(pl.col("value").quantile(q, "linear").alias(str(q)) for q in wanted)
+            .agg(pl.col("value").quantile(q, "equiprobable").alias(str(q)) for q in wanted)
         )
         rows = found["bin"].to_numpy()
         result = [np.full(self.count, np.nan) for _ in wanted]

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from asyncload.report.plots import style
 from asyncload.report.plots.data import Run
 from asyncload.report.plots.host_series import OwnHealth, own_health
+from asyncload.report.plots.marks import marks
 from asyncload.report.plots.style import Stroke
 from asyncload.stats import units
 
@@ -68,7 +69,7 @@ def _late(ax: Axes, health: OwnHealth, run: Run, unit: float) -> None:
         drawn.append(np.array([seconds for _, seconds, _ in health.blocks]))
     drawn.append(np.array([_HARMLESS]))
     style.latency_axis(ax, drawn, "longest delay", log=False)
-    style.legend(ax, None, [*handles, *_jumps(ax, health, unit), *style.mark_notes(ax, run, unit)])
+    style.legend(ax, None, [*handles, *_jumps(ax, health, unit), *marks(ax, run, unit)])
 
 
 def _blocks(ax: Axes, health: OwnHealth, unit: float) -> list[Artist]:
@@ -123,7 +124,7 @@ def _busy(ax: Axes, health: OwnHealth, run: Run, unit: float) -> None:
         handles.append(style.draw(ax, health.times / unit, values, stroke, label))
     style.count_axis(ax, "CPU (%)")
     ax.set_ylim(0, top * 1.04)
-    style.mark_notes(ax, run, unit)
+    marks(ax, run, unit)
     style.legend(ax, None, handles)
 
 
@@ -133,5 +134,5 @@ def _log_backlog(ax: Axes, health: OwnHealth, run: Run, unit: float) -> None:
         ax, health.times / unit, values, Stroke(style.BLUE), "records waiting for the log"
     )
     style.count_axis(ax, "records")
-    style.mark_notes(ax, run, unit)
+    marks(ax, run, unit)
     style.legend(ax, None, [line])

@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 from asyncload.report.plots import series, style
 from asyncload.report.plots.data import Run
 from asyncload.report.plots.host_series import HostLine, Panel, highest_lines, panels
+from asyncload.report.plots.marks import marks
 from asyncload.report.plots.style import Stroke
 from asyncload.stats import units
 
@@ -112,7 +113,7 @@ def _throughput(ax: Axes, run: Run, unit: float) -> None:
         if rate.any() or label == "arrivals":
             handles.append(style.draw(ax, pieces.centres / unit, rate, stroke, label))
     style.count_axis(ax, "per second")
-    style.legend(ax, None, handles + style.mark_notes(ax, run, unit))
+    style.legend(ax, None, handles + marks(ax, run, unit))
 
 
 def _draw(
@@ -143,7 +144,7 @@ def _draw(
             Patch(color=style.GREY, alpha=0.18, linewidth=0, label="up to the highest sample")
         )
     _value_axis(ax, chosen, name, scale, percent="%" in _NAMES[panel.figure])
-    noted = style.mark_notes(ax, run, unit)
+    noted = marks(ax, run, unit)
     style.legend(ax, None, handles if below else handles + noted)
 
 

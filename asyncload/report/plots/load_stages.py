@@ -18,6 +18,8 @@ from asyncload.records.record import OK, SENT, RunHeader
 from asyncload.report.plots import series, style
 from asyncload.report.plots.bins import Array
 from asyncload.report.plots.data import Part, Run
+from asyncload.report.plots.latency import never_band
+from asyncload.report.plots.marks import marks
 from asyncload.report.plots.series import Percentiles
 from asyncload.report.plots.style import Stroke
 from asyncload.stats.load_stages import LoadStages, StageMetrics, Stairs, stairs_of
@@ -119,10 +121,10 @@ def step_throughput(run: Run) -> Figure | None:
 def step_latency(run: Run) -> Figure | None:
     """Percentiles of latency over time, with the clients."""
     drawn = [
-        (part, load, found.answered)
+        (part, load, found.every)
         for part, load in staged_loads(run)
         if (found := series.request_latency(part, run.span)) is not None
-        and isinstance(found.answered, Percentiles)
+        and isinstance(found.every, Percentiles)
     ]
     if not drawn:
         return None
@@ -134,13 +136,14 @@ def step_latency(run: Run) -> Figure | None:
             ("p95", latency.p95, Stroke(style.ORANGE, (0, (5, 1.5)), "s")),
             ("p50 (median)", latency.p50, Stroke(style.BLUE)),
         )
+        every = [values for _, values, _ in lines]
+        style.latency_axis(ax, every, "latency, due to end")
+        placed, never = never_band(ax, every)
         handles: list[Artist] = [
             style.draw(ax, latency.times / unit, values, stroke, label)
-            for label, values, stroke in lines
+            for (label, _, stroke), values in zip(lines, placed, strict=True)
         ]
-        style.latency_axis(
-            ax, [values for _, values, _ in lines], "latency of successes, due to end"
-        )
+        handles += never
         _finish(ax, run, part, load, handles, unit=unit)
     return fig
 
@@ -160,7 +163,7 @@ def _finish(
     if any(stage.steady is False for stage in load.stages):
         more.append(Patch(color=style.RED, alpha=0.12, label="not steady"))
     title = part.scenario if len(run.parts) > 1 else None
-    style.legend(ax, title, [*handles, *more, *style.mark_notes(ax, run, unit)])
+    style.legend(ax, title, [*handles, *more, *marks(ax, run, unit, part)])
 
 
 def _stairs(ax: Axes, x: Array, y: Array, stroke: Stroke, label: str) -> Line2D:

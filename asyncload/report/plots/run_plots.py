@@ -21,14 +21,16 @@ from matplotlib.lines import Line2D
 
 from asyncload.errors import ConfigError
 from asyncload.records.columns import read_columns
-from asyncload.report.plots import percentiles as curves
 from asyncload.report.plots import series, style
 from asyncload.report.plots.bins import Array, Bins
 from asyncload.report.plots.data import Part, Run, run_of
 from asyncload.report.plots.generator import generator
 from asyncload.report.plots.hosts import MONITORING, monitoring, system
-from asyncload.report.plots.latency import crosses, dots, request_latency
+from asyncload.report.plots.latency import crosses, dots, never_band, request_latency
 from asyncload.report.plots.load_stages import step_latency, step_throughput
+from asyncload.report.plots.marks import marks
+from asyncload.report.plots.percentiles import latency_distribution
+from asyncload.report.plots.request_stages import stages
 from asyncload.report.plots.series import UNSPLIT, JobLatency, Percentiles, Points
 from asyncload.report.plots.streams import streams
 from asyncload.report.plots.style import Stroke
@@ -44,16 +46,6 @@ _SEGMENTS: Final = {
     "notification": (style.ORANGE, "...."),
     UNSPLIT: ("#BDBDBD", ""),
 }
-_CURVES: Final = (
-    Stroke(style.BLUE, "-", "o", shift=0),
-    Stroke(style.RED, "-", "s", shift=1),
-    Stroke(style.GREEN, "-", "^", shift=2),
-    Stroke(style.PURPLE, "-", "D", shift=3),
-    Stroke(style.ORANGE, "-", "v", shift=4),
-    Stroke(style.SKY, "-", "P", shift=5),
-)
-_LISTED: Final = 3  # names in a legend's entry
-_JOB_CURVE: Final = (Stroke(style.BLACK, "-", "*"), Stroke(style.GREY, "-", "X"))
 
 
 def plot_log(
@@ -150,7 +142,7 @@ def throughput(run: Run) -> Figure:
                 rate = values / pieces.widths
                 handles.append(style.draw(ax, pieces.centres / unit, rate, stroke, label))
         style.count_axis(ax, "per second")
-        style.legend(ax, style.panel_name(part, run), handles + style.mark_notes(ax, run, unit))
+        style.legend(ax, style.panel_name(part, run), handles + marks(ax, run, unit, part))
     return fig
 
 
@@ -183,19 +175,20 @@ def job_latency(run: Run) -> Figure | None:
     unit = style.time_axis(axes, run, [latency.bins.width for _, latency in drawn])
     for ax, (part, latency) in zip(axes, drawn, strict=True):
         handles, top = _segments(ax, latency, unit)
-        if isinstance(latency.whole, Percentiles):
-            p95 = latency.whole.p95
-            handles.append(_p95(ax, latency.whole.times / unit, p95))
+        whole = latency.whole
+        height = whole.p95 if isinstance(whole, Percentiles) else whole.latency
+        style.latency_axis(ax, [top, height], "latency, due to observed", log=False)
+        if isinstance(whole, Percentiles):
+            (p95,), never = never_band(ax, [whole.p95], "never: given up")
+            handles += [_p95(ax, whole.times / unit, p95), *never]
         else:
-            p95 = latency.whole.latency
-            handles.append(dots(ax, latency.whole, unit, "each job"))
-        style.latency_axis(ax, [top, p95], "latency, due to observed", log=False)
+            handles.append(dots(ax, whole, unit, "each job"))
         if latency.unfinished.size:
             label = f"not completed ({latency.unfinished.size:,})"
             at = run.bins.means(latency.unfinished, latency.unfinished)
             edge = np.where(np.isnan(at), np.nan, ax.get_ylim()[1])
             handles.append(crosses(ax, Points(at, edge), unit, label))
-        style.legend(ax, style.panel_name(part, run), handles + style.mark_notes(ax, run, unit))
+        style.legend(ax, style.panel_name(part, run), handles + marks(ax, run, unit, part))
     return fig
 
 
@@ -258,51 +251,14 @@ def backlog(run: Run) -> Figure | None:
             label = f"iterations in flight when sampled: at most {levels.in_flight.max():,.0f}"
             handles.append(Line2D([], [], linestyle="", label=label))
         style.count_axis(ax, what if bins.width == 1 else f"{what} (highest)")
-        style.legend(ax, style.panel_name(part, run), handles + style.mark_notes(ax, run, unit))
+        style.legend(ax, style.panel_name(part, run), handles + marks(ax, run, unit, part))
     return fig
-
-
-def latency_distribution(run: Run) -> Figure | None:
-    """Latency by percentile, on the axis of HdrHistogram."""
-    found = curves.distributions(run)
-    if not found:
-        return None
-    fig, (ax,) = style.figure(run, "latency by percentile")
-    handles: list[Artist] = []
-    jobs = iter(_JOB_CURVE * 3)
-    requests = iter(_CURVES)
-    dashed: tuple[float, tuple[float, float]] = (0, (2, 1.5))
-    for item in found:
-        stroke = next(jobs if item.of_jobs else requests)
-        label = f"{style.printable(item.label, 28)} ({item.count:,})"
-        handles.append(style.draw(ax, item.x, item.latency, stroke, label))
-        if item.service is not None:
-            style.draw(ax, item.x, item.service, Stroke(stroke.colour, dashed, width=1.1), "")
-    if any(item.service is not None for item in found):
-        handles += [
-            Line2D([], [], color=style.GREY, label="latency, from due"),
-            Line2D([], [], color=style.GREY, linestyle=dashed, label="service time, from start"),
-        ]
-    if nothing := curves.unanswered(run):
-        handles.append(
-            Line2D([], [], linestyle="", label=f"none answered well: {_listed(nothing)}")
-        )
-    style.percentile_axis(ax, max(item.count for item in found))
-    style.latency_axis(ax, [item.latency for item in found], "latency")
-    style.legend(ax, None, handles)
-    return fig
-
-
-def _listed(names: list[tuple[str, int]]) -> str:
-    """Write names with their counts: a few of them, and how many there are besides."""
-    shown = [f"{style.printable(name, 28)} ({count:,})" for name, count in names[:_LISTED]]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 PLOTS: Final[tuple[tuple[str, Callable[[Run], Figure | None]], ...]] = (
     ("throughput", throughput),
     ("request_latency", request_latency),
+    ("stages", stages),
     ("job_latency", job_latency),
     ("backlog", backlog),
     ("latency_distribution", latency_distribution),

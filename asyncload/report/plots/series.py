@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from asyncload.records.outcomes import COMPLETED
-from asyncload.records.record import DROPPED, FAILED, OK, TIMEOUT
+from asyncload.records.record import DROPPED, FAILED, INTERRUPTED, OK, TIMEOUT
 from asyncload.report.plots.bins import MAX_BINS, Array, Bins, Pieces
 from asyncload.report.plots.data import Part, Run
 from asyncload.report.plots.target import from_samples, from_shapes
@@ -103,7 +103,10 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """For each bin of due times; NaN where there is nothing. Seconds."""
+    """For each bin of due times; NaN where there is nothing. Seconds.
+
+    A percentile that falls among what did not end well is infinite: *never*.
+    """
 
     bins: Bins
     times: Array
@@ -112,25 +115,41 @@ class Percentiles:
     p95: Array
     p99: Array
     highest: Array
+    """Of what ended well."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestLatency:
-    """Latency (end - due) of the requests that were answered well, and of the others."""
+    """Latency of every arrival that was due, but for those interrupted."""
 
-    answered: Percentiles | Points
+    every: Percentiles | Points
+    """Where they are few, those that ended well one by one."""
     failed: Points
-    """Those that failed or timed out; medians of bins where they are many."""
+    """Time until it failed or timed out; medians of bins where they are many."""
+
+
+def population(requests: pl.LazyFrame) -> pl.LazyFrame:
+    """Give due times and latencies: end - due, infinite for what did not end well.
+
+    What was interrupted is left out. Seconds.
+    """
+    latency = pl.when(pl.col("outcome") == OK).then(pl.col("end") - pl.col("due"))
+    return requests.filter(pl.col("outcome") != INTERRUPTED).with_columns(
+        latency=latency.otherwise(math.inf)
+    )
 
 
 def request_latency(part: Part, span: float) -> RequestLatency | None:
     """Latencies over the ``span`` seconds of the run; ``None`` when nothing was sent."""
-    outcome = pl.col("outcome")
-    spans = pl.col("due"), (pl.col("end") - pl.col("due")).alias("latency")
-    requests = part.requests.lazy()
-    ok = requests.filter(outcome == OK).select(spans).collect()
-    rest = requests.filter(outcome.is_in([FAILED, TIMEOUT])).select(spans).collect()
-    if ok.is_empty() and rest.is_empty():
+    every = population(part.requests.lazy()).select("due", "latency").collect()
+    rest = (
+        part.requests.lazy()
+        .filter(pl.col("outcome").is_in([FAILED, TIMEOUT]))
+        .select("due", latency=pl.col("end") - pl.col("due"))
+        .collect()
+    )
+    due, latency = every["due"].to_numpy(), every["latency"].to_numpy()
+    if not np.isfinite(latency).any() and rest.is_empty():
         return None
     failed = Points(rest["due"].to_numpy(), rest["latency"].to_numpy())
     if len(failed.due) > MAX_BINS:
@@ -138,17 +157,19 @@ def request_latency(part: Part, span: float) -> RequestLatency | None:
         (medians,) = bins.quantiles(failed.due, failed.latency, (0.5,))
         some = np.isfinite(medians)
         failed = Points(bins.means(failed.due, failed.due)[some], medians[some])
-    answered = percentiles(ok["due"].to_numpy(), ok["latency"].to_numpy(), span)
-    return RequestLatency(answered, failed)
+    return RequestLatency(percentiles(due, latency, span), failed)
 
 
 def percentiles(due: Array, latency: Array, span: float) -> Percentiles | Points:
     """Put latencies (s) in bins of due times, where they are many."""
+    ended = np.isfinite(latency)
     if len(due) < FEW:
-        return Points(due, latency)
+        return Points(due[ended], latency[ended])
     bins = Bins.filled(span, due)
     times = (bins.edges[:-1] + np.minimum(bins.edges[1:], span)) / 2
-    return Percentiles(bins, times, *bins.quantiles(due, latency, (0.5, 0.95, 0.99, 1.0)))
+    (highest,) = bins.quantiles(due[ended], latency[ended], (1.0,))
+    p50, p95, p99 = bins.quantiles(due, latency, (0.5, 0.95, 0.99))
+    return Percentiles(bins, times, p50, p95, p99, highest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +181,7 @@ class JobLatency:
     """Mean of each part of the latency, in order; they add up to ``mean``."""
     mean: Array
     whole: Percentiles | Points
+    """Of every job: of one that was given up it is infinite, or no point."""
     unfinished: Array
     """Due times of jobs that failed or were given up."""
 
@@ -186,11 +208,14 @@ def job_latency(part: Part, span: float) -> JobLatency | None:
         parts[UNSPLIT] += np.where(gap, at - reached, 0.0)
         reached, gap = at, ~known
     bins = Bins.filled(span, due)
+    latency = part.jobs.select(
+        "due", latency=(pl.col("observed") - pl.col("due")).fill_null(math.inf)
+    )
     return JobLatency(
         bins=bins,
         segments={name: bins.means(due, values) for name, values in parts.items() if values.any()},
         mean=bins.means(due, observed - due),
-        whole=percentiles(due, observed - due, span),
+        whole=percentiles(latency["due"].to_numpy(), latency["latency"].to_numpy(), span),
         unfinished=part.jobs.filter(~status.is_in(COMPLETED))["due"].to_numpy(),
     )
 

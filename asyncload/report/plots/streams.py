@@ -16,6 +16,7 @@ from asyncload.report.plots import series, style
 from asyncload.report.plots.bins import Array
 from asyncload.report.plots.data import Part, Run
 from asyncload.report.plots.latency import dots, percentiles
+from asyncload.report.plots.marks import marks
 from asyncload.report.plots.series import Percentiles, Points
 from asyncload.report.plots.style import Stroke
 
@@ -106,12 +107,12 @@ def streams(run: Run) -> Figure | None:
         what = "token" if one.counts_tokens else "chunk"
         handles = _times(first, one.first, unit, f"first {what}, from due", "highest")
         title = style.panel_name(part, run)
-        style.legend(first, title, [*handles, *style.mark_notes(first, run, unit)])
+        style.legend(first, title, [*handles, *marks(first, run, unit, part)])
         handles = _times(gap, one.gap, unit, "mean gap of chunks", "longest single gap")
-        style.legend(gap, None, [*handles, *style.mark_notes(gap, run, unit)])
+        style.legend(gap, None, [*handles, *marks(gap, run, unit, part)])
         line = style.draw(rate, one.times / unit, one.rate, Stroke(style.GREEN), f"{what}s")
         style.count_axis(rate, f"{what}s per second")
-        style.legend(rate, None, [line, *style.mark_notes(rate, run, unit)])
+        style.legend(rate, None, [line, *marks(rate, run, unit, part)])
     return fig
 
 
@@ -123,13 +124,8 @@ def _times(
     highest: str,
 ) -> list[Artist]:
     """Draw percentiles, or each answer where they are few."""
-    handles: list[Artist] = []
-    values = [np.zeros(0)]
     if isinstance(latency, Percentiles):
-        handles = percentiles(ax, latency, unit, highest=highest)
-        values = [latency.p50, latency.highest]
-    elif latency is not None:
-        handles = [dots(ax, latency, unit, "each answer")]
-        values = [latency.latency]
-    style.latency_axis(ax, values, name)
-    return handles
+        style.latency_axis(ax, [latency.p50, latency.highest], name)
+        return percentiles(ax, latency, unit, highest=highest)
+    style.latency_axis(ax, [np.zeros(0) if latency is None else latency.latency], name)
+    return [] if latency is None else [dots(ax, latency, unit, "each answer")]

@@ -12,7 +12,7 @@ import datetime as dt
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -50,8 +50,10 @@ _WIDTH: Final = 10.0
 _HEIGHT: Final = 5.6
 _PANEL: Final = 2.6  # inches of height of each panel when there are several
 _HEAD: Final = 0.66  # inches of height for title and subtitle
-_SMALL: Final = 9.0
+SMALL: Final = 9.0
 PLAIN_NUMBER: Final = FuncFormatter(lambda value, _: f"{value:,.10g}")
+_CODES: Final = 3
+"""Codes of a verdict that the heading names."""
 _FONT: Final = "DejaVu Sans"  # comes with matplotlib, so it looks the same everywhere
 
 
@@ -76,8 +78,35 @@ def figure(
 
     ``each``: inches of height of a panel, where there are several.
     """
-    heading = f"{printable(run.name, 74 - len(title))}: {title}"
-    return headed(heading, _subtitle(run), panels, each=each)
+    room = 74 if run.verdict is None else 58
+    heading = f"{printable(run.name, room - len(title))}: {title}"
+    fig, axes = headed(heading, _subtitle(run), panels, each=each)
+    if run.verdict is not None:
+        _stamp(fig, *run.verdict)
+    return fig, axes
+
+
+def _stamp(fig: Figure, state: str, codes: Sequence[str]) -> None:
+    """Write at the top right what the run proves, and why no more."""
+    more = len(codes) - _CODES
+    why = ", ".join(codes[:_CODES]) + (f" and {more} more" if more > 0 else "")
+    height = fig.get_figheight()
+    for text, size, weight, inches in (
+        (state.upper(), 14, "bold", 0.12),
+        (why, SMALL, "normal", 0.42),
+    ):
+        fig.text(
+            0.986,
+            1 - inches / height,
+            text,
+            fontsize=size,
+            fontweight=weight,
+            fontfamily=_FONT,
+            color=RED,
+            va="top",
+            ha="right",
+            parse_math=False,
+        )
 
 
 def headed(
@@ -90,7 +119,7 @@ def headed(
     FigureCanvasAgg(fig)
     for text, size, weight, colour, inches in (
         (title, 14, "bold", BLACK, 0.12),
-        (subtitle, _SMALL + 0.5, "normal", GREY, 0.42),
+        (subtitle, SMALL + 0.5, "normal", GREY, 0.42),
     ):
         fig.text(
             0.014,
@@ -114,7 +143,7 @@ def _plain(ax: Axes) -> None:
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color("#8A8A8A")
-    ax.tick_params(labelsize=_SMALL, color="#8A8A8A")
+    ax.tick_params(labelsize=SMALL, color="#8A8A8A")
 
 
 def _subtitle(run: Run) -> str:
@@ -206,7 +235,7 @@ def legend(ax: Axes, title: str | None, handles: Sequence[Artist]) -> None:
         name = ax.set_title(
             printable(title, 34),
             loc="left",
-            fontsize=_SMALL + 1.5,
+            fontsize=SMALL + 1.5,
             fontweight="bold",
             parse_math=False,
         )
@@ -219,7 +248,7 @@ def legend(ax: Axes, title: str | None, handles: Sequence[Artist]) -> None:
             bbox_to_anchor=(0.0 if title is None else 1.0, 1.0),
             ncols=math.ceil(len(handles) / rows),
             frameon=False,
-            fontsize=_SMALL,
+            fontsize=SMALL,
             handlelength=2.4,
             columnspacing=1.3,
             borderaxespad=0.1,
@@ -257,26 +286,8 @@ def time_axis(axes: Sequence[Axes], run: Run, widths: Sequence[float]) -> float:
         label += f", in steps of {duration(min(widths))}"
     if len(set(widths)) > 1:
         label += f" to {duration(max(widths))}"
-    axes[-1].set_xlabel(label, fontsize=_SMALL + 1)
+    axes[-1].set_xlabel(label, fontsize=SMALL + 1)
     return unit
-
-
-def mark_notes(ax: Axes, run: Run, unit: float) -> list[Artist]:
-    """Draw a thin vertical line at each warning and error; return their legend entries."""
-    entries: list[Artist] = []
-    dashed: tuple[float, Sequence[float]] = (0, (4, 2))
-    solid: Literal["-"] = "-"
-    for level, colour, line in (("warning", ORANGE, dashed), ("error", RED, solid)):
-        times = np.array([note.t for note in run.notes if note.level == level], np.float64)
-        if not times.size:
-            continue
-        # One line for each bin: a thousand warnings are not a curtain.
-        at = run.bins.centres[np.unique(run.bins.index(times))] if times.size > 40 else times
-        for time in at:
-            ax.axvline(time / unit, color=colour, linestyle=line, linewidth=0.9, zorder=1.5)
-        label = f"{level} noted" + (f" ({times.size})" if times.size > 1 else "")
-        entries.append(Line2D([], [], color=colour, linestyle=line, linewidth=0.9, label=label))
-    return entries
 
 
 def latency_axis(ax: Axes, values: Sequence[Array], name: str, *, log: bool = True) -> None:
@@ -297,7 +308,7 @@ def latency_axis(ax: Axes, values: Sequence[Array], name: str, *, log: bool = Tr
     else:
         ax.yaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
         ax.set_ylim(0, high * 1.08 or 1.0)
-    ax.set_ylabel(f"{name} ({unit})", fontsize=_SMALL + 1)
+    ax.set_ylabel(f"{name} ({unit})", fontsize=SMALL + 1)
 
 
 def percentile_axis(ax: Axes, count: int) -> None:
@@ -311,7 +322,7 @@ def percentile_axis(ax: Axes, count: int) -> None:
     ax.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if tick <= last]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * (1 - 1 / x):.10g} %"))
-    ax.set_xlabel("percentile", fontsize=_SMALL + 1)
+    ax.set_xlabel("percentile", fontsize=SMALL + 1)
 
 
 def count_axis(ax: Axes, name: str) -> None:
@@ -322,7 +333,7 @@ def count_axis(ax: Axes, name: str) -> None:
     ax.set_ylim(0, highest * 1.08 or 1.0)
     ax.yaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_formatter(PLAIN_NUMBER)
-    ax.set_ylabel(name, fontsize=_SMALL + 1)
+    ax.set_ylabel(name, fontsize=SMALL + 1)
 
 
 def second_axis(ax: Axes) -> Axes:
