@@ -6,7 +6,9 @@ those of :class:`~asyncload.config.validity.Validity`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -21,6 +23,8 @@ from asyncload.verdict.sample_size import CONFIDENCE, chance_of_at_most
 from asyncload.verdict.steady_state import growth
 from asyncload.verdict.thresholds import Threshold, ThresholdResult
 from asyncload.verdict.verdict import Reason, Verdict
+
+_CONNECTED: Final = re.compile(r"did not \w+ |(?:reset|closed) the connection")
 
 
 def verdict_of(
@@ -165,7 +169,8 @@ def _outcomes(fold: SummaryFold) -> Iterator[Reason]:
 def _all_failed(requests: RequestGroup) -> Reason:
     failures = requests.failures
     most = max(failures, key=lambda text: failures[text], default="")
-    answered = bool(requests.statuses)
+    # A service that takes connections and lets requests wait, or closes on them, is there.
+    answered = bool(requests.statuses) or any(_CONNECTED.search(text) for text in failures)
     what = f"none of the {units.counted(requests.arrivals, 'request')} ended well"
     most = f", most often: {units.one_line(most)}" if most else ""
     if answered or not requests.count:

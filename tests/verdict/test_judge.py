@@ -144,6 +144,9 @@ def test_nothing_all_failed_and_never_answered_are_told_apart():
     came = verdict([start, *refused])
     assert [reason.code for reason in came.reasons] == ["target_unreachable"]
     assert (came.state, came.exit_code()) == ("valid", 1)
+    late = "h:80 did not begin to answer within 5 s (timeout)"
+    hanging = [request(outcome="timeout", error=late) for _ in range(9)]
+    assert codes([start, *hanging]) == ["all_failed"]
     answered = [request(outcome="failed", status=503, error="HTTP 503") for _ in range(9)]
     came = verdict([start, *answered], "request.latency.p50 < 1s")
     assert {reason.code for reason in came.reasons} == {"all_failed", "threshold_failed"}
