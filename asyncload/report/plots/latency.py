@@ -44,6 +44,10 @@ def request_latency(run: Run) -> Figure | None:
             handles = [dots(ax, latency.every, unit, "each request")]
         if latency.failed.due.size:
             handles.append(crosses(ax, latency.failed, unit, "failed: time until then"))
+        if latency.dropped.size and isinstance(latency.every, Points):
+            edge = np.full(latency.dropped.size, ax.get_ylim()[1])
+            label = f"dropped ({latency.dropped.size})"
+            handles.append(crosses(ax, Points(latency.dropped, edge), unit, label, marker="v"))
         style.legend(ax, style.panel_name(part, run), handles + marks(ax, run, unit, part))
     return fig
 
@@ -129,12 +133,12 @@ def dots(ax: Axes, points: Points, unit: float, label: str) -> Line2D:
     return line
 
 
-def crosses(ax: Axes, points: Points, unit: float, label: str) -> Line2D:
-    """Draw each value as a cross, also on the edge of the axes."""
+def crosses(ax: Axes, points: Points, unit: float, label: str, *, marker: str = "x") -> Line2D:
+    """Draw each value as a cross, or another marker, also on the edge of the axes."""
     (line,) = ax.plot(
         points.due / unit,
         points.latency,
-        "x",
+        marker,
         color=style.RED,
         markersize=5,
         clip_on=False,

@@ -159,9 +159,11 @@ def _finish(
     more: list[Artist] = [clients]
     for stage in load.stages:
         if stage.steady is False:
-            right.axvspan(stage.start / unit, stage.end / unit, color=style.RED, alpha=0.07, lw=0)
+            right.axvspan(
+                stage.start / unit, stage.end / unit, color=style.YELLOW, alpha=0.18, lw=0
+            )
     if any(stage.steady is False for stage in load.stages):
-        more.append(Patch(color=style.RED, alpha=0.12, label="not steady"))
+        more.append(Patch(color=style.YELLOW, alpha=0.35, label="not steady"))
     title = part.scenario if len(run.parts) > 1 else None
     style.legend(ax, title, [*handles, *more, *marks(ax, run, unit, part)])
 

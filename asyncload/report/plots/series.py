@@ -126,6 +126,8 @@ class RequestLatency:
     """Where they are few, those that ended well one by one."""
     failed: Points
     """Time until it failed or timed out; medians of bins where they are many."""
+    dropped: Array
+    """Due times of what was dropped, seconds."""
 
 
 def population(requests: pl.LazyFrame) -> pl.LazyFrame:
@@ -157,15 +159,18 @@ def request_latency(part: Part, span: float) -> RequestLatency | None:
         (medians,) = bins.quantiles(failed.due, failed.latency, (0.5,))
         some = np.isfinite(medians)
         failed = Points(bins.means(failed.due, failed.due)[some], medians[some])
-    return RequestLatency(percentiles(due, latency, span), failed)
+    dropped = part.requests.lazy().filter(pl.col("outcome") == DROPPED).select("due").collect()
+    return RequestLatency(percentiles(due, latency, span), failed, dropped["due"].to_numpy())
 
 
-def percentiles(due: Array, latency: Array, span: float) -> Percentiles | Points:
-    """Put latencies (s) in bins of due times, where they are many."""
+def percentiles(
+    due: Array, latency: Array, span: float, bins: Bins | None = None
+) -> Percentiles | Points:
+    """Put latencies (s) in bins of due times, or in ``bins``, where they are many."""
     ended = np.isfinite(latency)
     if len(due) < FEW:
         return Points(due[ended], latency[ended])
-    bins = Bins.filled(span, due)
+    bins = bins or Bins.filled(span, due)
     times = (bins.edges[:-1] + np.minimum(bins.edges[1:], span)) / 2
     (highest,) = bins.quantiles(due[ended], latency[ended], (1.0,))
     p50, p95, p99 = bins.quantiles(due, latency, (0.5, 0.95, 0.99))
@@ -215,7 +220,7 @@ def job_latency(part: Part, span: float) -> JobLatency | None:
         bins=bins,
         segments={name: bins.means(due, values) for name, values in parts.items() if values.any()},
         mean=bins.means(due, observed - due),
-        whole=percentiles(latency["due"].to_numpy(), latency["latency"].to_numpy(), span),
+        whole=percentiles(latency["due"].to_numpy(), latency["latency"].to_numpy(), span, bins),
         unfinished=part.jobs.filter(~status.is_in(COMPLETED))["due"].to_numpy(),
     )
 

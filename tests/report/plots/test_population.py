@@ -85,6 +85,21 @@ def test_the_p95_of_jobs_counts_those_that_were_given_up(tmp_path):
     assert (curve.count, curve.never) == (198, 18)
 
 
+def test_the_p95_of_jobs_is_of_the_bins_of_their_parts(tmp_path):
+    rows = [job(i / 10, i / 10 + 2, t=i / 10 + 2) for i in range(600)]
+    rows += [job(i / 10, None, "LOST", t=i / 10 + 5) for i in range(600)]
+    run = run_of(tmp_path, rows)
+    found = plot_series.job_latency(run.parts[0], run.span)
+    assert found.whole.bins == found.bins
+
+
+def test_where_arrivals_are_few_each_that_was_dropped_is_marked(tmp_path):
+    rows = [request(i, i + 0.1, "ok" if i % 3 else "dropped") for i in range(30)]
+    text = words(plots.request_latency(run_of(tmp_path, rows)))
+    assert "dropped (10)" in text
+    assert "each request" in text
+
+
 # --- latency by percentile ----------------------------------------------------------------------
 
 
