@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from asyncload.compare.table import conclusion_text
 from asyncload.errors import AsyncloadError, ConfigError
 from asyncload.export.run_report import RunReport
 from asyncload.records.files import cannot_write, check_place, replacing
 from asyncload.records.record import Tee
 
 if TYPE_CHECKING:
+    from asyncload.compare.comparison import Comparison
     from asyncload.export.hlog import HistogramLog
     from asyncload.load_test import LoadTest
     from asyncload.result import Result
@@ -27,8 +30,8 @@ STEP_SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 class Exports:
     """Writes JUnit XML, an HdrHistogram log and Markdown, where they are asked for.
 
-    In this order: :meth:`sink` before each run, :meth:`add` or :meth:`failed` after it, and
-    :meth:`write` at the end. Raises :class:`ConfigError` where a file cannot be written to.
+    In this order: :meth:`begin` and :meth:`follow` before each run, :meth:`add` or :meth:`failed`
+    after it, and :meth:`write` at the end. Raises :class:`ConfigError` where a file cannot be written to.
     """
 
     def __init__(
@@ -67,8 +70,29 @@ class Exports:
             self._open = HistogramLog(self._hlog, test.stats.fold)
             sinks.add(self._open)
 
-    def add(self, name: str, result: Result, seconds: float, *, seed: int) -> None:
-        """Take in a run that is over."""
+    def begin(self, name: str) -> None:
+        """Put a report in place that says that the run did not end: an old one must not pass."""
+        if self._junit is not None:
+            from asyncload.export.junit import junit_xml
+
+            unended = "the run was killed, or stopped before its load began"
+            placeholder = RunReport(name=name, seconds=0.0, problem=unended, exit_code=130)
+            self._replace(self._junit, junit_xml([*self._reports, placeholder]))
+
+    def add(
+        self,
+        name: str,
+        result: Result,
+        seconds: float,
+        *,
+        seed: int,
+        compared: tuple[Comparison | None, int] | None = None,
+    ) -> None:
+        """Take in a run that is over.
+
+        ``compared``: how it came out against its baseline, where it has one, and the exit code
+        with that.
+        """
         if self._open is not None:
             self._open.finish()
             if self._open.error is not None:
@@ -83,10 +107,14 @@ class Exports:
             "verdict": result.verdict.state,
             "requests": requests.count,
             "failed": requests.errors + jobs.errors,
-            "latency.p50": _seconds(latency.p50),
-            "latency.p95": _seconds(latency.p95),
-            "latency.p99": _seconds(latency.p99),
+            "latency.p50": latency.p50,
+            "latency.p95": latency.p95,
+            "latency.p99": latency.p99,
         }
+        baseline, code = None, result.exit_code
+        if compared is not None:
+            comparison, code = compared
+            baseline = "not compared" if comparison is None else conclusion_text(comparison)
         self._reports.append(
             RunReport(
                 name=name,
@@ -94,8 +122,13 @@ class Exports:
                 summary=result.summary,
                 thresholds=tuple(result.thresholds),
                 verdict=result.verdict,
-                exit_code=result.exit_code,
-                properties=tuple((key, str(value)) for key, value in numbers.items()),
+                own_exit_code=result.exit_code,
+                exit_code=code,
+                baseline=baseline,
+                started=time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - seconds)),
+                properties=tuple(
+                    (key, str(value)) for key, value in numbers.items() if value is not None
+                ),
                 log="" if result.log is None else str(result.log),
             )
         )
@@ -158,7 +191,3 @@ def _check(option: str, path: Path | None) -> None:
         raise ConfigError(
             f"--{option}: cannot write {path}: {reason}; choose another place"
         ) from None
-
-
-def _seconds(value: float | None) -> str:
-    return "never or none" if value is None else f"{value:.6f}"

@@ -64,6 +64,7 @@ def run_command(
             check_comparable(config)
             names = (path.stem, config.plan.name, Path(config.log).stem)
             before = read_baseline(baselines, names)
+        exports.begin(path.stem)
         exports.follow(test, sinks)
         result = run_test(test, console, quiet=quiet)
     except AsyncloadError as problem:
@@ -72,15 +73,17 @@ def run_command(
         raise
     if result is None:
         return 130
-    exports.add(config.plan.name, result, time.monotonic() - began, seed=config.plan.seed)
-    exported = exports.write()
-    if before is None:
-        return worse(result.exit_code, exported)
-    comparison = compare_result(before, result, limits)
-    if comparison is not None:
-        console.print()
-        print_comparison(comparison, console)
-    return worse(exit_code(result.exit_code, comparison), exported)
+    took = time.monotonic() - began
+    code, compared = result.exit_code, None
+    if before is not None:
+        comparison = compare_result(before, result, limits)
+        if comparison is not None:
+            console.print()
+            print_comparison(comparison, console)
+        code = exit_code(code, comparison)
+        compared = comparison, code
+    exports.add(path.stem, result, took, seed=config.plan.seed, compared=compared)
+    return worse(code, exports.write())
 
 
 def run_test(test: LoadTest, console: Console, *, quiet: bool) -> Result | None:

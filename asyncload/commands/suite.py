@@ -63,11 +63,10 @@ def run_path(
     csv: str | None = None,
     baselines: Sequence[Path] = (),
     limits: Limits = NO_LIMITS,
-    exports: Exports | None = None,
+    exports: Exports,
     quiet: bool = False,
 ) -> int:
     """Run the config at ``path``, or all of the folder ``path``, and return the exit code."""
-    exports = exports or Exports()
     if not path.is_dir():
         return run_command(
             path,
@@ -106,11 +105,7 @@ def run_path(
 
 
 def check_path(path: Path, *, overrides: tuple[str, ...], discover: bool) -> int:
-    """Check the config at ``path``, or all of the folder ``path``, as they would be run.
-
-    Returns the exit code: other than 0 when settings of a test of a folder
-    cannot be told.
-    """
+    """Check what is at ``path`` as it would be run; 0 when all settings can be told."""
     if not path.is_dir():
         check_command(path, overrides=overrides, discover=discover)
         return 0
@@ -305,6 +300,7 @@ def _carry_out(
 ) -> SuiteRow:
     """Run one test of a suite to its end, whatever becomes of it; ``sides`` are the baselines."""
     began = time.monotonic()
+    exports.begin(test.name)
     try:
         result = run_test(LoadTest(test.config, csv=test.csv), console, quiet=quiet)
     except AsyncloadError as problem:
@@ -315,11 +311,13 @@ def _carry_out(
     took = time.monotonic() - began
     if result is None:
         return SuiteRow(name=test.name, exit_code=130, seconds=took, interrupted=True)
-    exports.add(test.name, result, took, seed=test.config.plan.seed)
     baseline, comparison = sides.get(test.name), None
+    code, compared = result.exit_code, None
     if baseline is not None:
         comparison = compare_result(baseline, result, limits, file=test.name)
-    code = result.exit_code if baseline is None else exit_code(result.exit_code, comparison)
+        code = exit_code(code, comparison)
+        compared = comparison, code
+    exports.add(test.name, result, took, seed=test.config.plan.seed, compared=compared)
     return SuiteRow(
         name=test.name,
         exit_code=code,

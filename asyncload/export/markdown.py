@@ -54,6 +54,9 @@ def _report(report: RunReport) -> Iterator[str]:
         )
     if report.summary is not None:
         yield from _numbers(report.summary)
+    if report.baseline is not None:
+        yield f"Against the baseline: {_cell(report.baseline)}"
+        yield ""
     if report.log:
         yield f"Log: {_cell(report.log)}"
         yield ""
@@ -62,7 +65,7 @@ def _report(report: RunReport) -> Iterator[str]:
 def _heading(report: RunReport) -> str:
     if report.problem is not None:
         return "❌ could not start"
-    if report.exit_code == 130:
+    if report.own_exit_code == 130:
         return "⏹ interrupted"
     verdict = report.verdict
     if verdict is not None and verdict.state == "invalid":
@@ -71,6 +74,8 @@ def _heading(report: RunReport) -> str:
         return "❌ failed"
     if verdict is not None and verdict.state == "inconclusive":
         return "❔ inconclusive"
+    if report.exit_code:
+        return "❌ worse than its baseline" if report.exit_code == 1 else "❔ cannot tell"
     return "✅ passed"
 
 
@@ -85,7 +90,7 @@ def _numbers(summary: Summary) -> Iterator[str]:
         if len(rows) > 1:
             shown.append(("all", requests.count, requests.errors, requests.rate, requests.latency))
         yield from _table(
-            ["requests", "sent", "failed", "rate", "p50", "p95", "p99"], _lines(shown)
+            ["requests", "sent", "failed", "rate", "p50", "p95", "p99", "max ok"], _lines(shown)
         )
         if len(rows) > _ROWS:
             yield f"and {units.counted(len(rows) - _ROWS, 'more name')}"
@@ -94,7 +99,7 @@ def _numbers(summary: Summary) -> Iterator[str]:
     if jobs.submitted:
         shown = [("all jobs", jobs.submitted, jobs.errors, jobs.rate, jobs.latency)]
         yield from _table(
-            ["jobs", "submitted", "failed", "rate", "p50", "p95", "p99"], _lines(shown)
+            ["jobs", "submitted", "failed", "rate", "p50", "p95", "p99", "max ended"], _lines(shown)
         )
     for delivery in summary.delivery:
         sent, planned = delivery.sent, delivery.planned
@@ -119,6 +124,7 @@ def _lines(
             _time(latency.p50, latency),
             _time(latency.p95, latency),
             _time(latency.p99, latency),
+            units.seconds(latency.max),
         )
         yield [_cell(name), units.count(count), units.count(errors), units.rate(rate), *times]
 

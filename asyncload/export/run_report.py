@@ -20,7 +20,14 @@ class RunReport:
     """``None`` when it could not start."""
     thresholds: tuple[ThresholdResult, ...] = ()
     verdict: Verdict | None = None
+    own_exit_code: int = 0
+    """What the run comes to by itself."""
     exit_code: int = 0
+    """What it comes to with its baseline."""
+    baseline: str | None = None
+    """How it stands against its baseline, in a sentence; ``None``: it has none."""
+    started: str = ""
+    """When, ISO-8601 UTC to the second, without its offset."""
     problem: str | None = None
     """Why it could not start; ``None`` when it did."""
     properties: tuple[tuple[str, str], ...] = ()

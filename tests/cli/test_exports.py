@@ -31,11 +31,11 @@ def test_a_run_leaves_what_other_tools_read(asyncload, fake_aws):
     assert (ended.returncode, ended.stderr) == (0, "")
     folder = asyncload.folder
     assert cases(folder / "out" / "junit.xml") == {
-        ("run", "request.error_rate < 1%"): ["system-out"],
-        ("run", "verdict"): ["system-out"],
+        ("test", "request.error_rate < 1%"): ["system-out"],
+        ("test", "verdict"): ["system-out"],
     }
     markdown = (folder / "out" / "run.md").read_text()
-    assert markdown.startswith("## ✅ passed: run\n")
+    assert markdown.startswith("## ✅ passed: test\n")
     assert (folder / "step.md").read_text() == markdown
     whole = LatencyHistogram()
     for line in (folder / "out" / "run.hlog").read_text().splitlines():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -37,8 +38,8 @@ def report(*texts, name="night", failing=False, exit_code=None, **fields):
     verdict = verdict_of(fold, thresholds, results)
     return RunReport(
         name=name, seconds=12.5, summary=fold.summary(), thresholds=tuple(results),
-        verdict=verdict, exit_code=verdict.exit_code() if exit_code is None else exit_code,
-        **fields,
+        verdict=verdict, own_exit_code=verdict.exit_code() if exit_code is None else exit_code,
+        **{"exit_code": verdict.exit_code() if exit_code is None else exit_code, **fields},
     )  # fmt: skip
 
 
@@ -64,15 +65,26 @@ def test_each_threshold_and_the_verdict_is_a_test_case():
         ("night", "request.latency.p99.9 < 1s"): ["error"],
         ("night", "verdict"): ["system-out"],
     }
-    totals = {key: root.get(key) for key in ("tests", "failures", "errors", "skipped", "time")}
-    assert totals == {
-        "tests": "4", "failures": "1", "errors": "1", "skipped": "0", "time": "12.500",
+    assert root.attrib == {
+        "name": "asyncload", "tests": "4", "failures": "1", "errors": "1", "time": "12.500",
     }  # fmt: skip
     (suite,) = root.findall("testsuite")
     assert suite.get("tests") == "4"
     error = suite.find(".//error")
     assert error.get("type") == "too_few_samples"
     assert "of the 4,603 samples" in error.get("message")
+
+
+@pytest.mark.parametrize(("code", "tag"), [(0, "system-out"), (1, "failure"), (3, "error")])
+def test_what_comes_of_a_baseline_is_a_test_case_of_its_own(code, tag):
+    compared = dataclasses.replace(report(), exit_code=code, baseline="1 worse, 5 the same")
+    _, found = cases(compared)
+    assert found["night", "verdict"] == ["system-out"]
+    assert found["night", "baseline"] == [tag]
+    assert "Against the baseline: 1 worse, 5 the same" in markdown([compared])
+    assert markdown([compared]).startswith(
+        "## ✅" if code == 0 else "## ❌" if code == 1 else "## ❔"
+    )
 
 
 def test_a_build_is_red_where_the_exit_code_is():
@@ -99,7 +111,7 @@ def test_markdown_begins_with_the_verdict():
     assert lines[0] == "## ❌ failed: night"
     text = "\n".join(lines)
     assert "| ❌ | request.latency.p95 &#60; 1ms | never | 1,000 | more than 5 % of" in text
-    assert "| get | 1,000 | 500 | 100/s | 100 ms | never | never |" in text
+    assert "| get | 1,000 | 500 | 100/s | 100 ms | never | never | 100 ms |" in text
     assert "| 500 × | HTTP 503: a&#124;b |" in text
     assert markdown([report()]).startswith("## ✅ passed: night\n")
     late = RunReport(name="x", seconds=0.1, exit_code=2, problem="x.yaml: no such key")
@@ -128,7 +140,12 @@ def test_a_summary_without_requests_is_written():
     empty = SummaryFold()
     verdict = verdict_of(empty)
     nothing = RunReport(
-        name="x", seconds=1.0, summary=empty.summary(), verdict=verdict, exit_code=3
+        name="x",
+        seconds=1.0,
+        summary=empty.summary(),
+        verdict=verdict,
+        own_exit_code=3,
+        exit_code=3,
     )
     assert "nothing_measured" in markdown([nothing]).replace("&#95;", "_")
     assert cases(nothing)[1]["x", "verdict"] == ["error"]

@@ -84,7 +84,7 @@ def test_a_connection_that_ends_says_whether_it_was_a_kept_one(run, end, what):
         kept,
     )
     assert found, kept
-    assert float(found[1]) >= 0.03
+    assert float(found[1]) >= 0.025
     assert failure_kind(kept) == failure_kind(run(main(1)))
 
 
