@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from asyncload.config.validity import Validity
 from asyncload.plan.duration import Duration
@@ -13,7 +15,7 @@ from asyncload.verdict.evaluate import evaluate
 from asyncload.verdict.judge import limits_of, verdict_of
 from asyncload.verdict.thresholds import Threshold
 from asyncload.verdict.verdict import WEIGHTS, Reason, Verdict
-from tests.stats.feeds import header, job, request
+from tests.stats.feeds import header, job, records, request
 
 SECONDS = 20
 
@@ -198,3 +200,18 @@ def test_a_warm_up_is_advised_and_never_cut():
         fold.write(record)
     assert fold.request_total().count == 1100
     assert set(fold.summary().warm_ups) == {"s"}
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.lists(records, max_size=40), st.booleans())
+def test_a_verdict_comes_of_whatever_was_recorded(feed, with_header):
+    start = [header(a={"model": "open", "duration": 100})] if with_header else []
+    texts = ["request.latency.p95 < 1s", "job.latency.p50 < 1s", "request.rate > 1 for a"]
+    came = verdict([*start, *feed], *texts)
+    assert came.exit_code() in {0, 1, 3}
+    assert (came.exit_code() == 0) is (came.state == "valid" and came.passed)
+    assert msgspec.json.decode(msgspec.json.encode(came), type=Verdict) == came
+    for reason in came.reasons:
+        assert reason.text
+        assert reason.remedy
+        assert reason.code in WEIGHTS
