@@ -159,11 +159,17 @@ def _outcomes(fold: SummaryFold) -> Iterator[Reason]:
         most = next(iter(sorted(jobs.failures, key=lambda text: -jobs.failures[text])), "")
         yield Reason(
             "all_failed",
-            f"none of the {units.counted(jobs.submitted, 'job')} ended well"
+            _none_well(jobs.submitted, "job")
             + (f", most often: {units.one_line(most)}" if most else ""),
             "see the failures above, and the logs of the service",
             {"jobs": jobs.submitted},
         )
+
+
+def _none_well(number: int, what: str) -> str:
+    if number == 1:
+        return f"the only {what} did not end well"
+    return f"none of the {units.counted(number, what)} ended well"
 
 
 def _all_failed(requests: RequestGroup) -> Reason:
@@ -171,14 +177,17 @@ def _all_failed(requests: RequestGroup) -> Reason:
     most = max(failures, key=lambda text: failures[text], default="")
     # A service that takes connections and lets requests wait, or closes on them, is there.
     answered = bool(requests.statuses) or any(_CONNECTED.search(text) for text in failures)
-    what = f"none of the {units.counted(requests.arrivals, 'request')} ended well"
+    what = _none_well(requests.arrivals, "request")
     most = f", most often: {units.one_line(most)}" if most else ""
     if answered or not requests.count:
         return Reason(
             "all_failed",
             what + most,
             "see the failures above, and the logs of the service",
-            {"requests": requests.arrivals, "statuses": dict(requests.statuses)},
+            {
+                "requests": requests.arrivals,
+                "statuses": {str(one): n for one, n in requests.statuses.items()},
+            },
         )
     return Reason(
         "target_unreachable",
