@@ -216,6 +216,23 @@ def test_where_mser_would_end_the_warm_up_is_a_line_unless_the_config_says_so(tm
     assert "MSER-5" not in words(plots.request_latency(given))
 
 
+def test_a_cut_that_changes_next_to_nothing_is_no_warm_up(tmp_path):
+    # 2 % slower for most of the run: the cut is large, and not worth one.
+    latency = [0.102 if i < 800 else 0.1 for i in range(1000)]
+    rows = [request(i / 20, i / 20 + latency[i]) for i in range(1000)]
+    levels = [Level(float(t), "web", 20, 1, 1, 0) for t in range(50)]
+    rows = [msgspec.structs.replace(row, start=row.due) for row in rows]
+    run = run_of(tmp_path, [*rows, *levels])
+    fold = SummaryFold()
+    for row in sorted([*rows, *levels], key=lambda row: row.t):
+        fold.write(row)
+    advice = fold.summary().warm_ups["web"]
+    assert advice.share > plot_run.NOTABLE
+    assert not advice.notable
+    assert run.parts[0].settles is None
+    assert "MSER-5" not in words(plots.request_latency(run))
+
+
 def test_a_load_that_is_not_constant_has_no_warm_up_by_mser(tmp_path):
     levels = [Level(float(t), "web", t, 1, 1, 0) for t in range(50)]
     assert run_of(tmp_path, [*slow_start(), *levels]).parts[0].settles is None
