@@ -38,8 +38,8 @@ class Part:
     model: str | None
     """``open`` or ``closed``; ``None`` when the log does not say, or they differ."""
     settles: float | None = None
-    """Where the warm-up ends by MSER-5, seconds, if it is a notable share of the run; ``None``
-    where the config says how long the warm-up is."""
+    """Where the warm-up ends by MSER-5, seconds, if it surely differs from the rest and is a
+    notable share of the run; ``None`` where the config says how long the warm-up is."""
 
     @property
     def load_end(self) -> float:
@@ -210,7 +210,9 @@ def _settles(requests: pl.DataFrame, levels: pl.DataFrame) -> float | None:
     count = len(ends) // size
     means = latency[: count * size].reshape(count, size).mean(axis=1)
     advice = warm_up(ends[size - 1 :: size][:count].tolist(), means.tolist())
-    return advice.until if advice is not None and advice.share > NOTABLE else None
+    if advice is None or not advice.notable or advice.share <= NOTABLE:
+        return None
+    return advice.until
 
 
 def _latest(frame: pl.DataFrame, column: str) -> float:

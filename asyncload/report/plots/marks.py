@@ -37,7 +37,7 @@ def _warmup(ax: Axes, run: Run, unit: float, part: Part | None) -> list[Artist]:
     if part is None or part.settles is None:
         return []
     ax.axvline(part.settles / unit, color=style.BLACK, linestyle=_DOTTED, linewidth=1, zorder=1.5)
-    label = "warm-up ends by MSER-5"
+    label = "warm-up ends by MSER-5 (advice)"
     return [Line2D([], [], color=style.BLACK, linestyle=_DOTTED, linewidth=1, label=label)]
 
 

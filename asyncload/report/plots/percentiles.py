@@ -33,6 +33,8 @@ _LISTED: Final = 3  # names in a legend's entry
 _JOB_CURVE: Final = (Stroke(style.BLACK, "-", "*"), Stroke(style.GREY, "-", "X"))
 _DASHED: Final = (0, (2, 1.5))
 _DOTTED: Final = (0, (1, 1.2))
+_TIP: Final = 0.983
+"""Height of the triangle that says never, of the axes: its tip is at their edge, not in the legend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +247,7 @@ def _curve(ax: Axes, item: Distribution, stroke: Stroke) -> Artist:
         x, y = item.latency[0][-1], item.latency[1][-1]
         ax.vlines(x, y, ax.get_ylim()[1], color=stroke.colour, linewidth=1.6)
         ax.plot(
-            [x], [1.0], "^", color=stroke.colour, markersize=9, clip_on=False, zorder=3,
+            [x], [_TIP], "^", color=stroke.colour, markersize=9, clip_on=False, zorder=3,
             transform=ax.get_xaxis_transform(),
         )  # fmt: skip
     return line

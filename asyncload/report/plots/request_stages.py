@@ -41,16 +41,17 @@ class RequestStages:
     means: dict[str, Array]
     """Mean of each stage, in order; they add up to the mean latency."""
     shares: dict[str, float]
-    """Share of each stage in the latency of all of them."""
+    """Share of each stage in the latency of all of them that were due after the warm-up."""
     own: Array
     """The 99th percentile of the generator's own part: lateness, preparation and queued."""
 
 
-def request_stages(part: Part, span: float) -> RequestStages | None:
+def request_stages(part: Part, span: float, warmup: float = 0.0) -> RequestStages | None:
     """Split the latency of requests that ended well; ``None`` where the log tells no stage.
 
     A time that is left out is that of the next one, but for ``sent``, which is that of the one
-    before: less than its record says was sent at once. ``span``: seconds of the run.
+    before: less than its record says was sent at once. ``span``: seconds of the run, and
+    ``warmup`` of what the shares leave out.
     """
     start = pl.col("start")
     ready = pl.coalesce("ready", start)
@@ -73,11 +74,14 @@ def request_stages(part: Part, span: float) -> RequestStages | None:
     if not due.size:
         return None
     bins = Bins.filled(span, due)
+    counted = due >= warmup
+    if not counted.any():  # a run that was stopped in its warm-up
+        counted[:] = True
     means, sums = {}, {}
     for name, before, after in zip(STAGES, times, times[1:], strict=False):
         stage = read(after - before)  # one after the other: a log may have millions
         means[name] = bins.means(due, stage)
-        sums[name] = float(stage.sum())
+        sums[name] = float(stage[counted].sum())
     whole = sum(sums.values()) or 1.0
     (own,) = bins.quantiles(due, read(times[_OWN] - times[0]), (0.99,))
     return RequestStages(bins, means, {name: sums[name] / whole for name in STAGES}, own)
@@ -85,7 +89,7 @@ def request_stages(part: Part, span: float) -> RequestStages | None:
 
 def stages(run: Run) -> Figure | None:
     """Mean latency of requests that ended well over time, split into its stages."""
-    found = [(part, request_stages(part, run.span)) for part in run.parts]
+    found = [(part, request_stages(part, run.span, run.warmup)) for part in run.parts]
     drawn = [(part, one) for part, one in found if one is not None]
     if not drawn:
         return None

@@ -201,6 +201,21 @@ def test_the_warm_up_is_shaded_over_time_and_left_out_of_distributions(tmp_path)
     assert "warm-up" not in words(plots.throughput(with_warmup(tmp_path, rows, 0.0)))
 
 
+def test_shares_of_stages_leave_out_the_warm_up(tmp_path):
+    late = [0.09 if i < 50 else 0.0 for i in range(200)]
+    rows = [
+        request(i / 10, i / 10 + 0.1, start=i / 10 + late[i], first_byte=i / 10 + 0.1)
+        for i in range(200)
+    ]
+    run = with_warmup(tmp_path, rows, "5s")
+    found = request_stages(run.parts[0], run.span, run.warmup)
+    assert found.shares["lateness"] == pytest.approx(0)
+    assert found.means["lateness"][0] == pytest.approx(0.09)  # it is drawn all the same
+    assert "lateness (< 0.1 %)" in words(stages(run))
+    stopped = request_stages(run.parts[0], run.span, 60.0)  # before the warm-up was over
+    assert sum(stopped.shares.values()) == pytest.approx(1)
+
+
 def slow_start(jump: float = 10.0) -> list:
     latency = [2.0 if i < jump * 20 else 0.1 + 0.01 * (i % 3) for i in range(1000)]
     rows = [request(i / 20, i / 20 + latency[i]) for i in range(1000)]
@@ -214,6 +229,23 @@ def test_where_mser_would_end_the_warm_up_is_a_line_unless_the_config_says_so(tm
     assert "warm-up ends by MSER-5" in words(plots.request_latency(run))
     given = with_warmup(tmp_path, [*slow_start(), *levels], 12.0)
     assert "MSER-5" not in words(plots.request_latency(given))
+
+
+def test_a_cut_that_changes_next_to_nothing_is_no_warm_up(tmp_path):
+    # 2 % slower for most of the run: the cut is large, and not worth one.
+    latency = [0.102 if i < 800 else 0.1 for i in range(1000)]
+    rows = [request(i / 20, i / 20 + latency[i]) for i in range(1000)]
+    levels = [Level(float(t), "web", 20, 1, 1, 0) for t in range(50)]
+    rows = [msgspec.structs.replace(row, start=row.due) for row in rows]
+    run = run_of(tmp_path, [*rows, *levels])
+    fold = SummaryFold()
+    for row in sorted([*rows, *levels], key=lambda row: row.t):
+        fold.write(row)
+    advice = fold.summary().warm_ups["web"]
+    assert advice.share > plot_run.NOTABLE
+    assert not advice.notable
+    assert run.parts[0].settles is None
+    assert "MSER-5" not in words(plots.request_latency(run))
 
 
 def test_a_load_that_is_not_constant_has_no_warm_up_by_mser(tmp_path):
