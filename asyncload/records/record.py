@@ -72,8 +72,9 @@ class Request(Record, tag="request"):
 
     Its stages: ``due`` → ``begun`` is lateness, ``begun`` → ``ready`` preparation, ``ready`` →
     ``start`` the wait for a free connection (*queued*), ``start`` → ``sent`` sending, ``sent`` →
-    ``first_byte`` waiting, ``first_byte`` → ``end`` receiving. A time that is left out is that
-    of the next one: that stage took none, or less than its record says.
+    ``first_byte`` waiting, ``first_byte`` → ``end`` receiving. ``begun`` and
+    ``ready`` that are left out are the time of the next one, ``sent`` that of ``start``: that
+    stage took none, or too little to be recorded.
     """
 
     t: float
