@@ -33,6 +33,13 @@ OVERDUE: Final = 0.01
 BLOCK: Final = 0.025
 """Seconds of lateness from which user code is named: a block of 50 ms is late by 30 to 50."""
 
+AGAIN: Final = 0.005
+"""Seconds between two looks of the thread at a loop that is late."""
+SURE: Final = 0.1
+"""Seconds of lateness from which a single look is enough."""
+STANDING: Final = 0.05
+"""Seconds by which the thread must oversleep before the process is taken to have stood still."""
+
 
 class Block(NamedTuple):
     """User code that kept the loop from running."""
@@ -153,8 +160,9 @@ class LoopWatch:
         """Look at the stack while the timer is overdue."""
         own_queue = self._gaps.sample("the wait for a core", RunQueue)
         before = self._times(own_queue)
+        pause = STEP
         while True:
-            time.sleep(STEP)  # an Event would cost three times as much
+            time.sleep(pause)  # an Event would cost three times as much
             if self._ended:
                 break
             times = self._times(own_queue)
@@ -162,8 +170,9 @@ class LoopWatch:
                 now - then for now, then in zip(times, before, strict=True)
             )
             now, before = times.now, times
-            overslept = slept - STEP
-            if overslept >= BLOCK:
+            overslept = slept - pause
+            pause = STEP
+            if overslept >= STANDING:
                 # The call that kept the GIL used a core, or waited for one. If not, the process
                 # stood still: it was stopped, or its virtual machine was.
                 waited = max(loop_waited, own_waited)
@@ -172,6 +181,7 @@ class LoopWatch:
                     self._looks.append(Look(now - overslept, None, ""))
             due = self._due
             if now > due + OVERDUE:
+                pause = AGAIN
                 look = self._gaps.sample("the stack", lambda: self._look(now))  # noqa: B023 - called now
                 if look is not None and self._due == due:
                     self._looks.append(look)
@@ -200,7 +210,7 @@ def longest_block(looks: list[Look], due: float, end: float) -> Block | None:
     ``looks``: what was seen in between, one at least. What was seen first is taken to have been
     there when the timer was due, and what was seen last until the end. One frame counts as the same
     as long as it is the same call: of a loop that is late because it has much to do, each look
-    shows another one, and none of them is to blame.
+    shows another one, and none of them is to blame. Of a short time one look says too little.
     """
     best: Block | None = None
     begin = 0
@@ -210,7 +220,8 @@ def longest_block(looks: list[Look], due: float, end: float) -> Block | None:
         row = looks[begin:place]
         first = due if begin == 0 else row[0].t
         last = end if place == len(looks) else row[-1].t
-        if row[0].code is not None and (best is None or last - first > best.seconds):
+        seen = len(row) > 1 or end - due >= SURE
+        if row[0].code is not None and seen and (best is None or last - first > best.seconds):
             ((text, _),) = Counter(look.text for look in row).most_common(1)
             best = Block(last - first, text)
         begin = place
