@@ -177,7 +177,7 @@ class LoadTest:
     async def _run(self, run_id: str) -> Result:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._files.close)
-            sinks = Tee(self.stats, self._judge, *self._sinks)
+            sinks = Tee(self.stats, *self._judge.sinks, *self._sinks)
             with anyio.CancelScope() as self._setup:
                 aws, watch = await self._connect(stack)
                 engine = Engine(

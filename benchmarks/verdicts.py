@@ -81,7 +81,7 @@ def constant(rate: float, seconds: float, more: str = "") -> str:
 
 FAULTS = [
     Planted("a busy loop beside a pinned generator", "generator_busy", 3,
-            constant(5000, 8), http("/ok"), pinned=True),
+            constant(12_000, 8), http("/ok"), pinned=True),
     Planted("user code that blocks 50 ms each second", "loop_blocked", 3,
             constant(50, 12), "{kind: 'planted_users:Pulse'}"),
     Planted("user code with time.sleep(0.08)", "loop_blocked", 3,

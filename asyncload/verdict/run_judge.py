@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from asyncload.config.model import ThresholdOptions
 from asyncload.config.validity import Validity
 from asyncload.progress import ThresholdNow
-from asyncload.records.record import Record
+from asyncload.records.record import Sink
 from asyncload.stats.summary import SummaryFold
 from asyncload.verdict.evaluate import Windows, evaluate, evaluate_one
 from asyncload.verdict.judge import verdict_of
@@ -16,7 +16,7 @@ from asyncload.verdict.verdict import Reason, Verdict
 
 
 class RunJudge:
-    """A sink that holds thresholds against what ``fold``, another sink, has recorded.
+    """Holds thresholds against what ``fold``, a sink, has recorded.
 
     ``load`` is how long the load is, and ``warmup`` what of it is left out, seconds.
 
@@ -56,9 +56,10 @@ class RunJudge:
         for threshold in self._thresholds:
             threshold.check_name(names)
 
-    def write(self, record: Record) -> None:
-        """Take in one record."""
-        self._windows.write(record)
+    @property
+    def sinks(self) -> tuple[Sink, ...]:
+        """What must see every record: nothing, unless a threshold has ``over``."""
+        return (self._windows,) if any(one.over is not None for one in self._thresholds) else ()
 
     def results(self) -> list[ThresholdResult]:
         """Hold the thresholds against what has been recorded until now."""
