@@ -102,6 +102,9 @@ class ModelledService:
                 timer.cancel()
 
     def _restart(self) -> None:
+        if self._down:  # another crash has begun before this one was over
+            return
+        self._crash()
         interrupted, self._working = list(self._working), {}
         for job in interrupted:
             body = json.dumps({"jobId": job})

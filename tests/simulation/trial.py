@@ -194,6 +194,8 @@ async def _main(trial: Trial) -> None:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SimulatedLoop)
     loop.network = network
+    unheard: list[str] = []
+    loop.set_exception_handler(lambda _, what: unheard.append(str(what.get("exception", what))))
     provider = await CredentialProvider.of(keys)
     open_model = world.model == "open"
     scenario = Scenario(
@@ -223,6 +225,7 @@ async def _main(trial: Trial) -> None:
         here = asyncio.current_task()
         trial.left = [str(one.get_coro()) for one in asyncio.all_tasks() if one is not here]
         trial.left += ["connection"] * len(network.open)
+        trial.left += [f"an error that nobody heard of: {one}" for one in unheard]
         network.close()
 
 
