@@ -9,10 +9,14 @@ import msgspec
 
 from asyncload.transport.http.http_errors import Timing
 
-Listener = Callable[[bytes, float], None]
+Listener = Callable[[bytes, float], object]
 """Called with each piece of an answer's body and its arrival time, seconds on the client's clock.
 
-It must not raise."""
+It must not raise. What it returns is true when the answer is complete for it, body or not."""
+
+
+class HeadOnly(Exception):  # noqa: N818 - stops the parser, is not an error
+    """The answer to HEAD ends with its head, whatever its headers promise."""
 
 
 class Response(msgspec.Struct, gc=False):
