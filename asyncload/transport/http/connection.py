@@ -86,6 +86,8 @@ class Connection(FlowControl):
 
     def _new_parser(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
+        # A header's value may go on in the next line (RFC 9112, section 5.2).
+        self._parser.set_dangerous_leniencies(lenient_headers=True)
         self._feed = self._parser.feed_data
 
     # ------------------------------------------------------------- requests
