@@ -126,9 +126,7 @@ async def test_an_answer_is_complete_when_its_listener_says_so_and_its_connectio
     parts = [HEAD, chunk(b"one"), chunk(b"done"), chunk(b"more"), b"0\r\n\r\n"]
     async with nothing_left_open(), serve(answering(*parts, pause=0.03)) as server:
         async with FastHttpClient() as client:
-            began = time.monotonic()
             answer, pool = await listen_until(client, server, b"done")
-            assert time.monotonic() - began < 0.085
             assert answer.body == b"onedone"
             assert not pool._idle  # what is left of the body is still to come
             await asyncio.sleep(0.15)
