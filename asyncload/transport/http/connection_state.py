@@ -5,10 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol
-
-if TYPE_CHECKING:
-    from asyncload.transport.http.connection import Connection
+from typing import Any, Final, Protocol
 
 HEAD_LIMIT: Final = 65_536
 """Largest head of an answer we accept, bytes, 1xx answers before it included."""
@@ -17,15 +14,15 @@ TAIL_LIMIT: Final = 1.0
 
 
 class Owner(Protocol):
-    """Who a connection belongs to: the pool."""
+    """Who a connection belongs to: the pool. Each method is given the connection."""
 
-    def release(self, connection: Connection, /) -> None:
+    def release(self, connection: Any, /) -> None:
         """Take back a connection that is ready for another request."""
 
-    def watch(self, connection: Connection, /) -> None:
+    def watch(self, connection: Any, /) -> None:
         """Call the connection's ``expire`` when its deadline has passed."""
 
-    def lost(self, connection: Connection, /) -> None:
+    def lost(self, connection: Any, /) -> None:
         """Forget a connection that must not be used again."""
 
 
