@@ -195,8 +195,9 @@ class HttpOptions(TemplateOptions, frozen=True, forbid_unknown_fields=True, kw_o
             raise ValueError("requests is empty; give at least one request")
         if self.reuse != DEFAULT and self.client == "aiohttp":
             raise ValueError(
-                "keep_alive, max_requests_per_connection, max_connection_age and idle_age are of "
-                "client: fast; leave them out with client: aiohttp"
+                "client is aiohttp, which has rules of its own for connections; leave out "
+                "keep_alive, max_requests_per_connection, max_connection_age and idle_age, or set "
+                "client: fast"
             )
         super().__post_init__()
 
