@@ -122,7 +122,8 @@ class Connection(FlowControl):
         self.transport.write(payload)
         timing.sent = now = self._clock()
         self._answer_by = answer_by = now + first_byte_limit
-        self.deadline = deadline = min(answer_by, total_by)
+        deadline = answer_by if answer_by < total_by else total_by  # noqa: FURB136 - faster
+        self.deadline = deadline
         if deadline < self.look_at:
             self._owner.watch(self)
         return waiter
@@ -256,13 +257,9 @@ class Connection(FlowControl):
         if len(self._head) > HEAD_LIMIT and head_length(self._head) > HEAD_LIMIT:
             self._fail(ProtocolError(f"{self.where} sent a head of more than {HEAD_LIMIT} bytes"))
         elif self.state is ANSWERED:
-            self._finish(reusable=not self._uploading and not self.is_last)
-        elif self.state is LAST:
+            self._finish(reusable=not (self._uploading or self.is_last))
+        elif self.state is LAST or (self.state is TAIL and self._waiter is not None):
             self._finish(reusable=False)
-        elif self.state is TAIL and self._waiter is not None:
-            self._answer(self._waiter)
-            self.wake()
-            self._set_deadline(self._now + TAIL_LIMIT)
 
     def eof_received(self) -> None:
         """Let the transport close itself; no half-open connections."""
@@ -307,28 +304,27 @@ class Connection(FlowControl):
         if deadline < self.look_at:
             self._owner.watch(self)
 
-    def _answer(self, waiter: Waiter) -> None:
-        """Give the answer to who waits for it."""
-        self._waiter = self._listener = None
-        self._timing.end = self._now
-        body = self._body if self._more is None else b"".join(self._more)
-        response = Response(
-            self._status, body, self._timing, len(body), self._bytes_out, self._head
-        )
-        self._head = self._body = b""
-        self._more = None
-        if not waiter.done():
-            waiter.set_result(response)
-
     def _finish(self, reusable: bool) -> None:
-        """End the exchange; the answer may have been given before the end of its body."""
-        if self._waiter is not None:
-            self._answer(self._waiter)
+        """Give the answer, if that has not been done before its end; then what its state says."""
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = self._listener = None
+            timing = self._timing
+            timing.end = self._now
+            body = self._body if self._more is None else b"".join(self._more)
+            response = Response(self._status, body, timing, len(body), self._bytes_out, self._head)
+            self._head = self._body = b""
+            self._more = None
+            if not waiter.done():
+                waiter.set_result(response)
         self.deadline = inf
         self.idle_since = self._now
         if reusable:
             self.state = IDLE
             self._owner.release(self)
+        elif self.state is TAIL:
+            self.wake()
+            self._set_deadline(self._now + TAIL_LIMIT)
         else:
             # Nothing is left to flush, and a TLS goodbye would hold its place in the pool.
             self.wake()

@@ -75,6 +75,7 @@ class Pool:
         self._limit = limit
         self._reuse = reuse
         self._ages = min(reuse.max_connection_age, reuse.idle_age) < inf
+        self._look_after = 0.0 if self._ages else LOOK_AFTER
         self._wears = min(reuse.max_connection_age, reuse.max_requests_per_connection) < inf
         self._idle: dict[Connection, None] = {}
         """In the order in which they became idle; a dict, for any of them may close."""
@@ -83,6 +84,7 @@ class Pool:
         """Places of the limit in use: open connections and those being made."""
         self._deadlines = Deadlines()
         self._line = WaitingLine(self._deadlines)
+        self._places = self._line.places
         self._turn = 0
         self._dials = 0
         """Connections begun in this turn of the loop; counted while :meth:`_dial_more` is due."""
@@ -105,10 +107,14 @@ class Pool:
         while idle:
             # The one used last: the others may grow old and close.
             connection, _ = idle.popitem()
-            if self._usable(connection, now):
-                if not self._sweeping:
-                    self._start_sweeping()
-                return connection
+            if connection.state is CLOSED or connection.transport.is_closing():
+                continue
+            if now - connection.idle_since > self._look_after and self._is_over(connection, now):
+                connection.abort()
+                continue
+            if not self._sweeping:
+                self._start_sweeping()
+            return connection
         return None
 
     async def acquire(
@@ -152,7 +158,7 @@ class Pool:
             or connection.idle_since >= connection.renew_at
         ):
             connection.abort()
-        elif not self._line.places or not self._line.hand_on(connection):
+        elif not self._places or not self._line.hand_on(connection):
             self._idle[connection] = None
 
     def watch(self, connection: Connection) -> None:
@@ -204,15 +210,12 @@ class Pool:
             if self._line.hand_on(None):
                 self._taken += 1
 
-    def _usable(self, connection: Connection, now: float) -> bool:
-        if connection.state is CLOSED or connection.transport.is_closing():
-            return False
+    def _is_over(self, connection: Connection, now: float) -> bool:
+        """Whether an idle connection is too old, or the service has closed it, unnoticed yet."""
         idle = now - connection.idle_since
-        old = self._ages and (idle >= self._reuse.idle_age or now >= connection.renew_at)
-        if old or (idle > LOOK_AFTER and unread_of([connection])):
-            connection.abort()
-            return False
-        return True
+        if idle >= self._reuse.idle_age or now >= connection.renew_at:
+            return True
+        return idle > LOOK_AFTER and bool(unread_of([connection]))
 
     async def _wait(self, total_by: float, timing: Timing, *, first: bool) -> Connection | None:
         place = self._line.join(
