@@ -41,6 +41,7 @@ from asyncload.jobs.job import (
     Submission,
 )
 from asyncload.jobs.status import TERMINAL, Status
+from asyncload.jobs.timeouts import Timeouts
 from asyncload.records.record import Ledger, Sink
 
 __all__ = ["REMEMBERED", "JobLedger", "LiveJob", "Submission"]
@@ -77,7 +78,7 @@ class JobLedger(JobCounters):
         self._seen = bytearray(REMEMBERED)
         self._dead: dict[str, DeadLetter] = {}
         """Of open jobs: those whose request was found among the dead letters."""
-        self._shortest_timeout = float("inf")
+        self._timeouts = Timeouts(self.live)
         self._settled: anyio.Event | None = None
 
     # -- what users call ------------------------------------------------------
@@ -88,7 +89,7 @@ class JobLedger(JobCounters):
         self._next = number + 1
         job = LiveJob(f"{self.prefix}{number:016x}", about, due, start)
         self.live[job.id] = job
-        self._shortest_timeout = min(self._shortest_timeout, about.timeout)
+        self._timeouts.add(job)
         return job
 
     def accept(self, job: LiveJob, message_id: str | None) -> None:
@@ -206,16 +207,7 @@ class JobLedger(JobCounters):
     @property
     def overdue(self) -> list[LiveJob]:
         """Open jobs whose own timeout has passed."""
-        now = self._clock()
-        found = []
-        # Jobs stand in the order they were opened, so the first one younger
-        # than the shortest timeout ends the search.
-        for job in self.live.values():
-            if job.start + self._shortest_timeout > now:
-                break
-            if job.start + job.about.timeout <= now and not job.sending:
-                found.append(job)
-        return found
+        return self._timeouts.overdue(self._clock())
 
     def expire(self) -> None:
         """Give up jobs whose own timeout has passed."""
@@ -331,6 +323,7 @@ class JobLedger(JobCounters):
     def _remove(self, job: LiveJob, outcome: str) -> None:
         """Let a job go that is over: keep what was seen of it, and wake who waits."""
         del self.live[job.id]
+        self._timeouts.remove(job)
         if self._dead:
             self._dead.pop(job.id, None)
         number = int(job.id[len(self.prefix) :], 16)

@@ -170,8 +170,10 @@ class Measurement:
         if problem is not None:
             outcome = self._failed(problem)
         start, ready, sent, first_byte = self.start, None, None, self.first_byte
+        resent = False
         timing = self.timing
         if timing is not None and start is not None:
+            resent = timing.resent
             if first_byte is None:
                 first_byte = timing.first_byte
             if timing.end is not None:
@@ -187,7 +189,7 @@ class Measurement:
             Request(
                 now, recorder.scenario, recorder.user, self.name, self.due, end, outcome, start,
                 first_byte, self.status, self.bytes_out, self.bytes_in, self.error, self.stream,
-                self.begun, ready, sent,
+                self.begun, ready, sent, resent,
             )
         )  # fmt: skip
 

@@ -155,7 +155,9 @@ class CallMaker:
         url = self._options.base_url.rstrip("/") + target
         client = self._client
         try:
-            prepared = client.prepare(request.method.upper(), url, filled, tls=self._tls)
+            prepared = client.prepare(
+                request.method.upper(), url, filled, tls=self._tls, reuse=self._options.reuse
+            )
         except ConfigError as problem:
             raise ConfigError(f"{key}: {head.readable(str(problem))}") from None
         values = head.values
