@@ -31,7 +31,7 @@ from asyncload.capacity.state import State
 from asyncload.capacity.strategy import SearchRange, Trial, bounds, next_trial
 from asyncload.capacity.trial import config_of, duration_of, judge, shares_of
 from asyncload.config.model import Config
-from asyncload.errors import ConfigError, TargetError
+from asyncload.errors import ConfigError, StoppedError, TargetError
 from asyncload.load_test import LoadTest
 from asyncload.records.log import check_log
 from asyncload.result import Result
@@ -210,7 +210,7 @@ class CapacitySearch:
             group.start_soon(_guard, test, watch, stopped)
             try:
                 result = await test.run()
-            except asyncio.CancelledError:
+            except StoppedError:
                 if not self.interrupted:
                     raise
             group.cancel_scope.cancel()
