@@ -50,6 +50,9 @@ class StoppedError(AsyncloadError):
 
     exit_code = 130
 
+    def __init__(self) -> None:
+        super().__init__("stopped before the load began; nothing was sent")
+
 
 def own_error(group: BaseExceptionGroup[BaseException]) -> AsyncloadError | None:
     """Return the first asyncload error of a group that holds no other errors, else ``None``."""

@@ -198,7 +198,7 @@ class LoadTest:
             stack.push_async_callback(self._files.close)
             sinks = Tee(self.stats, *self._judge.sinks, *self._sinks)
             if self.interrupted:
-                raise _stopped()
+                raise StoppedError
             with anyio.CancelScope() as self._setup:
                 aws, watch = await self._connect(stack)
                 engine = Engine(
@@ -221,7 +221,7 @@ class LoadTest:
                 with naming(self.config.source, self.config.secrets):
                     await engine.prepare()
             if self._setup.cancel_called:
-                raise _stopped()
+                raise StoppedError
             self._setup = None
             return await self._carry_out(engine, sinks, run_id, watch)
 
@@ -329,6 +329,7 @@ class LoadTest:
             calls=dict(engine.calls),
             run_id=run_id,
             notes=tuple(note for note in end.notes if note.text not in self.problems),
+            more_notes=end.more_notes,
             found=tuple(end.found),
         )
 
@@ -345,7 +346,3 @@ class LoadTest:
         if self._target_lost:
             problems = [msgspec.structs.replace(one, code="target_lost") for one in problems]
         return self._judge.verdict(results, problems)
-
-
-def _stopped() -> StoppedError:
-    return StoppedError("stopped before the load began; nothing was sent")

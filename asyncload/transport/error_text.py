@@ -71,6 +71,13 @@ def describe(problem: BaseException) -> str:
 
     An error of asyncload's own is a sentence as it is.
     """
+    try:
+        return _described(problem)
+    except Exception:  # an exception of a user's own may fail to say anything
+        return f"{type(problem).__name__}: (it has no text: its __str__ fails)"
+
+
+def _described(problem: BaseException) -> str:
     response = getattr(problem, "response", None)
     message = str(problem)
     if isinstance(problem, AsyncloadError) and message:
