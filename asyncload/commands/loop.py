@@ -73,8 +73,9 @@ def _all_ended(loop: asyncio.AbstractEventLoop, threads: ThreadPoolExecutor) -> 
         task.cancel()
     if tasks:
         _, tasks = loop.run_until_complete(asyncio.wait(tasks, timeout=LEFT_ALONE))
-    for task in tasks:
-        say(f"a task did not end when it was cancelled, and is left behind: {task.get_coro()!r}")
+    if tasks:
+        names = ", ".join(sorted({task.get_coro().__qualname__ for task in tasks}))  # type: ignore[union-attr]
+        say(f"left behind tasks that did not end when they were cancelled: {names}")
     threads.shutdown(wait=False, cancel_futures=True)
     return not tasks and not busy_threads(_DEFAULT)
 

@@ -195,8 +195,8 @@ class ScenarioRun:
         where = ", ".join(place for place, _ in places.most_common(3))
         self._note(
             "warning",
-            f"{units.counted(len(tasks), 'user')} of scenario {self.scenario.name!r} did not end "
-            f"within {ENDING:g} s of being cancelled, and goes on behind the run: {where}; let "
+            f"{units.counted(len(tasks), 'user')} of scenario {self.scenario.name!r} had not ended "
+            f"{ENDING:g} s after being cancelled, left behind: {where}; let "
             "asyncio.CancelledError pass there",
         )
 

@@ -109,7 +109,9 @@ class LogWriter:
         """Wait until it is time to write; whether the log is being closed."""
         try:
             return self._closing.wait(FLUSH_INTERVAL)
-        except Exception:  # a clock that is set by hours has made it fail
+        except Exception:  # a clock that was set by hours has made it fail
+            with contextlib.suppress(Exception):
+                time.sleep(FLUSH_INTERVAL)
             return self._closing.is_set()
 
     def _try_flush(self) -> None:
