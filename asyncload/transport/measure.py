@@ -177,15 +177,19 @@ class Measurement:
     ) -> None:
         recorder = self._recorder
         now = end = recorder.clock()
-        if not (
-            type(self.status) is int and type(self.bytes_in) is int and type(self.bytes_out) is int
-            and self.first_byte is None and self.error is None
+        status, error, first_byte = self.status, self.error, self.first_byte
+        # Not as our own client fills it in: what a user has set may be anything.
+        if (
+            error is not None or first_byte is not None or type(status) is not int
+            or type(self.bytes_in) is not int or type(self.bytes_out) is not int
         ):  # fmt: skip
-            self._check()  # not all is as our own client fills it in
-        outcome = OK if self.error is None else FAILED
+            self._check()
+            status, error, first_byte = self.status, self.error, self.first_byte
+        outcome = OK if error is None else FAILED
         if problem is not None:
             outcome = self._failed(problem)
-        start, ready, sent, first_byte = self.start, None, None, self.first_byte
+            status, error = self.status, self.error
+        start, ready, sent = self.start, None, None
         timing = self.timing
         if timing is not None and start is not None:
             if first_byte is None:
@@ -202,7 +206,7 @@ class Measurement:
         recorder.sink.write(
             Request(
                 now, recorder.scenario, recorder.user, self.name, self.due, end, outcome, start,
-                first_byte, self.status, self.bytes_out, self.bytes_in, self.error, self.stream,
+                first_byte, status, self.bytes_out, self.bytes_in, error, self.stream,
                 self.begun, ready, sent,
             )
         )  # fmt: skip
