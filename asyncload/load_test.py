@@ -19,6 +19,7 @@ from asyncload.config.redact import naming
 from asyncload.cost.estimate import Estimate, estimate
 from asyncload.cost.meter import Meter
 from asyncload.engine.descriptors import shortage
+from asyncload.engine.ending import Limited
 from asyncload.engine.header import run_header, set_start
 from asyncload.engine.run import Engine
 from asyncload.engine.run_files import RunFiles
@@ -231,9 +232,8 @@ class LoadTest:
         if self.config.aws.is_local and stack is None:
             self._doing = "starting the embedded stack"
             stack = await resources.enter_async_context(embedded_stack(self.config))
-        aws = await resources.enter_async_context(
-            aws_of(self.config.aws, stack, connections=self.config.connections)
-        )
+        session = aws_of(self.config.aws, stack, connections=self.config.connections)
+        aws = await resources.enter_async_context(Limited(session, lambda *_: None))
         return aws, None if stack is None else stack.watch
 
     async def _carry_out(

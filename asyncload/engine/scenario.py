@@ -150,9 +150,10 @@ class ScenarioRun:
         recorder.begin(due, start)
         if self.starts is not None:
             self.starts.append(start)
-        name = _pick(user)
+        name = "task"
         crashed = False
         try:
+            name = _pick(user)
             await getattr(user, name)()
         except CRASHES as problem:
             crashed = self._crashed(recorder, name, due, start, problem)
