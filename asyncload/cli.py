@@ -40,6 +40,9 @@ class _Group(click.Group):
         except BrokenPipeError:
             raise  # click's business: the reader has gone
         except OSError as problem:  # of files of their own the commands say more themselves
+            if problem.errno in {errno.EMFILE, errno.ENFILE}:
+                say(f"{problem.strerror}: raise the limit of open files (ulimit -n)")
+                ctx.exit(3)
             if problem.errno == errno.ENOENT and problem.filename is None:
                 say(f"{problem.strerror}; set TMPDIR to a folder that can be written")
             else:

@@ -68,6 +68,8 @@ def run_loop(main: Callable[[], Awaitable[T]]) -> T:
 
 def _all_ended(loop: asyncio.AbstractEventLoop, threads: ThreadPoolExecutor) -> bool:
     """End what is left of tasks and threads, and name those that do not."""
+    if loop.is_running():
+        return False  # it broke off as it was started
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()
