@@ -136,6 +136,11 @@ class CapacitySearch:
         """The trials that are finished."""
         return self._state.steps
 
+    def rescue_log(self) -> None:
+        """Write what is queued of the trial's log: the process is about to be ended."""
+        if self._test is not None:
+            self._test.rescue_log()
+
     def stop(self) -> None:
         """End the trial under way, let what is open finish, and end the search."""
         self.interrupted = True

@@ -23,7 +23,7 @@ from asyncload.commands.loop import Output, run_loop
 from asyncload.errors import ConfigError
 from asyncload.load_test import LoadTest
 from asyncload.plan.duration import parse_duration
-from asyncload.process import leave_terminal, say, stop_signals
+from asyncload.process import WayOut, leave_terminal, say, stop_signals
 from asyncload.records.files import cannot_write, check_place
 from asyncload.stats import units
 
@@ -168,8 +168,11 @@ class _View:
 async def _mind_signals(
     search: CapacitySearch, view: _View, *, task_status: anyio.abc.TaskStatus[None]
 ) -> None:
-    """Ctrl-C once: stop the trial, drain, report. Twice: stop now, still report."""
-    with anyio.open_signal_receiver(*stop_signals()) as signals:
+    """Ctrl-C once: stop the trial, drain, report. Twice: stop now, still report.
+
+    The fourth ends the process, whatever it waits for.
+    """
+    with anyio.open_signal_receiver(*stop_signals()) as signals, WayOut(search):
         task_status.started()
         async for number in signals:
             if number == signal.SIGHUP:
