@@ -59,6 +59,7 @@ def print_summary(
     log_path: Path | str | None = None,
     artifacts: Sequence[Path | str] = (),
     notes: Sequence[NoteSeen] = (),
+    more_notes: int = 0,
     found: Sequence[str] = (),
     interrupted: bool = False,
     problems: Sequence[str] = (),
@@ -68,7 +69,7 @@ def print_summary(
 
     ``thresholds`` are ``None`` when it is not known how they came out,
     ``notes`` are the warnings and errors the reader of the numbers should
-    know of, ``found`` what set-up found out, ``problems`` is what kept the run from going as planned.
+    know of, ``more_notes`` counts those that the log has beside them, ``found`` what set-up found out, ``problems`` is what kept the run from going as planned.
     """
     if summary.requests.count:
         _print_requests(summary, console)
@@ -84,7 +85,7 @@ def print_summary(
         print_hosts(summary.hosts, console)
     _print_failures(summary, console)
     _print_found(found, console)
-    _print_notes(notes, console)
+    _print_notes(notes, more_notes, console)
     console.print()
     print_thresholds(thresholds or (), console)
     if verdict is not None:
@@ -280,7 +281,7 @@ def _print_found(found: Sequence[str], console: Console) -> None:
     console.print(table)
 
 
-def _print_notes(notes: Sequence[NoteSeen], console: Console) -> None:
+def _print_notes(notes: Sequence[NoteSeen], more: int, console: Console) -> None:
     if not notes:
         return
     table = plain_table([("", "left"), ("", "right"), ("", "left")], header=False)
@@ -289,8 +290,13 @@ def _print_notes(notes: Sequence[NoteSeen], console: Console) -> None:
         style = "red" if note.level == "error" else "yellow"
         title = Text("" if index else "Warnings", "bold")
         table.add_row(title, Text(units.clock(note.t), "dim"), Text(text, style))
+        for example in note.examples:
+            also = Text(f"also: {units.one_line(example)}", "dim")
+            table.add_row(Text(""), Text(""), also)
     console.print()
     console.print(table)
+    if more:
+        indented(Text(f"and {units.counted(more, 'more warning')}, in the log", "dim"), console)
 
 
 def _print_files(

@@ -212,6 +212,19 @@ def test_files_and_the_next_command_come_last_and_what_the_run_came_to_before_th
     assert text.endswith("Files   run.jsonl  a.json  b.json\nGraphs  asyncload plot run.jsonl\n")
 
 
+def test_warnings_of_a_kind_are_one_row_with_examples_and_what_the_log_has_more_is_counted(stats):
+    for letter in "abcd":
+        stats.write(Note(5.0, "warning", f"skipped s3://bucket/{letter}.tif: no image"))
+    for kind in "abcdefghijkl":
+        stats.write(Note(6.0, "warning", f"trouble of kind {kind * 5}"))
+    seen = stats.snapshot(40.0)
+    text = printed(stats, 100, notes=seen.notes, more_notes=seen.more_notes)
+    assert "skipped s3://bucket/a.tif: no image (4 times)" in text
+    assert text.count("also: skipped") == 2
+    assert "also: skipped s3://bucket/c.tif: no image" in text
+    assert f"and {seen.more_notes} more warnings, in the log" in text
+
+
 def test_what_set_up_found_out_is_told_and_later_notes_for_the_log_are_not(stats):
     stats.write(Note(0.0, "info", "the model 'm' runs on ml.g5.xlarge"))
     stats.write(Note(9.0, "info", "the service's clock is about 3 ms ahead"))
