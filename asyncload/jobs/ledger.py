@@ -79,6 +79,7 @@ class JobLedger(JobCounters):
         """Of open jobs: those whose request was found among the dead letters."""
         self._shortest_timeout = float("inf")
         self._settled: anyio.Event | None = None
+        self._waited_for = 0  # open jobs that users wait for
 
     # -- what users call ------------------------------------------------------
 
@@ -115,6 +116,7 @@ class JobLedger(JobCounters):
         if job.outcome is None:
             if job.done is None:
                 job.done = anyio.Event()
+                self._waited_for += 1
             await job.done.wait()
         assert job.outcome is not None
         return job.outcome
@@ -124,9 +126,8 @@ class JobLedger(JobCounters):
     def apply(self, status: Status, received: float) -> bool:
         """Take in one status message; ``False`` when it is about no job of this run.
 
-        ``received`` is when the message was held, in seconds of run time. The
-        consumer, which sees messages and their repetitions, counts those it
-        cannot place in ``orphans`` and ``unreadable``.
+        ``received`` is when the message was held, in seconds of run time. The consumer, which sees
+        repetitions, counts those it cannot place in ``orphans`` and ``unreadable``.
         """
         job = self.live.get(status.job_id)
         if job is None:
@@ -160,8 +161,6 @@ class JobLedger(JobCounters):
             job.began = status.sent_at
         return True
 
-    # -- what is found among the dead letters -----------------------------------
-
     @property
     def missing(self) -> int:
         """Jobs that a dead letter may still explain: open, or given up without a reason."""
@@ -172,9 +171,8 @@ class JobLedger(JobCounters):
     ) -> DeadLetter | None:
         """Note that a job's request is in the dead-letter ``queue``: the service rejected it.
 
-        ``sent_at`` is when the request was sent, epoch seconds on the
-        service's clock. An open job stays open until it is given up. ``None``
-        when that is no news, or about no job that is missing.
+        ``sent_at`` is when it was sent, epoch seconds on the service's clock. An open job is
+        given up later, or now where a user waits for it. ``None``: no news, or no missing job.
         """
         job = self.live.get(job_id)
         now = self._clock()
@@ -188,6 +186,8 @@ class JobLedger(JobCounters):
                 return None
             self._confirm(job)
             self._dead[job_id] = letter
+            if job.done is not None and now < job.start + job.about.timeout:
+                self._give_up(job, "LOST", "before it was rejected")
             return letter
         number = self._number(job_id)
         if number is None or number < self._next - REMEMBERED:
@@ -200,6 +200,11 @@ class JobLedger(JobCounters):
         self.count_reason("stuck" if seen & STUCK_BIT else "never_started", -1)
         self.count_reason("rejected")
         return letter
+
+    def waited_for(self, seconds: float) -> bool:
+        """Whether users wait for jobs, and the oldest job is open for ``seconds`` or longer."""
+        oldest = next(iter(self.live.values()), None) if self._waited_for else None
+        return oldest is not None and self._clock() - oldest.start >= seconds
 
     # -- what the engine calls ------------------------------------------------
 
@@ -338,6 +343,7 @@ class JobLedger(JobCounters):
             self._seen[number % REMEMBERED] = job.seen
         job.outcome = outcome
         if job.done is not None:
+            self._waited_for -= 1
             job.done.set()
         if not self.live and self._settled is not None:
             self._settled.set()

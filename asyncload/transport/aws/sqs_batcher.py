@@ -27,7 +27,7 @@ class _Entry(msgspec.Struct, gc=False):
 
 
 class Batches:
-    """Coalesces messages: ten go at once, fewer after ``linger`` seconds.
+    """Coalesces messages: ten go at once, fewer after ``linger`` seconds or when they are large.
 
     A call is recorded as one request of the user whose message came first,
     due when that message was. An entry that fails inside an answer is a
@@ -41,12 +41,18 @@ class Batches:
         self._encoder = encoder
         self._linger = linger
         self._entries: list[_Entry] = []
+        self._bytes = 0
+        """Of the bodies in ``_entries``."""
         self._timer: asyncio.TimerHandle | None = None
         self._flights: set[asyncio.Task[None]] = set()
 
     def send(self, body: str) -> asyncio.Future[str]:
         """Send ``body`` with the next batch; await the result for the message's id."""
         loop = asyncio.get_running_loop()
+        size = len(body) if body.isascii() else len(body.encode())
+        if self._entries and self._bytes + size > sqs_wire.BATCH_BYTES:
+            self._flush()
+        self._bytes += size
         waiter: asyncio.Future[str] = loop.create_future()
         recorder = CURRENT.get()
         entry = _Entry(body, waiter, recorder, 0.0)
@@ -66,6 +72,7 @@ class Batches:
             self._timer.cancel()
             self._timer = None
         entries, self._entries = self._entries, []
+        self._bytes = 0
         flight = asyncio.get_running_loop().create_task(self._fly(entries))
         self._flights.add(flight)
         flight.add_done_callback(self._flights.discard)
