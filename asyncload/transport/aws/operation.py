@@ -52,13 +52,13 @@ class FastService:
 
         client = await aws.client(service, region=region)
         provider = await aws.credentials()
+        signer = Signer(provider, client.meta.region_name, client.meta.service_model.signing_name)
+        signer.offset = aws.clock.offset
         return cls(
             http,
             service=service,
             endpoint_url=client.meta.endpoint_url,
-            signer=Signer(
-                provider, client.meta.region_name, client.meta.service_model.signing_name
-            ),
+            signer=signer,
             errors=ErrorDecoder(service, client.exceptions),
             tls=aws.tls if client.meta.endpoint_url.startswith("https:") else None,
         )

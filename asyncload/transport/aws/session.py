@@ -18,6 +18,7 @@ import anyio
 import anyio.to_thread
 
 from asyncload.errors import AsyncloadError, ConfigError, TargetError
+from asyncload.transport.aws.clock_skew import ClockSkew
 from asyncload.transport.aws.credentials import (
     CredentialProvider,
     Note,
@@ -73,6 +74,7 @@ class Aws:
         self.endpoints = Endpoints(endpoint_url, endpoints or {}, lambda: self.session)
         self.note: Note = unheard
         """Is told, with its level, what a person should know of credentials and endpoints."""
+        self.clock = ClockSkew(lambda *what: self.note(*what))  # noqa: PLW0108 - it is set later
         self._region = region
         self._profile = profile
         self._credentials = credentials
@@ -239,6 +241,7 @@ class Aws:
         if service == "s3" and os.environ.get("AWS_REQUEST_PAYER", "").lower() == "requester":
             client.meta.events.register("before-call", _pay)
         client.meta.events.register("after-call", self._look_at_answer)
+        self.clock.watch(client, retry=retries)
         return client
 
     async def credentials(self) -> CredentialProvider:

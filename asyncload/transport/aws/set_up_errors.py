@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from asyncload.errors import TargetError
 from asyncload.stats import units
 from asyncload.transport.aws.credentials import NO_TERMINAL
-from asyncload.transport.aws.sigv4 import SKEW_CODES, SKEW_LIMIT
+from asyncload.transport.aws.sigv4 import clock_skew
 from asyncload.transport.error_text import describe, error_code
 
 NO_CREDENTIALS: Final = (
@@ -59,7 +58,9 @@ def sentence(doing: str, where: Where, problem: Exception, remedies: Mapping[str
         return remedies[code]
     if code in {"NoCredentialsError", "PartialCredentialsError"}:
         return NO_CREDENTIALS
-    if (skew := _clock_skew(code, problem)) is not None:
+    response: Any = getattr(problem, "response", {})
+    date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    if (skew := clock_skew(code, date, time.time())) is not None:
         side = "behind" if skew > 0 else "ahead of"
         return (
             f"{target} refused the signature while {doing} ({code}): the clock of this machine is "
@@ -92,19 +93,6 @@ def sentence(doing: str, where: Where, problem: Exception, remedies: Mapping[str
     if code.isdigit():  # an HTTP status without one of AWS's error codes
         return f"{target} answered {describe(problem)!r} while {doing}; {check_address}"
     return f"{doing} failed at {target}: {describe(problem)}"
-
-
-def _clock_skew(code: str, problem: Exception) -> float | None:
-    """Seconds from our clock to the service's, where they are what was refused."""
-    response: Any = getattr(problem, "response", {})
-    date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    if code not in SKEW_CODES or not date:
-        return None
-    try:
-        skew = parsedate_to_datetime(date).timestamp() - time.time()
-    except ValueError:
-        return None
-    return skew if abs(skew) >= SKEW_LIMIT else None
 
 
 def credentials_error(problem: Exception) -> TargetError:

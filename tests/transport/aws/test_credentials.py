@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
+import re
 import time
 from email.utils import formatdate
 
@@ -134,6 +136,52 @@ def test_a_failing_refresh_is_told_once_until_it_works_again(run):
     assert (first, second) == ("warning", ("warning", "the AWS credentials can be refreshed again"))
     assert "run: corp login" in told
     assert "S3CRET" not in told
+
+
+AHEAD = 1200
+
+
+async def strict(server, reader, writer):
+    """SQS and S3 whose clock is 20 minutes ahead, and who refuse what is 5 minutes old."""
+    while True:
+        await server.read(reader)
+        head = server.heads[-1].decode()
+        stamp = re.search(r"(?i)x-amz-date: (\w+)", head)[1]
+        signed = dt.datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC).timestamp()
+        status, body = 200, b'{"MessageId": "1", "Attributes": {"QueueArn": "a"}}'
+        if abs(time.time() + AHEAD - signed) > 300:
+            status = 403
+            body = b'{"__type": "com.amazonaws.sqs#InvalidSignatureException", "message": "old"}'
+        if head.startswith("HEAD"):
+            body = b""
+        answer = f"HTTP/1.1 {status} X\r\nDate: {formatdate(time.time() + AHEAD, usegmt=True)}\r\n"
+        writer.write(answer.encode() + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+
+
+@pytest.mark.parametrize("first", ["sqs", "s3"])
+def test_a_wrong_clock_is_put_right_by_the_first_refusal_for_both_backends(run, aws_files, first):
+    aws_files(keys="K")
+    notes = []
+
+    async def main():
+        async with (
+            serve(strict) as server,
+            Aws(endpoint_url=server.url, region="us-west-2") as aws,
+            FastHttpClient() as http,
+        ):
+            aws.note = lambda *what: notes.append(what)
+            if first == "s3":
+                await (await aws.client("s3", retries=True)).head_bucket(Bucket="b")
+            queue = await SqsQueue.find(aws, "http://sqs/0/jobs", "queue")
+            fast = await FastSqsQueue.of(aws, http, queue.url)
+            return await queue.send("a"), await fast.send("b"), len(server.heads)
+
+    assert run(main()) == ("1", "1", 5 if first == "s3" else 4)
+    ((level, text),) = notes
+    assert level == "warning"
+    assert text.startswith(
+        "the clock of this machine is 20.0 min behind AWS's; requests are signed"
+    )
 
 
 def test_a_wrong_clock_is_named_from_the_services_own(run, aws_files):
