@@ -33,6 +33,8 @@ _UNREACHABLE: Final = {
     "ConnectionClosedError",
     "EndpointConnectionError",
 }
+_QUERY_PROTOCOL: Final = "<ErrorResponse"
+"""How an answer begins of a server that looks for the operation in the parameters of a form."""
 _LOGIN: Final = frozenset(
     {"SSOError", "SSOTokenLoadError", "TokenRetrievalError", "UnauthorizedSSOTokenError"}
 )
@@ -89,6 +91,11 @@ def sentence(doing: str, where: Where, problem: Exception, remedies: Mapping[str
     if code in {"ReadTimeoutError", "TimeoutError"}:
         return (
             f"{target} does not answer while {doing}; {check_address}, and that the service is up"
+        )
+    if where.service == "sqs" and _QUERY_PROTOCOL in str(problem):
+        return (
+            f"{target} speaks only SQS's older query protocol, as ElasticMQ before 1.4 does, and "
+            "asyncload speaks its JSON protocol; use a newer version of the emulator"
         )
     if code.isdigit():  # an HTTP status without one of AWS's error codes
         return f"{target} answered {describe(problem)!r} while {doing}; {check_address}"

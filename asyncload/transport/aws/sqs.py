@@ -17,8 +17,6 @@ from asyncload.transport.error_text import error_code
 from asyncload.transport.queue import LONG_POLL
 
 _NO_SUCH_QUEUE: Final = frozenset({"QueueDoesNotExist", "NonExistentQueue"})
-_QUERY_PROTOCOL: Final = ("InvalidAction", "MissingAction", "MissingParameter")
-"""What a server answers that looks for the operation in the parameters of a form."""
 _OF_AWS: Final = re.compile(
     r"(?:[\w-]+\.)*?(?:sqs(?:-fips)?\.(?P<region>[a-z]{2,4}(?:-[a-z]+)+-\d+)"
     r"|(?P<old>[a-z]{2,4}(?:-[a-z]+)+-\d+)\.queue|queue)"
@@ -38,6 +36,12 @@ def _parts(queue: str) -> SplitResult:
         return urlsplit(queue)
     except ValueError:  # brackets that are no IPv6 address
         return urlsplit("")
+
+
+def other_region(aws: Aws, queue: str) -> str | None:
+    """The region that the URL of a queue names, where it is not the one of ``aws``."""
+    region = region_of(queue)
+    return None if region is None or region == aws.region else region
 
 
 def is_denied(problem: Exception) -> bool:
@@ -75,9 +79,9 @@ class SqsQueue:
         queue: then it is taken as it is. ``key`` is the setting that named it. Raises
         :class:`TargetError`.
         """
-        region = region_of(queue)
+        region = other_region(aws, queue)
         where = aws.target_of("sqs")
-        if region is not None and region != aws.region:
+        if region is not None:
             where += f", in the region {region} of its URL"
         missing = (
             f"{key}: there is no queue {queue!r} at {where}; "
@@ -86,11 +90,6 @@ class SqsQueue:
         if "://" in queue:
             _check_host(aws, queue, key)
         remedies = dict.fromkeys((*_NO_SUCH_QUEUE, "InvalidAddress"), missing)
-        old = (
-            f"{where} speaks only SQS's older query protocol, as ElasticMQ before 1.4 does, and "
-            "asyncload speaks its JSON protocol; use a newer version of the emulator"
-        )
-        remedies |= dict.fromkeys(_QUERY_PROTOCOL, old)
         async with aws.explained(f"looking up the queue {queue!r}", service="sqs", **remedies):
             control = await aws.client("sqs", region=region, retries=True)
             url = queue

@@ -14,7 +14,7 @@ from asyncload.transport.aws.session import Aws
 from asyncload.transport.aws.sqs import SqsQueue, region_of
 from asyncload.transport.aws.sqs_wire import BATCH_BYTES
 from asyncload.transport.http.client import FastHttpClient
-from tests.transport.servers import serve
+from tests.transport.servers import answering, serve
 
 KEYS = ("key", "secret")
 
@@ -117,6 +117,18 @@ def test_a_batch_never_holds_more_bytes_than_every_server_takes(run):
     assert sorted(itertools.chain(*batches)) == sorted(bodies)
     sizes = [sum(len(body.encode()) for body in batch) for batch in batches]
     assert sorted(sizes)[-2] <= BATCH_BYTES, "only one that is larger by itself goes alone"
+
+
+def test_a_server_of_the_older_protocol_is_told_as_that(run):
+    body = (
+        b'<ErrorResponse xmlns="http://queue.amazonaws.com/doc/2012-11-05/"><Error>'
+        b"<Type>Sender</Type><Code>MissingAction</Code></Error></ErrorResponse>"
+    )
+    refuse = answering(b"HTTP/1.1 400 X\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+    with pytest.raises(
+        TargetError, match=r"^http://127\.0\.0\.1:\d+/ speaks only SQS's older query"
+    ):
+        with_queue(run, refuse, "jobs", send_both)
 
 
 @pytest.mark.parametrize(
