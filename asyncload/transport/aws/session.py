@@ -107,8 +107,7 @@ class Aws:
         Raises :class:`ConfigError` when it cannot be read.
         """
         path = self.session.get_config_variable("ca_bundle")
-        # botocore itself looks into REQUESTS_CA_BUNDLE last.
-        path = path or os.environ.get("REQUESTS_CA_BUNDLE")
+        path = path or os.environ.get("REQUESTS_CA_BUNDLE")  # as botocore itself
         if not path:
             return None
         if self._tls is None:
@@ -163,7 +162,9 @@ class Aws:
         from aiobotocore.session import AioSession
 
         # What goes wrong is told in our own words; without a handler, Python prints tracebacks.
-        logging.getLogger("aiobotocore").addHandler(logging.NullHandler())
+        log = logging.getLogger("aiobotocore")
+        if not log.handlers:
+            log.addHandler(logging.NullHandler())
         # With keys of its own no profile counts, not even a wrong one in AWS_PROFILE.
         unread = {"profile": (None, None, None, None)} if self._credentials else None
         return AioSession(session_vars=unread, profile=self._profile)
@@ -272,7 +273,9 @@ class Aws:
             source = await self._source(self.session)
             if source is None:
                 return None
-            return await CredentialProvider.of(source, read_again=self._read_again, note=self.note)
+            return await CredentialProvider.of(
+                source, read_again=lambda: self._source(self._new_session()), note=self.note
+            )
         except AsyncloadError:
             raise
         except Exception as problem:  # files, processes and services of any kind are asked
@@ -282,9 +285,6 @@ class Aws:
         """Find the source of credentials, by botocore's chain."""
         never_prompt(session)
         return await session.get_credentials()
-
-    async def _read_again(self) -> Any:
-        return await self._source(self._new_session())
 
     def _look_at_answer(self, parsed: Any, **_: Any) -> None:
         """Learn from an answer to the SDK backend that keys have expired."""

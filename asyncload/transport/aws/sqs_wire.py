@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import json
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -178,6 +180,12 @@ def _decode(body: bytes, operation: str) -> dict[str, Any]:
     try:
         return _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        # The SDK reads with Python's json, which takes half characters: one message that has
+        # some would else hide all that come with it, each time.
+        with contextlib.suppress(ValueError, RecursionError):
+            answer = json.loads(body)
+            if isinstance(answer, dict):
+                return answer
         raise ProtocolError(f"The answer to {operation} is not a JSON object ({error})") from error
 
 

@@ -76,6 +76,21 @@ def test_an_endpoint_that_is_not_a_url_is_named_with_its_setting(aws_files, monk
     )
 
 
+def test_a_run_notes_once_what_the_config_does_not_say(run, aws_files, monkeypatch):
+    aws_files(keys="K")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://me:pw@localhost:9324")
+    notes = []
+
+    async def main():
+        async with Aws(region="us-west-2", endpoints={"s3": "http://localhost:1"}) as aws:
+            aws.note = lambda *what: notes.append(what)
+            for service, retries in (("sqs", True), ("sqs", False), ("s3", False)):
+                await aws.client(service, retries=retries)
+
+    run(main())
+    assert notes == [("info", "calls of sqs go to http://localhost:9324, by AWS_ENDPOINT_URL_SQS")]
+
+
 ANSWER = b'{"QueueUrl": "http://sqs/0/jobs", "MessageId": "1", "Attributes": {"QueueArn": "a"}}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n\r\n"
 
