@@ -89,7 +89,12 @@ class SqsQueue:
         )
         if "://" in queue:
             _check_host(aws, queue, key)
+        denied = (
+            f"{key}: access denied by {where} while looking up the queue {queue!r}; give these "
+            f"credentials sqs:GetQueueUrl, or set {key} to the queue's URL"
+        )
         remedies = dict.fromkeys((*_NO_SUCH_QUEUE, "InvalidAddress"), missing)
+        remedies |= dict.fromkeys(("AccessDenied", "AccessDeniedException"), denied)
         async with aws.explained(f"looking up the queue {queue!r}", service="sqs", **remedies):
             control = await aws.client("sqs", region=region, retries=True)
             url = queue
