@@ -80,6 +80,7 @@ class JobLedger(JobCounters):
         """Of open jobs: those whose request was found among the dead letters."""
         self._timeouts = Timeouts(self.live)
         self._settled: anyio.Event | None = None
+        self._waited_for = 0  # open jobs that users wait for
 
     # -- what users call ------------------------------------------------------
 
@@ -116,6 +117,7 @@ class JobLedger(JobCounters):
         if job.outcome is None:
             if job.done is None:
                 job.done = anyio.Event()
+                self._waited_for += 1
             await job.done.wait()
         assert job.outcome is not None
         return job.outcome
@@ -125,9 +127,8 @@ class JobLedger(JobCounters):
     def apply(self, status: Status, received: float) -> bool:
         """Take in one status message; ``False`` when it is about no job of this run.
 
-        ``received`` is when the message was held, in seconds of run time. The
-        consumer, which sees messages and their repetitions, counts those it
-        cannot place in ``orphans`` and ``unreadable``.
+        ``received`` is when the message was held, in seconds of run time. The consumer, which sees
+        repetitions, counts those it cannot place in ``orphans`` and ``unreadable``.
         """
         job = self.live.get(status.job_id)
         if job is None:
@@ -161,8 +162,6 @@ class JobLedger(JobCounters):
             job.began = status.sent_at
         return True
 
-    # -- what is found among the dead letters -----------------------------------
-
     @property
     def missing(self) -> int:
         """Jobs that a dead letter may still explain: open, or given up without a reason."""
@@ -173,9 +172,8 @@ class JobLedger(JobCounters):
     ) -> DeadLetter | None:
         """Note that a job's request is in the dead-letter ``queue``: the service rejected it.
 
-        ``sent_at`` is when the request was sent, epoch seconds on the
-        service's clock. An open job stays open until it is given up. ``None``
-        when that is no news, or about no job that is missing.
+        ``sent_at`` is when it was sent, epoch seconds on the service's clock. An open job is
+        given up later, or now where a user waits for it. ``None``: no news, or no missing job.
         """
         job = self.live.get(job_id)
         now = self._clock()
@@ -189,6 +187,8 @@ class JobLedger(JobCounters):
                 return None
             self._confirm(job)
             self._dead[job_id] = letter
+            if job.done is not None and now < job.start + job.about.timeout:
+                self._give_up(job, "LOST", "before it was rejected")
             return letter
         number = self._number(job_id)
         if number is None or number < self._next - REMEMBERED:
@@ -201,6 +201,11 @@ class JobLedger(JobCounters):
         self.count_reason("stuck" if seen & STUCK_BIT else "never_started", -1)
         self.count_reason("rejected")
         return letter
+
+    def waited_for(self, seconds: float) -> bool:
+        """Whether users wait for jobs, and the oldest job is open for ``seconds`` or longer."""
+        oldest = next(iter(self.live.values()), None) if self._waited_for else None
+        return oldest is not None and self._clock() - oldest.start >= seconds
 
     # -- what the engine calls ------------------------------------------------
 
@@ -331,6 +336,7 @@ class JobLedger(JobCounters):
             self._seen[number % REMEMBERED] = job.seen
         job.outcome = outcome
         if job.done is not None:
+            self._waited_for -= 1
             job.done.set()
         if not self.live and self._settled is not None:
             self._settled.set()
