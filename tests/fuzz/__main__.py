@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -46,7 +47,13 @@ def main() -> int:
                 run(TARGETS[name], examples=ROUND, number=number)
             except BrokenError as problem:
                 broken.add(name)
-                print(f"{name}, seed {number}: {problem}", flush=True)
+                with tempfile.NamedTemporaryFile(prefix="asyncload-fuzz-", delete=False) as file:
+                    file.write(problem.data)
+                print(f"{name}, seed {number}: {problem}")
+                print(
+                    f"    to repeat it: python -m tests.fuzz --target '{name}' --input {file.name}",
+                    flush=True,
+                )
             tried[name] += ROUND
         number += 1
     for name, inputs in tried.items():

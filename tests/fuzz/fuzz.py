@@ -24,6 +24,10 @@ HANG = 20
 class BrokenError(AssertionError):
     """An input was met with something else than a right value or a documented error."""
 
+    def __init__(self, problem: str, data: bytes) -> None:
+        super().__init__(f"{problem} on {data[:200]!r}{'…' if len(data) > 200 else ''}")
+        self.data = data
+
 
 def run(target: Target, *, examples: int, number: int) -> None:
     """Try ``examples`` inputs drawn from the seed ``number``; raises what one of them raises."""
@@ -49,7 +53,7 @@ def attempt(target: Target, data: bytes) -> None:
     """Try one input. Raises :class:`BrokenError`."""
 
     def hangs(_number: int, _frame: FrameType | None) -> None:
-        raise BrokenError(f"it hangs for {HANG} s on {data[:2000]!r}")
+        raise BrokenError(f"it hangs for {HANG} s", data)
 
     before, peak = time.process_time(), _peak()
     old = signal.signal(signal.SIGALRM, hangs)
@@ -59,15 +63,15 @@ def attempt(target: Target, data: bytes) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as problem:  # a panic of a native library is no Exception
-        raise BrokenError(f"{type(problem).__name__}: {problem} on {data[:2000]!r}") from problem
+        raise BrokenError(f"{type(problem).__name__}: {problem}", data) from problem
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, old)
     took, grown = time.process_time() - before, _peak() - peak
     if took > SECONDS:
-        raise BrokenError(f"it takes {took:.1f} s of CPU on {data[:2000]!r}")
+        raise BrokenError(f"it takes {took:.1f} s of CPU", data)
     if grown > GROWTH:
-        raise BrokenError(f"it takes {grown >> 20} MiB on {data[:2000]!r}")
+        raise BrokenError(f"it takes {grown >> 20} MiB", data)
 
 
 def _peak() -> int:
