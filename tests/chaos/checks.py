@@ -25,6 +25,7 @@ _CRASH = re.compile(
     r"|panicked at|Segmentation fault|Task was destroyed|Exception ignored"
 )
 DOCUMENTED = {0, 1, 2, 3, 4, 130}
+_INTERRUPTIONS = (*plan.SIGNALS, plan.TERMINAL_GONE)
 _UNMINDED = {-signal.Signals[name] for name in plan.SIGNALS}
 
 
@@ -46,20 +47,20 @@ def _of_the_end(ended: Ended) -> Iterator[str]:
         yield "it did not end"
     elif code == -9 and trial.is_killed:
         return
-    elif code in _UNMINDED and not ended.begun and trial.has(*plan.SIGNALS):
+    elif code in _UNMINDED and not ended.begun and trial.has(*_INTERRUPTIONS):
         return  # it had not got as far as minding signals
     elif code not in DOCUMENTED:
         yield f"it ended with {code}, which is no documented exit code"
-    elif code == 130 and not trial.has(*plan.SIGNALS):
+    elif code == 130 and not trial.has(*_INTERRUPTIONS):
         yield "it ended with 130, but nobody interrupted it"
-    elif code == 2 and trial.surroundings != plan.DESCRIPTORS:
+    elif code == 2 and not (trial.surroundings == plan.DESCRIPTORS and "ulimit" in ended.screen):
         yield f"it ended with 2, but its config is right: {ended.screen.strip()[-300:]}"
     elif code in (2, 4) and "asyncload: " not in ended.screen and not _is_blind(trial):
         yield f"it ended with {code} and no sentence"
 
 
 def _is_blind(trial: Trial) -> bool:
-    return trial.surroundings == plan.NO_STDOUT
+    return trial.surroundings in {plan.NO_STDOUT, plan.TERMINAL}
 
 
 def _of_the_rest(ended: Ended) -> Iterator[str]:
@@ -67,12 +68,13 @@ def _of_the_rest(ended: Ended) -> Iterator[str]:
         yield f"a process is left: {command}"
     if ended.files:
         yield f"temporary files are left: {', '.join(ended.files)}"
-    folder = ended.log.parent
-    if folder.is_dir() and not (ended.trial.is_killed or ended.trial.surroundings == plan.DISK):
-        known = {"run.jsonl", "job_status.json", "job_summary.json"}
-        others = sorted(path.name for path in folder.iterdir() if path.name not in known)
-        if others:
-            yield f"beside the log there are {', '.join(others)}"
+    if ended.trial.is_killed or ended.trial.surroundings == plan.DISK:
+        return  # a file that was being replaced has its copy beside it
+    known = {"test.yaml", "run.jsonl", "job_status.json", "job_summary.json"}
+    work = ended.log.parent.parent
+    files = [path.name for path in work.rglob("*") if path.is_file()]
+    if others := [name for name in files if name not in known and not name.startswith("all")]:
+        yield f"files are left: {', '.join(others)}"
 
 
 def _of_the_log(ended: Ended) -> Iterator[str]:

@@ -16,6 +16,8 @@ STOP = "SIGSTOP"
 CUT, REFUSE, STALL = "connections cut", "connections refused", "connections stalled"
 # To the service.
 SERVICE_KILL, SERVICE_STOP = "service killed", "service stopped"
+# To its terminal, if it has one.
+TERMINAL_GONE = "terminal closed"
 # To its files.
 FOLDER_GONE = "working folder removed"
 LASTING = (STOP, REFUSE, STALL, SERVICE_STOP)
@@ -28,13 +30,15 @@ FAULTS = {
     "queue": (KILL, *SIGNALS, STOP, CUT, REFUSE, STALL, SERVICE_KILL, SERVICE_STOP, FOLDER_GONE),
     "embedded": (KILL, *SIGNALS, STOP, SERVICE_KILL, SERVICE_STOP),
 }
-DESCRIPTORS, DISK, NO_STDIN, NO_STDOUT = "descriptors", "disk", "no stdin", "no stdout"
+DESCRIPTORS, DISK = "descriptors", "disk"
+NO_STDIN, NO_STDOUT, NO_READER, TERMINAL = "no stdin", "no stdout", "no reader", "terminal"
+_STREAMS = (None, None, NO_STDIN, NO_STDOUT, NO_READER, TERMINAL)
 SURROUNDINGS = {
-    "http": (None, None, DESCRIPTORS, DISK, NO_STDIN, NO_STDOUT),
-    "queue": (None, None, DESCRIPTORS, DISK, NO_STDIN, NO_STDOUT),
-    # Its stack would meet the limits, too.
-    "embedded": (None, None, NO_STDIN, NO_STDOUT),
+    "http": (*_STREAMS, DESCRIPTORS, DISK),
+    "queue": (*_STREAMS, DESCRIPTORS, DISK),
+    "embedded": _STREAMS,  # its stack would meet the limits, too
 }
+EXPORTS = ("--csv=all", "--junit=all.xml", "--markdown=all.md", "--hlog=all.hlog")
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,8 @@ class Trial:
 
     seed: int
     target: str
-    settings: tuple[str, ...]
-    """As after ``--set``."""
+    options: tuple[str, ...]
+    """Of the command ``run``."""
     surroundings: str | None
     amount: int
     """Of :data:`DESCRIPTORS`, how many there are; of :data:`DISK`, the bytes of a file."""
@@ -93,10 +97,16 @@ def draw(seed: int) -> Trial:
     amount = {DESCRIPTORS: rng.randint(24, 80), DISK: rng.randint(1_000, 60_000)}.get(
         surroundings or "", 0
     )
+    if surroundings == TERMINAL and rng.random() < 0.6:
+        faults.append(Fault(rng.uniform(0.0, SECONDS + 1.5), TERMINAL_GONE))
+    options = [f"--set={setting}" for setting in _settings(rng, target)]
+    options += [option for option in EXPORTS if rng.random() < 0.3]
+    if rng.random() < 0.5:
+        options.append("--quiet")
     return Trial(
         seed=seed,
         target=target,
-        settings=tuple(_settings(rng, target)),
+        options=tuple(options),
         surroundings=surroundings,
         amount=amount,
         faults=tuple(sorted(faults, key=lambda fault: fault.at)),

@@ -27,12 +27,17 @@ def test_a_seed_always_gives_the_same_trial_and_seeds_reach_every_fault():
     trials = [draw(seed) for seed in range(400)]
     assert trials == [draw(seed) for seed in range(400)]
     seen = {(trial.target, fault.what) for trial in trials for fault in trial.faults}
-    assert seen == {(target, what) for target, known in plan.FAULTS.items() for what in known}
+    always = {(target, what) for target, known in plan.FAULTS.items() for what in known}
+    assert seen == always | {(target, plan.TERMINAL_GONE) for target in plan.TARGETS}
     seen = {(trial.target, trial.surroundings) for trial in trials}
     assert seen == {(target, one) for target, all_ in plan.SURROUNDINGS.items() for one in all_}
 
 
-HTTP = ("scenarios.0.load.duration=2s", "scenarios.0.load.shape={kind: constant, level: 50}")
+HTTP = (
+    "--set=scenarios.0.load.duration=2s",
+    "--set=scenarios.0.load.shape={kind: constant, level: 50}",
+    "--csv=all",
+)
 MILD = (Fault(0.2, plan.CUT), Fault(0.3, plan.STOP, 0.1), Fault(0.4, plan.STALL, 0.2))
 TRIALS = [
     Trial(0, "http", HTTP, None, 0, (*MILD, Fault(0.8, "SIGTERM"))),

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import pty
 import random
 import resource
 import shutil
 import signal
 import sys
+import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 
@@ -59,14 +63,22 @@ async def carry_out(trial: Trial, folder: Path) -> Ended:
     ended = Ended(trial, folder)
     for name in ("work", "tmp", "service"):
         (folder / name).mkdir(parents=True)
+    with contextlib.ExitStack() as stack:
+        await _carry_out(ended, stack)
+    ended.screen = (folder / "screen.txt").read_text(errors="replace")
+    return ended
+
+
+async def _carry_out(ended: Ended, stack: contextlib.ExitStack) -> None:
+    trial, folder = ended.trial, ended.folder
     async with serving(trial, folder / "service") as service:
         ended.truth = service.truth
         (folder / "work" / "test.yaml").write_text(service.config)
         began = time.monotonic()
-        process = await _start(trial, folder, service.environment)
+        process, terminal = await _start(trial, folder, service.environment, stack)
         try:
             ended.begun = await _begun(ended.log, process)
-            await _faults(ended, process, service)
+            await _faults(ended, process, service, terminal)
             with contextlib.suppress(TimeoutError):
                 ended.exit_code = await asyncio.wait_for(process.wait(), END)
         finally:
@@ -75,18 +87,26 @@ async def carry_out(trial: Trial, folder: Path) -> Ended:
                 await process.wait()
         ended.seconds = time.monotonic() - began
         await _settle(ended)
-    ended.screen = (folder / "screen.txt").read_text(errors="replace")
-    return ended
 
 
 async def _start(
-    trial: Trial, folder: Path, environment: dict[str, str]
-) -> asyncio.subprocess.Process:
-    settings = [f"--set={setting}" for setting in trial.settings]
-    with (folder / "screen.txt").open("wb") as screen:
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "asyncload", "run", "test.yaml", "--quiet"),
-            *settings,
+    trial: Trial, folder: Path, environment: dict[str, str], stack: contextlib.ExitStack
+) -> tuple[asyncio.subprocess.Process, Terminal | None]:
+    """Start the run. What it says goes to ``screen.txt``."""
+    screen = stack.enter_context((folder / "screen.txt").open("wb"))
+    stdin, stdout, stderr = asyncio.subprocess.DEVNULL, screen.fileno(), screen.fileno()
+    terminal = None
+    if trial.surroundings == plan.TERMINAL:
+        terminal = Terminal(screen)
+        stack.callback(terminal.close)
+        stdin = stdout = stderr = terminal.slave
+    elif trial.surroundings == plan.NO_READER:
+        reading, stdout = os.pipe()
+        os.close(reading)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "asyncload", "run", "test.yaml"),
+            *trial.options,
             *UNHURRIED,
             cwd=folder / "work",
             env={
@@ -95,16 +115,44 @@ async def _start(
                 "PYTHONPATH": str(ROOT),
                 "HOME": str(folder),
                 "TMPDIR": str(folder / "tmp"),
+                "TERM": "xterm",
                 "AWS_EC2_METADATA_DISABLED": "true",
                 # Python leaves half a file where the disk is full, and trips over it ever after.
                 "PYTHONDONTWRITEBYTECODE": "1",
                 **environment,
             },
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=screen,
-            stderr=screen,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
             preexec_fn=_surroundings(trial),
         )
+    finally:
+        if stdout != screen.fileno():
+            os.close(stdout)
+    return process, terminal
+
+
+class Terminal:
+    """A terminal, of which we are the screen: what is shown goes to ``copy``."""
+
+    def __init__(self, copy: BinaryIO) -> None:
+        self._master, self.slave = pty.openpty()
+        self._copy = copy
+        asyncio.get_running_loop().add_reader(self._master, self._show)
+
+    def close(self) -> None:
+        """Close it under whoever is using it; the kernel sends SIGHUP. Safe to call twice."""
+        if self._master >= 0:
+            asyncio.get_running_loop().remove_reader(self._master)
+            os.close(self._master)
+            self._master = -1
+
+    def _show(self) -> None:
+        try:
+            self._copy.write(os.read(self._master, 65_536))
+        except OSError:  # nobody has it open any more
+            self.close()
 
 
 def _surroundings(trial: Trial) -> Callable[[], None]:
@@ -119,6 +167,8 @@ def _surroundings(trial: Trial) -> Callable[[], None]:
             os.close(0)
         elif trial.surroundings == plan.NO_STDOUT:
             os.close(1)
+        elif trial.surroundings == plan.TERMINAL:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     return prepare
 
@@ -134,7 +184,12 @@ async def _begun(log: Path, process: asyncio.subprocess.Process) -> bool:
     return False
 
 
-async def _faults(ended: Ended, process: asyncio.subprocess.Process, service: Service) -> None:
+async def _faults(
+    ended: Ended,
+    process: asyncio.subprocess.Process,
+    service: Service,
+    terminal: Terminal | None,
+) -> None:
     """Do what is planned, as long as the run is there."""
     start = time.monotonic()
     async with asyncio.TaskGroup() as lasting:
@@ -143,7 +198,10 @@ async def _faults(ended: Ended, process: asyncio.subprocess.Process, service: Se
                 await asyncio.wait_for(process.wait(), start + fault.at - time.monotonic())
             if process.returncode is not None:
                 return
-            lasting.create_task(_do(fault, ended, process, service))
+            if fault.what == plan.TERMINAL_GONE and terminal is not None:
+                terminal.close()
+            else:
+                lasting.create_task(_do(fault, ended, process, service))
 
 
 async def _do(
