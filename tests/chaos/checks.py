@@ -79,7 +79,7 @@ def _of_the_rest(ended: Ended) -> Iterator[str]:
 
 def _of_the_log(ended: Ended) -> Iterator[str]:
     if not ended.log.exists():
-        if ended.exit_code in (0, 1) and not ended.trial.has(plan.FOLDER_GONE):
+        if ended.exit_code in (0, 1):
             yield f"there is no log, and the exit code is {ended.exit_code}"
         return
     reader = LogReader(ended.log)
