@@ -74,7 +74,7 @@ async def test_a_run_whose_log_is_removed_is_invalid(tmp_path):
     assert result.exit_code == 3
     (problem,) = result.problems
     assert problem == f"the log {log} was removed while it was written; run again"
-    assert [reason.code for reason in result.verdict.reasons][0] == "log_incomplete"
+    assert "log_incomplete" in {reason.code for reason in result.verdict.reasons}
 
 
 async def test_a_dict_gives_the_config_that_a_file_gives(tmp_path):
