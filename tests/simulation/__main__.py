@@ -11,6 +11,7 @@ tries it alone is printed; the exit code is 1 then.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import itertools
 import sys
 import time
@@ -27,11 +28,17 @@ from tests.simulation.world import World, world_of
 
 CHUNK = 20
 """Seeds that a process tries at a time."""
+STUCK = 120
+"""Seconds after which a world that takes tenths of one is stuck."""
 
 
 def broken(world: World) -> list[str]:
-    """Give the promises that a world breaks."""
-    return list(violations(try_world(world)))
+    """Give the promises that a world breaks. One that blocks ends this process, and says where."""
+    faulthandler.dump_traceback_later(STUCK, exit=True)
+    try:
+        return list(violations(try_world(world)))
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def main() -> int:

@@ -60,7 +60,8 @@ class Network:
         self.random = random.Random(f"{world.seed} network")
         self._serve = serve
         self._loop = asyncio.get_running_loop()
-        self._quiet = os.pipe()  # what a client asks about an idle connection: nothing to read
+        self._quiet = os.pipe()  # what a client asks about a connection: nothing to read
+        os.set_blocking(self._quiet[0], False)
         for trouble in world.troubles:
             if trouble.kind == "restart":
                 self._loop.call_at(trouble.start, self._reset_all)
