@@ -312,9 +312,8 @@ class LoadTest:
             )
         )
         await self._files.finish()
-        if self._files.problems:
-            self.problems += self._files.problems
-            verdict = self._verdict(results)
+        self.problems += self._files.problems
+        verdict = self._verdict(results)  # the log itself may have told of one at its end
         end = self.stats.snapshot(summary.t)
         return Result(
             summary=summary,

@@ -93,8 +93,9 @@ def run_test(test: LoadTest, console: Console, *, quiet: bool) -> Result | None:
     :meth:`LoadTest.run` raises.
     """
     # What nobody is charged for needs no estimate; nor does what nothing is known of.
-    estimate = test.estimate() if is_billed(test.config.aws) else None
-    if estimate is not None and estimate.scenarios and not quiet:
+    estimate = test.estimate()
+    billed = bool(estimate.scenarios) and is_billed(test.config.aws)
+    if billed and not quiet:
         console.print(estimate_line(estimate), soft_wrap=True)
     advise_before(test)
 
@@ -116,7 +117,7 @@ def run_test(test: LoadTest, console: Console, *, quiet: bool) -> Result | None:
     if not (quiet or console.is_terminal or end.ledger is None):
         console.print(Text(job_totals(end)), soft_wrap=True)
     result.print_table(console)
-    if estimate is not None and estimate.scenarios:
+    if billed:
         line = bill_line(result.summary, result.calls, estimate)
         console.print(line, soft_wrap=True)
     if not console.is_terminal:  # the table with its problems went to a file

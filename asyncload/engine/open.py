@@ -53,7 +53,7 @@ class OpenRun(ScenarioRun):
                     await self._dispatch()
                     self.has_more = False
                     await self.clock.sleep_until(self.scenario.end)
-                self._dismiss()
+                await self._dismiss()
         finally:
             for due in self._joining.values():
                 self._drop(due, BEHIND)
@@ -160,8 +160,10 @@ class OpenRun(ScenarioRun):
                     self._drop(missed, BEHIND)
                 raise
 
-    def _dismiss(self) -> None:
+    async def _dismiss(self) -> None:
         self._dismissed = True
-        for next_due in self._idle:
+        for number, next_due in enumerate(self._idle, 1):
             if not next_due.done():
                 next_due.set_result(None)
+            if number % BURST == 0:
+                await asyncio.sleep(0)  # all at once would block the loop while they leave

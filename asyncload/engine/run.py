@@ -235,7 +235,7 @@ class Engine:
         """Give up jobs past their timeout, but look among the dead letters for them before."""
         if self._dead_letters.looking:
             return
-        if self._dead_letters.due and self.ledger.overdue:
+        if self._dead_letters.due:
             group.start_soon(self._dead_letters.look)
         else:
             self.ledger.expire()

@@ -193,6 +193,7 @@ async def prepare(
     progress: Callable[[str], None],
 ) -> Discovered:
     """Discover everything, once: classes, options, targets, due times."""
+    aws.note = note
     resolved = [resolve_user(scenario, index) for index, scenario in enumerate(plan.scenarios)]
     prepared: list[Prepared] = []
     consumptions: dict[str, Consumption] = {}

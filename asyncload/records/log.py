@@ -85,6 +85,8 @@ class LogWriter:
         if self._fd < 0:
             return
         self._closing.set()
+        if _is_removed(self._fd):
+            self._report(f"the log {self.path} was removed while it was written; run again")
         self._thread.join(self.patience)
         if self._thread.is_alive():
             self._report(
@@ -306,6 +308,11 @@ def _is_regular(path: Path) -> bool:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError:
         return False
+
+
+def _is_removed(fd: int) -> bool:
+    status = os.fstat(fd)
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 0
 
 
 class LogReader:

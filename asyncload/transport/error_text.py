@@ -41,11 +41,16 @@ def hide_secrets(text: str) -> str:
     """``text`` with the values of credentials, tokens and Authorization headers removed."""
     # Each pattern costs microseconds, and services fail thousands of times a second.
     if "@" in text:
-        text = _USER_INFO.sub("", text)
+        text = hide_user_info(text)
     text = _TOKEN.sub("***", _BEARER.sub(r"\1 ***", text))
     if "IA" in text:
         text = _ACCESS_KEY.sub("***", text)
     return _SECRETS.sub(r"\1\2***", text) if ":" in text or "=" in text else text
+
+
+def hide_user_info(text: str) -> str:
+    """``text`` with user names and passwords of URLs removed."""
+    return _USER_INFO.sub("", text)
 
 
 def error_code(problem: BaseException) -> str | None:

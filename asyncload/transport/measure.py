@@ -190,8 +190,10 @@ class Measurement:
             outcome = self._failed(problem)
             status, error = self.status, self.error
         start, ready, sent = self.start, None, None
+        resent = False
         timing = self.timing
         if timing is not None and start is not None:
+            resent = timing.resent
             if first_byte is None:
                 first_byte = timing.first_byte
             if timing.end is not None:
@@ -207,7 +209,7 @@ class Measurement:
             Request(
                 now, recorder.scenario, recorder.user, self.name, self.due, end, outcome, start,
                 first_byte, status, self.bytes_out, self.bytes_in, error, self.stream,
-                self.begun, ready, sent,
+                self.begun, ready, sent, resent,
             )
         )  # fmt: skip
 

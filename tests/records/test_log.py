@@ -81,6 +81,16 @@ ONE_OF_EACH = [
 ]  # fmt: skip
 
 
+def test_a_log_that_is_removed_while_it_is_written_is_a_problem(tmp_path):
+    told = []
+    log = LogWriter(tmp_path / "run.jsonl", on_error=told.append)
+    log.write(header())
+    log.path.unlink()
+    log.close()
+    assert told == [f"the log {log.path} was removed while it was written; run again"]
+    assert log.error == told[0]
+
+
 def test_every_record_comes_back_as_it_was_written(tmp_path):
     path = tmp_path / "run.jsonl"
     write(path, ONE_OF_EACH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,7 @@ _MAX_FAILURES: Final = 5
 _FEW_NAMES: Final = 3  # so many names of jobs always have rows of their own
 _ENOUGH: Final = 10  # jobs of a name from which its p95 is compared with others
 _NOTABLE: Final = 2.0  # times by which the p95 of names differ notably
+_IMAGE: Final = re.compile(r"(.+?\.\w{2,4}):", re.ASCII)
 _TIMES: Final = ["mean", "p50", "p95", "p99", "max"]
 _STAGES: Final = ("lateness", "submit", "queue_wait", "processing", "notification")
 
@@ -195,15 +197,23 @@ def _p95(row: JobRow) -> float:
     return math.inf if row.latency.p95 is None else row.latency.p95
 
 
+def _image_and_model(name: str) -> tuple[str, str]:
+    """Cut the name of a job after its image; the model may be a URL, which has colons itself."""
+    found = _IMAGE.match(name)
+    if found is None:
+        return name.rpartition(":")[::2]
+    return found[1], name[found.end() :]
+
+
 def _names_line(names: Sequence[JobRow], width: int) -> Text:
     """Write how far the latencies of several names are apart."""
     several = len({row.scenario for row in names}) > 1
     best, worst = min(names, key=_p95), max(names, key=_p95)
-    models = {row.name.rpartition(":")[2] for row in names}
+    models = {_image_and_model(row.name)[1] for row in names}
     labels = [
         _label(
             row.scenario if several else "",
-            row.name.rpartition(":")[0] or row.name if len(models) == 1 else row.name,
+            _image_and_model(row.name)[0] or row.name if len(models) == 1 else row.name,
         )
         for row in (best, worst)
     ]

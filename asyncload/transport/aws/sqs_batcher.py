@@ -44,7 +44,7 @@ class _Flight:
 
 
 class Batches:
-    """Coalesces messages: ten go at once, fewer after ``linger`` seconds.
+    """Coalesces messages: ten go at once, fewer after ``linger`` seconds or when they are large.
 
     A call is recorded as one request of the user whose message came first,
     due when that message was. An entry that fails inside an answer is a
@@ -59,11 +59,17 @@ class Batches:
         self._encoder = encoder
         self._linger = linger
         self._entries: list[_Entry] = []
+        self._bytes = 0
+        """Of the bodies in ``_entries``."""
         self._timer: asyncio.TimerHandle | None = None
 
     async def send(self, body: str) -> str:
         """Send ``body`` with the next batch; return the message's id."""
         loop = asyncio.get_running_loop()
+        size = len(body) if body.isascii() else len(body.encode())
+        if self._entries and self._bytes + size > sqs_wire.BATCH_BYTES:
+            self._flush()
+        self._bytes += size
         waiter: asyncio.Future[str] = loop.create_future()
         recorder = CURRENT.get()
         entry = _Entry(body, waiter, recorder, 0.0)
@@ -100,6 +106,7 @@ class Batches:
             self._timer = None
         entries = [entry for entry in self._entries if not entry.waiter.done()]
         self._entries = []
+        self._bytes = 0
         for entry in entries:
             entry.sent = True
         if entries:

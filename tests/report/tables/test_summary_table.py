@@ -319,13 +319,13 @@ def test_problems_are_told_in_full_before_the_last_line():
     assert text.endswith(f"\n{problem}\nno thresholds were set; nothing failed\n")
 
 
-def of_names(p95s, *, jobs=20, lost=()):
+def of_names(p95s, *, jobs=20, lost=(), model="m"):
     stats = LiveStats()
     stats.write(request())
     for index, p95 in enumerate(p95s):
         for _ in range(jobs):
             status = "LOST" if index in lost else "SUCCESS"
-            stats.write(job(t=50.0, latency=p95, name=f"image-{index}.tif:m", status=status))
+            stats.write(job(t=50.0, latency=p95, name=f"image-{index}.tif:{model}", status=status))
     return stats
 
 
@@ -349,6 +349,11 @@ def test_jobs_of_few_names_or_that_differ_have_a_row_for_each(stats):
     assert "names;" not in text
     for row in stats.fold.summary().jobs_by_name:
         assert row.name in text
+
+
+def test_a_model_that_is_a_url_is_left_out_as_a_whole():
+    text = printed(of_names([1.0, 1.2, 1.9, 1.1], model="http://models:8080/v1"), 80)
+    assert "  4 names; p95 from 1.00 s (image-0.tif) to 1.90 s (image-2.tif)\n" in text
 
 
 def test_a_few_jobs_of_each_name_do_not_tell_that_they_differ():
