@@ -6,6 +6,7 @@ no code with the ledger, the consumer or the statistics.
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
@@ -150,9 +151,15 @@ def _counters(trial: Trial) -> Iterator[str]:
     wanted: Counter[str] = Counter(COUNTER[record.status] for record in jobs)
     wanted["submitted"] = len(jobs)
     wanted["backlog"] = 0
-    wanted["unconfirmed"] = sum(
-        job not in gone and not _refused(problem) for job, problem in trial.opened.items()
+    open_ended = [
+        job for job, problem in trial.opened.items() if job not in gone and not _refused(problem)
+    ]
+    # Who was cancelled while it waited for its batch to go has sent nothing: that is no doubt.
+    unsent = sum(
+        job not in trial.sqs.seen and isinstance(trial.opened[job], CancelledError)
+        for job in open_ended
     )
+    wanted["unconfirmed"] = min(max(ledger.unconfirmed, len(open_ended) - unsent), len(open_ended))
     for job in trial.opened:
         seen: set[str] = set()
         for t, status in heard[job]:

@@ -121,6 +121,8 @@ class ModelledSqs:
         """Calls that arrived, by operation."""
         self.arrivals: list[float] = []
         """When calls that send arrived."""
+        self.seen: set[str] = set()
+        """Jobs whose requests arrived, whatever became of them."""
         self.accepted: Counter[str] = Counter()
         """How often each job's request was taken into the queue."""
         self.confirmed: set[str] = set()
@@ -143,6 +145,8 @@ class ModelledSqs:
         self.calls[operation] += 1
         if operation in SENDS:
             self.arrivals.append(self._loop.time())
+            bodies = [entry["MessageBody"] for entry in body.get("Entries", [body])]
+            self.seen.update(json.loads(one)["jobId"] for one in bodies)
         if self._struck("throttle"):
             self._refuse(side, 400, "RequestThrottled", "as the world has it")
         elif not self._valid_key(key):
