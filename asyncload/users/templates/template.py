@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 Part = bytes | Callable[[Any], bytes]
 """Some bytes of a request, or what makes them for a scope."""
 
-_RETURN: Final = "\ue00d"
-"""Stands for a carriage return while Jinja2 reads a text; it would take it for a line end."""
+_RETURN: Final = 0xE00D
+"""A sign, or the next that a text has not, stands for a carriage return while Jinja2 reads the
+text; it would take it for a line end."""
 _SHOWN: Final = 60
 
 
@@ -64,8 +65,9 @@ def read(text: str) -> list[str | nodes.Expr]:
         return [text] if text else []
     from jinja2 import TemplateSyntaxError, nodes
 
+    stand_in = next(sign for sign in map(chr, range(_RETURN, 0xF900)) if sign not in text)
     try:
-        tree = _environment().parse(text.replace("\r", _RETURN))
+        tree = _environment().parse(text.replace("\r", stand_in))
     except TemplateSyntaxError as problem:
         if "{%" in text:
             raise _no_statements(text) from None
@@ -77,7 +79,7 @@ def read(text: str) -> list[str | nodes.Expr]:
             raise _no_statements(text)
         for node in statement.nodes:
             if isinstance(node, nodes.TemplateData):
-                pieces.append(node.data.replace(_RETURN, "\r"))
+                pieces.append(node.data.replace(stand_in, "\r"))
             else:
                 pieces.append(node)
     _check_names(tree, text)
