@@ -64,22 +64,23 @@ class OpenRun(ScenarioRun):
     async def _dispatch(self, group: asyncio.TaskGroup) -> None:
         clock, precise = self.clock, self.scenario.precise
         now = clock.now
-        started = row = 0
+        started = row = before = 0
         burst = BURST
         try:
             for first in range(0, len(self._due_times), CHUNK):
                 for due in self._due_times[first : first + CHUNK].tolist():
                     if due > (turn := now()):
-                        row = 0
+                        before, row = row, 0
                         await clock.reach(turn := due, precise=precise)
-                    elif (row := row + 1) >= burst:
-                        row = 0
+                    elif row >= burst:
+                        before, row = row, 0
                         await asyncio.sleep(0)
                     if not row:
                         # Users whose own work takes long share a turn with fewer others, so that
                         # timeouts and answers have theirs.
                         long = now() - turn > LONG_TURN
-                        burst = max(burst // 2, 1) if long else min(burst * 2, BURST)
+                        burst = max(before // 2, 1) if long else min(burst * 2, BURST)
+                    row += 1
                     self._arrive(group, due)
                     started += 1
                 self._fold_starts()
