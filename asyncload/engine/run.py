@@ -234,7 +234,7 @@ class Engine:
         if self._dead_letters.due and self.ledger.overdue:
             group.start_soon(self._dead_letters.look)
         else:
-            self.ledger.expire()
+            group.start_soon(self.ledger.expire_in_turns)
 
     def _progress(self, text: str) -> None:
         self.doing = text
