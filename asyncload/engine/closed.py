@@ -10,6 +10,7 @@ import anyio
 
 from asyncload.engine.scenario import ScenarioRun
 from asyncload.users.user import User
+from asyncload.users.wait import Wait, constant, parse_wait
 
 CRASH_PAUSE: Final = 0.1
 """Seconds that a user rests after its code crashed, so that a bug does not become a busy loop."""
@@ -56,21 +57,20 @@ class ClosedRun(ScenarioRun):
     async def run(self) -> None:
         """Follow the level until the end of the load; return when all users have left."""
         slots: dict[_Slot, None] = {}
-        # asyncio's own group: a task in anyio's takes 2.6 KB more.
-        async with asyncio.TaskGroup() as group:
+        async with self._tasks:
             with self._load:
-                await self._follow(slots, group)
+                await self._follow(slots)
                 self.has_more = False
             await _ask_to_leave(slots, 0)
 
-    async def _follow(self, slots: dict[_Slot, None], group: asyncio.TaskGroup) -> None:
+    async def _follow(self, slots: dict[_Slot, None]) -> None:
         tick = 0
         while (now := self.clock()) < self.scenario.end:
             wanted = self.scenario.users_at(now)
             while len(slots) < wanted:
                 slot = _Slot()
                 slots[slot] = None
-                group.create_task(self._live(slot, slots))
+                self._tasks.start(self._live(slot, slots))
                 if len(slots) % SLICE == 0:
                     await asyncio.sleep(0)
             await _ask_to_leave(slots, wanted)
@@ -101,13 +101,25 @@ class ClosedRun(ScenarioRun):
             if not await self.iterate(user, due):
                 await anyio.sleep(CRASH_PAUSE)
             now = clock()
-            due = user.wait.next_due(due, now, rng)
+            wait = user.wait
+            if type(wait) is not Wait:  # the user's code has set it meanwhile
+                wait = self._read_wait(user, now)
+            due = wait.next_due(due, now, rng)
             if slot.leaving:
                 break
             if due > now:
                 await self._pause(slot, due - now)
             elif (turn := turn + 1) % TURNS == 0:
                 await asyncio.sleep(0)  # others get a turn, also when iterations never wait
+
+    def _read_wait(self, user: User, now: float) -> Wait:
+        try:
+            wait = parse_wait(user.wait)
+        except Exception as problem:
+            self._crashed(user.recorder, "wait", now, now, problem)
+            wait = constant(CRASH_PAUSE)
+        user.wait = wait
+        return wait
 
     async def _pause(self, slot: _Slot, seconds: float) -> None:
         # A future and a timer: a hundred thousand users wait here, and a

@@ -26,7 +26,6 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-import anyio
 import anyio.lowlevel
 
 from asyncload.jobs.clock import ServiceClock
@@ -43,13 +42,11 @@ from asyncload.jobs.job import (
     Submission,
 )
 from asyncload.jobs.status import TERMINAL, Status
-from asyncload.jobs.timeouts import Timeouts
+from asyncload.jobs.timeouts import GIVEN_UP_IN_A_TURN, Timeouts
 from asyncload.records.record import Ledger, Sink
 
 __all__ = ["REMEMBERED", "JobLedger", "LiveJob", "Submission"]
 
-GIVEN_UP_IN_A_TURN: Final = 500
-"""Jobs that are given up in one turn of the loop: a few milliseconds."""
 REMEMBERED: Final = 1 << 20
 """For this many of the latest jobs it is known, after their end, which statuses were seen."""
 
@@ -84,6 +81,7 @@ class JobLedger(JobCounters):
         """Of open jobs: those whose request was found among the dead letters."""
         self._timeouts = Timeouts(self.live)
         self._settled: anyio.Event | None = None
+        self._waited_for = 0  # open jobs that users wait for
 
     # -- what users call ------------------------------------------------------
 
@@ -120,6 +118,7 @@ class JobLedger(JobCounters):
         if job.outcome is None:
             if job.done is None:
                 job.done = anyio.Event()
+                self._waited_for += 1
             await job.done.wait()
         assert job.outcome is not None
         return job.outcome
@@ -129,9 +128,8 @@ class JobLedger(JobCounters):
     def apply(self, status: Status, received: float) -> bool:
         """Take in one status message; ``False`` when it is about no job of this run.
 
-        ``received`` is when the message was held, in seconds of run time. The
-        consumer, which sees messages and their repetitions, counts those it
-        cannot place in ``orphans`` and ``unreadable``.
+        ``received`` is when the message was held, in seconds of run time. The consumer, which sees
+        repetitions, counts those it cannot place in ``orphans`` and ``unreadable``.
         """
         job = self.live.get(status.job_id)
         if job is None:
@@ -165,8 +163,6 @@ class JobLedger(JobCounters):
             job.began = status.sent_at
         return True
 
-    # -- what is found among the dead letters -----------------------------------
-
     @property
     def missing(self) -> int:
         """Jobs that a dead letter may still explain: open, or given up without a reason."""
@@ -177,9 +173,8 @@ class JobLedger(JobCounters):
     ) -> DeadLetter | None:
         """Note that a job's request is in the dead-letter ``queue``: the service rejected it.
 
-        ``sent_at`` is when the request was sent, epoch seconds on the
-        service's clock. An open job stays open until it is given up. ``None``
-        when that is no news, or about no job that is missing.
+        ``sent_at`` is when it was sent, epoch seconds on the service's clock. An open job is
+        given up later, or now where a user waits for it. ``None``: no news, or no missing job.
         """
         job = self.live.get(job_id)
         now = self._clock()
@@ -193,6 +188,8 @@ class JobLedger(JobCounters):
                 return None
             self._confirm(job)
             self._dead[job_id] = letter
+            if job.done is not None and now < job.start + job.about.timeout:
+                self._give_up(job, "LOST", "before it was rejected")
             return letter
         number = self._number(job_id)
         if number is None or number < self._next - REMEMBERED:
@@ -206,6 +203,11 @@ class JobLedger(JobCounters):
         self.count_reason("rejected")
         return letter
 
+    def waited_for(self, seconds: float) -> bool:
+        """Whether users wait for jobs, and the oldest job is open for ``seconds`` or longer."""
+        oldest = next(iter(self.live.values()), None) if self._waited_for else None
+        return oldest is not None and self._clock() - oldest.start >= seconds
+
     # -- what the engine calls ------------------------------------------------
 
     @property
@@ -215,8 +217,7 @@ class JobLedger(JobCounters):
 
     def expire(self, most: float = math.inf) -> int:
         """Give up jobs whose own timeout has passed, ``most`` of them; return how many they were."""
-        overdue = self._timeouts.overdue(self._clock(), most)
-        for job in overdue:
+        for job in (overdue := self._timeouts.overdue(self._clock(), most)):
             self._give_up(job, "TIMED_OUT", f"within {job.about.timeout:g} s")
         return len(overdue)
 
@@ -342,6 +343,7 @@ class JobLedger(JobCounters):
             self._seen[number % REMEMBERED] = job.seen
         job.outcome = outcome
         if job.done is not None:
+            self._waited_for -= 1
             job.done.set()
         if not self.live and self._settled is not None:
             self._settled.set()

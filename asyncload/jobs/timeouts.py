@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import inf
+from typing import Final
 
 from asyncload.jobs.job import LiveJob
+
+GIVEN_UP_IN_A_TURN: Final = 500
+"""Jobs that are given up in one turn of the loop: a few milliseconds."""
 
 
 class Timeouts:

@@ -12,7 +12,13 @@ from asyncload.transport.error_text import hide_secrets
 from asyncload.transport.http.reuse import DEFAULT, Reuse
 from asyncload.users.base_url import check_base_url
 from asyncload.users.edge.edge_options import SimulatedOptions
-from asyncload.users.http.checks import Expect, ExpectOptions, check_capture, check_statuses
+from asyncload.users.http.checks import (
+    Expect,
+    ExpectOptions,
+    check_capture,
+    check_names,
+    check_statuses,
+)
 from asyncload.users.http.streaming import StreamKind
 from asyncload.users.templates.compiled import TemplateError, has_places
 from asyncload.users.templates.functions import as_json
@@ -49,6 +55,8 @@ class ChainedRequestOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     body: str | None = None
     file: str | None = None
     multipart: dict[str, str | PartOptions] | None = None
+    let: dict[str, str | int | float | bool] = {}
+    """Values by name, worked out once for each request: its templates may use them several times."""
     expect: Expect | None = None
     """What counts as answered well: status codes, or more; 2xx if left out."""
     capture: dict[str, str] = {}
@@ -64,6 +72,7 @@ class ChainedRequestOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
         if self.multipart == {}:
             raise ValueError("multipart is empty; give it parts, or leave it out")
         check_statuses("expect", self.expect)
+        check_names("let", self.let)
         check_capture(self.capture)
         check_stream(self.stream, self.expect, self.capture)
         check_templates(self.texts())
@@ -75,6 +84,7 @@ class ChainedRequestOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Give every text that may be a template, with the key it stands under."""
+        yield from texts_in("let", self.let)
         yield "path", self.path
         yield from texts_in("headers", self.headers)
         yield from texts_in("query", self.query)
