@@ -79,7 +79,7 @@ def _of_the_rest(ended: Ended) -> Iterator[str]:
 
 def _of_the_log(ended: Ended) -> Iterator[str]:
     if not ended.log.exists():
-        if ended.exit_code in (0, 1):
+        if ended.exit_code in (0, 1) and not _lost_its_folder_late(ended.trial):
             yield f"there is no log, and the exit code is {ended.exit_code}"
         return
     reader = LogReader(ended.log)
@@ -102,6 +102,11 @@ def _of_the_log(ended: Ended) -> Iterator[str]:
     if whole:
         yield from _of_the_summary(records)
     yield from _of_the_truth(ended, records, whole=whole)
+
+
+def _lost_its_folder_late(trial: Trial) -> bool:
+    """Whether its log may have been complete before it was removed."""
+    return any(fault.what == plan.FOLDER_GONE and fault.at > plan.SECONDS for fault in trial.faults)
 
 
 def _of_the_readers(log: Path) -> Iterator[str]:
