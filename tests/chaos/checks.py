@@ -22,7 +22,7 @@ from tests.cli.command_line import ROOT
 
 _CRASH = re.compile(
     r"Traceback \(most recent call last\)|Fatal Python error|never retrieved|never awaited"
-    r"|panicked at|Segmentation fault|Task was destroyed|Exception ignored"
+    r"|panicked at|Segmentation fault|Task was destroyed|Exception ignored|ResourceWarning|RuntimeWarning"
 )
 DOCUMENTED = {0, 1, 2, 3, 4, 130}
 _INTERRUPTIONS = (*plan.SIGNALS, plan.TERMINAL_GONE)
