@@ -5,7 +5,7 @@ Everything heavy is imported inside the commands, so that ``--help`` is instant.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -16,6 +16,7 @@ import click
 
 from asyncload import __version__
 from asyncload.errors import AsyncloadError
+from asyncload.process import check_folder, leave, open_streams, say
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -23,20 +24,29 @@ _CONTEXT = {"help_option_names": ["-h", "--help"]}
 class _Group(click.Group):
     """Prints asyncload's own errors as one sentence, and exits with their code."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        open_streams()
+        return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            check_folder()
             return super().invoke(ctx)
         except AsyncloadError as problem:
-            click.echo(f"asyncload: {problem}", err=True)
+            say(str(problem))
             ctx.exit(problem.exit_code)
         except KeyboardInterrupt:
             ctx.exit(130)
         except BrokenPipeError:
             raise  # click's business: the reader has gone
         except OSError as problem:  # of files of their own the commands say more themselves
-            what = problem.filename or "the output"
-            with contextlib.suppress(OSError):
-                click.echo(f"asyncload: {what} cannot be written: {problem.strerror}", err=True)
+            if problem.errno in {errno.EMFILE, errno.ENFILE}:
+                say(f"{problem.strerror}: raise the limit of open files (ulimit -n)")
+                ctx.exit(3)
+            if problem.errno == errno.ENOENT and problem.filename is None:
+                say(f"{problem.strerror}; set TMPDIR to a folder that can be written")
+            else:
+                say(f"{problem.filename or 'the output'} cannot be written: {problem.strerror}")
             # What is left in its buffer would be tried once more at the end, and fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(3)
@@ -117,7 +127,7 @@ def run(
         )
     limits = Limits.parse(thresholds, floor=floor, ignore=ignore)
     exports = Exports(junit=junit, hlog=hlog, markdown=markdown)
-    sys.exit(run_path(config, baselines=baselines, limits=limits, exports=exports, **options))
+    leave(run_path(config, baselines=baselines, limits=limits, exports=exports, **options))
 
 
 @main.command()
@@ -259,7 +269,7 @@ def capacity(config: Path, **options: Any) -> None:
     """Find the highest rate at which CONFIG's thresholds hold."""
     from asyncload.commands.capacity import capacity_command
 
-    sys.exit(capacity_command(config, **options))
+    leave(capacity_command(config, **options))
 
 
 @main.command()

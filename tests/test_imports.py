@@ -28,7 +28,7 @@ FLOORS = [
     {"load_test", "result"},
     {"api"},
     {"capacity", "calibration"},
-    {"commands", "cli"},
+    {"process", "commands", "cli"},
     {"testing", "__init__", "__main__"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

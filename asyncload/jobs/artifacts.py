@@ -90,7 +90,7 @@ class JobFiles:
         # Taken at one instant, on the loop, so that no job is in both lists or
         # in neither; the threads do all that takes long.
         finished = self._finished.copy()
-        live = [job for job in self._ledger.live.values() if job.confirmed] if statuses else None
+        live = list(self._ledger.live.values()) if statuses else None
         summary = self._summary()
         try:
             with anyio.CancelScope(shield=True):
@@ -138,7 +138,7 @@ class JobFiles:
         return dt.datetime.fromtimestamp(self._epoch + t, dt.UTC)
 
     def _write_statuses(self, live: Iterable[LiveJob]) -> int:
-        entries = map(self._live_entry, live)
+        entries = (self._live_entry(job) for job in live if job.confirmed)
         with replacing(self.status_path) as file, self._spool.path.open("rb") as spool:
             file.write(b"{")
             if not spool.read(1):  # the comma, which the very first entry goes without

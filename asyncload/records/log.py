@@ -78,6 +78,8 @@ class LogWriter:
     def close(self) -> None:
         """Write what is queued, for :attr:`patience` seconds at most, then close the file.
 
+        What is not written by then is in :attr:`unwritten`.
+
         Safe to call twice.
         """
         if self._fd < 0:
@@ -93,16 +95,33 @@ class LogWriter:
             )
             self._full = True
             self._thread.join(_LAST_WRITE)
-        if self._thread.is_alive():  # within a write that does not return: it keeps its file
-            self.unwritten += len(self._queue)
-        else:
+        if not self._thread.is_alive():
+            self._try_flush()  # what is left if the thread has ended before its time
             os.close(self._fd)
+        # Else it is within a write that does not return, and keeps its file.
+        self.unwritten += len(self._queue)
         self._fd = -1
 
     def _run(self) -> None:
-        while not self._closing.wait(FLUSH_INTERVAL):
+        while not self._waited():
+            self._try_flush()
+        self._try_flush()
+
+    def _waited(self) -> bool:
+        """Wait until it is time to write; whether the log is being closed."""
+        try:
+            return self._closing.wait(FLUSH_INTERVAL)
+        except Exception:  # a clock that was set by hours has made it fail
+            with contextlib.suppress(Exception):
+                time.sleep(FLUSH_INTERVAL)
+            return self._closing.is_set()
+
+    def _try_flush(self) -> None:
+        """Write what is queued. Whatever fails in it, the thread goes on."""
+        try:
             self._flush()
-        self._flush()
+        except Exception as problem:
+            self._report(f"cannot write the log {self.path}: {problem!r}; run again")
 
     def _flush(self) -> None:
         while self._queue:
@@ -110,9 +129,9 @@ class LogWriter:
             if self._full:
                 self.unwritten += len(batch)
                 continue
-            lines = memoryview(self._encode(batch))
-            done = 0
+            lines, done = memoryview(b""), 0
             try:
+                lines = memoryview(self._encode(batch))
                 while done < len(lines):
                     done += os.write(self._fd, lines[done:])
             except OSError as problem:
@@ -122,8 +141,13 @@ class LogWriter:
                     f"cannot write the log {self.path}: {problem.strerror}; "
                     "free some space or choose another place with --log"
                 )
+            except Exception:
+                self._full = True  # a log has no hole in it
+                self.unwritten += bytes(lines[done:]).count(b"\n") or len(batch)
+                raise
             if not self._closing.is_set():
-                time.sleep(BREATH)
+                with contextlib.suppress(Exception):
+                    time.sleep(BREATH)
 
     def _encode(self, batch: list[Record]) -> bytes:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,7 @@ _MAX_FAILURES: Final = 5
 _FEW_NAMES: Final = 3  # so many names of jobs always have rows of their own
 _ENOUGH: Final = 10  # jobs of a name from which its p95 is compared with others
 _NOTABLE: Final = 2.0  # times by which the p95 of names differ notably
+_IMAGE: Final = re.compile(r"(.+?\.\w{2,4}):", re.ASCII)
 _TIMES: Final = ["mean", "p50", "p95", "p99", "max"]
 _STAGES: Final = ("lateness", "submit", "queue_wait", "processing", "notification")
 
@@ -59,6 +61,7 @@ def print_summary(
     log_path: Path | str | None = None,
     artifacts: Sequence[Path | str] = (),
     notes: Sequence[NoteSeen] = (),
+    more_notes: int = 0,
     found: Sequence[str] = (),
     interrupted: bool = False,
     problems: Sequence[str] = (),
@@ -68,7 +71,7 @@ def print_summary(
 
     ``thresholds`` are ``None`` when it is not known how they came out,
     ``notes`` are the warnings and errors the reader of the numbers should
-    know of, ``found`` what set-up found out, ``problems`` is what kept the run from going as planned.
+    know of, ``more_notes`` counts those that the log has beside them, ``found`` what set-up found out, ``problems`` is what kept the run from going as planned.
     """
     if summary.requests.count:
         _print_requests(summary, console)
@@ -84,7 +87,7 @@ def print_summary(
         print_hosts(summary.hosts, console)
     _print_failures(summary, console)
     _print_found(found, console)
-    _print_notes(notes, console)
+    _print_notes(notes, more_notes, console)
     console.print()
     print_thresholds(thresholds or (), console)
     if verdict is not None:
@@ -194,15 +197,23 @@ def _p95(row: JobRow) -> float:
     return math.inf if row.latency.p95 is None else row.latency.p95
 
 
+def _image_and_model(name: str) -> tuple[str, str]:
+    """Cut the name of a job after its image; the model may be a URL, which has colons itself."""
+    found = _IMAGE.match(name)
+    if found is None:
+        return name.rpartition(":")[::2]
+    return found[1], name[found.end() :]
+
+
 def _names_line(names: Sequence[JobRow], width: int) -> Text:
     """Write how far the latencies of several names are apart."""
     several = len({row.scenario for row in names}) > 1
     best, worst = min(names, key=_p95), max(names, key=_p95)
-    models = {row.name.rpartition(":")[2] for row in names}
+    models = {_image_and_model(row.name)[1] for row in names}
     labels = [
         _label(
             row.scenario if several else "",
-            row.name.rpartition(":")[0] or row.name if len(models) == 1 else row.name,
+            _image_and_model(row.name)[0] or row.name if len(models) == 1 else row.name,
         )
         for row in (best, worst)
     ]
@@ -280,7 +291,7 @@ def _print_found(found: Sequence[str], console: Console) -> None:
     console.print(table)
 
 
-def _print_notes(notes: Sequence[NoteSeen], console: Console) -> None:
+def _print_notes(notes: Sequence[NoteSeen], more: int, console: Console) -> None:
     if not notes:
         return
     table = plain_table([("", "left"), ("", "right"), ("", "left")], header=False)
@@ -289,8 +300,13 @@ def _print_notes(notes: Sequence[NoteSeen], console: Console) -> None:
         style = "red" if note.level == "error" else "yellow"
         title = Text("" if index else "Warnings", "bold")
         table.add_row(title, Text(units.clock(note.t), "dim"), Text(text, style))
+        for example in note.examples:
+            also = Text(f"also: {units.one_line(example)}", "dim")
+            table.add_row(Text(""), Text(""), also)
     console.print()
     console.print(table)
+    if more:
+        indented(Text(f"and {units.counted(more, 'more warning')}, in the log", "dim"), console)
 
 
 def _print_files(
