@@ -55,8 +55,16 @@ def _of_the_end(ended: Ended) -> Iterator[str]:
         yield "it ended with 130, but nobody interrupted it"
     elif code == 2 and not (trial.surroundings == plan.DESCRIPTORS and "ulimit" in ended.screen):
         yield f"it ended with 2, but its config is right: {ended.screen.strip()[-300:]}"
+    elif code in (1, 4) and not _is_hard_to_reach(trial):
+        yield f"it ended with {code}, but nothing was done to the service: {ended.screen[-300:]}"
     elif code in (2, 4) and "asyncload: " not in ended.screen and not _is_blind(trial):
         yield f"it ended with {code} and no sentence"
+
+
+def _is_hard_to_reach(trial: Trial) -> bool:
+    """Whether the run may have found no service, or no answer."""
+    service = (plan.SERVICE_KILL, plan.SERVICE_STOP, plan.CUT, plan.REFUSE, plan.STALL)
+    return trial.surroundings == plan.DESCRIPTORS or trial.has(*service)
 
 
 def _is_blind(trial: Trial) -> bool:
