@@ -38,7 +38,7 @@ def test_a_second_run_is_refused_and_adds_nothing_to_the_first():
         sent: list[float] = []
         test = load_test(sent)
         result = await test.run()
-        with pytest.raises(ConfigError, match=r"this LoadTest has been run .* make another"):
+        with pytest.raises(ConfigError, match=r"this LoadTest has been run, .* make another"):
             await test.run()
         assert result.summary.requests.count == len(sent) == 5
 

@@ -23,7 +23,7 @@ import msgspec
 from asyncload.jobs.job import End, LiveJob
 from asyncload.jobs.ledger import JobLedger
 from asyncload.jobs.status import TERMINAL
-from asyncload.records.files import Appended, cannot_write, replacing
+from asyncload.records.files import Appended, cannot_write, in_time, replacing
 from asyncload.records.outcomes import OUTCOMES
 from asyncload.records.record import Job, Record
 
@@ -95,12 +95,12 @@ class JobFiles:
         try:
             with anyio.CancelScope(shield=True):
                 entries = map(self._entry, finished)
-                await anyio.to_thread.run_sync(self._spool.add, entries)
+                await anyio.to_thread.run_sync(in_time, self._spool.add, entries)
                 del self._finished[: len(finished)]
-                await anyio.to_thread.run_sync(self._write_summary, summary)
+                await anyio.to_thread.run_sync(in_time, self._write_summary, summary)
                 if live is not None:
                     began = anyio.current_time()
-                    size = await anyio.to_thread.run_sync(self._write_statuses, live)
+                    size = await anyio.to_thread.run_sync(in_time, self._write_statuses, live)
                     took = max(anyio.current_time() - began, size / DISK_SPEED)
                     self._due = began + took / BUSY
         except OSError as problem:

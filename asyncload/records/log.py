@@ -78,14 +78,12 @@ class LogWriter:
     def close(self) -> None:
         """Write what is queued, for :attr:`patience` seconds at most, then close the file.
 
-        What is not written by then is in :attr:`unwritten`.
-
-        Safe to call twice.
+        Safe to call twice. What is not written by then is counted in :attr:`unwritten`.
         """
         if self._fd < 0:
             return
         self._closing.set()
-        if _is_removed(self._fd):
+        if os.fstat(self._fd).st_nlink == 0:
             self._report(f"the log {self.path} was removed while it was written; run again")
         self._thread.join(self.patience)
         if self._thread.is_alive():
@@ -103,9 +101,10 @@ class LogWriter:
         self._fd = -1
 
     def _run(self) -> None:
-        while not self._waited():
+        closing = False
+        while not closing:
+            closing = self._waited()
             self._try_flush()
-        self._try_flush()
 
     def _waited(self) -> bool:
         """Wait until it is time to write; whether the log is being closed."""
@@ -308,11 +307,6 @@ def _is_regular(path: Path) -> bool:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError:
         return False
-
-
-def _is_removed(fd: int) -> bool:
-    status = os.fstat(fd)
-    return stat.S_ISREG(status.st_mode) and status.st_nlink == 0
 
 
 class LogReader:

@@ -25,6 +25,7 @@ from asyncload.report.tables.jobs_table import (
 )
 from asyncload.report.tables.layout import Row, fitted, indented, plain_table, print_rows, shortened
 from asyncload.report.tables.load_stages_table import print_load_stages
+from asyncload.report.tables.notes_table import print_found, print_notes
 from asyncload.report.tables.request_stages_table import print_request_stages
 from asyncload.report.tables.streams_table import print_streams
 from asyncload.report.tables.verdict_table import print_thresholds, print_verdict
@@ -86,8 +87,8 @@ def print_summary(
         console.print()
         print_hosts(summary.hosts, console)
     _print_failures(summary, console)
-    _print_found(found, console)
-    _print_notes(notes, more_notes, console)
+    print_found(found, console)
+    print_notes(notes, more_notes, console)
     console.print()
     print_thresholds(thresholds or (), console)
     if verdict is not None:
@@ -279,34 +280,6 @@ def _print_failures(summary: Summary, console: Console) -> None:
     console.print()
     console.print(table)
     _print_hidden(len(failures) - _MAX_FAILURES, console)
-
-
-def _print_found(found: Sequence[str], console: Console) -> None:
-    if not found:
-        return
-    table = plain_table([("", "left"), ("", "left")], header=False)
-    for index, text in enumerate(found):
-        table.add_row(Text("" if index else "Set-up", "bold"), Text(units.one_line(text)))
-    console.print()
-    console.print(table)
-
-
-def _print_notes(notes: Sequence[NoteSeen], more: int, console: Console) -> None:
-    if not notes:
-        return
-    table = plain_table([("", "left"), ("", "right"), ("", "left")], header=False)
-    for index, note in enumerate(notes):
-        text = units.one_line(note.text) + (f" ({note.times} times)" if note.times > 1 else "")
-        style = "red" if note.level == "error" else "yellow"
-        title = Text("" if index else "Warnings", "bold")
-        table.add_row(title, Text(units.clock(note.t), "dim"), Text(text, style))
-        for example in note.examples:
-            also = Text(f"also: {units.one_line(example)}", "dim")
-            table.add_row(Text(""), Text(""), also)
-    console.print()
-    console.print(table)
-    if more:
-        indented(Text(f"and {units.counted(more, 'more warning')}, in the log", "dim"), console)
 
 
 def _print_files(
