@@ -17,6 +17,7 @@ import click
 from asyncload import __version__
 from asyncload.errors import AsyncloadError
 from asyncload.process import check_folder, leave, open_streams, say
+from asyncload.transport.error_text import hide_known
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -33,7 +34,7 @@ class _Group(click.Group):
             check_folder()
             return super().invoke(ctx)
         except AsyncloadError as problem:
-            say(str(problem))
+            say(hide_known(str(problem)))
             ctx.exit(problem.exit_code)
         except KeyboardInterrupt:
             ctx.exit(130)

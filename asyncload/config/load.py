@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import numpy as np
 import yaml
 
 from asyncload.config.convert import below, convert, explain
-from asyncload.config.model import Config, FileConfig, ScenarioConfig
+from asyncload.config.environment import expand
+from asyncload.config.model import Config, FileConfig, ScenarioConfig, ThresholdOptions
 from asyncload.config.reader import parse_scalar, parse_yaml, read_yaml
-from asyncload.config.redact import HIDDEN, hide_texts, is_secret_name, redact
+from asyncload.config.redact import HIDDEN, hide_texts, redact, secret_texts, secret_variables
 from asyncload.errors import ConfigError
+from asyncload.monitor.settings import MonitorSource
 from asyncload.plan.duration import enc_hook
 from asyncload.plan.plan import Plan, Scenario, UserSpec
 from asyncload.plan.shapes import SHAPES, Shape, end_of, shape_from
-
-_VARIABLE: Final = re.compile(
-    r"\$\$\{|\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>(?:(?!\$\{)[^}])*))?\}|(?P<stray>\$\{)"
-)
+from asyncload.transport.error_text import remember_secrets
 
 
 def load_config(
@@ -61,7 +59,9 @@ def _load(
     try:
         for override in overrides:
             raw = _override(raw, override)
-        raw = _expand(raw, environment, secrets, "")
+        raw = expand(raw, environment, secrets, "")
+        remember_secrets(secrets)
+        remember_secrets(secret_variables(environment))
         return _config(raw, directory, frozenset(secrets))
     except ConfigError as problem:
         raise ConfigError(hide_texts(f"{named}{problem}", secrets)) from None
@@ -81,11 +81,12 @@ def config_from(raw: Mapping[str, Any], *, directory: Path | str = ".") -> Confi
 
 def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
     _check_data(raw)
+    remember_secrets(secret_texts(raw))
     file = convert(raw, FileConfig)
     folder = str(directory.resolve())
     _importable(folder)
     plan = Plan(
-        name=file.name,
+        name=hide_texts(file.name, secrets),
         seed=file.seed,
         drain=float(file.drain),
         scenarios=tuple(
@@ -96,7 +97,7 @@ def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
         plan=plan,
         aws=file.aws,
         local=file.local,
-        thresholds=tuple(file.thresholds),
+        thresholds=tuple(map(_shown_threshold, file.thresholds)),
         warmup=_warmup(float(file.warmup), plan),
         connections=file.connections,
         validity=file.validity,
@@ -106,10 +107,23 @@ def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
         prices=file.prices,
         max_requests=file.max_requests,
         max_cost=file.max_cost,
-        monitor=tuple(file.monitor),
+        monitor=tuple(map(_shown_source, file.monitor)),
         resolved=_resolved(file, plan, secrets),
         secrets=secrets,
     )
+
+
+def _shown_threshold(given: str | ThresholdOptions) -> str | ThresholdOptions:
+    """Give a threshold without secrets: names that it holds are without them, too."""
+    if isinstance(given, str):
+        return hide_texts(given, ())
+    return msgspec.structs.replace(given, threshold=hide_texts(given.threshold, ()))
+
+
+def _shown_source(source: MonitorSource) -> MonitorSource:
+    if source.name is None:
+        return source
+    return msgspec.structs.replace(source, name=hide_texts(source.name, ()))
 
 
 def _warmup(seconds: float, plan: Plan) -> float:
@@ -179,7 +193,7 @@ def _importable(folder: str) -> None:
 def _scenario(scenario: ScenarioConfig, index: int, folder: str) -> Scenario:
     where = f"scenarios.{index}"
     load = scenario.load
-    name = f"scenario-{index}" if scenario.name is None else scenario.name
+    name = f"scenario-{index}" if scenario.name is None else hide_texts(scenario.name, ())
     duration = None if load.duration is None else float(load.duration)
     user = _user(scenario.user, f"{where}.user", folder)
     try:
@@ -231,53 +245,6 @@ def _user(spec: dict[str, Any] | str, where: str, folder: str) -> UserSpec:
         )
     options = {key: spec[key] for key in spec if key != "kind"}
     return UserSpec(spec["kind"], options, folder)
-
-
-# -- the environment --------------------------------------------------------------
-
-
-def _expand(value: Any, environment: Mapping[str, str], secrets: set[str], where: str) -> Any:
-    """Replace ``${NAME}`` and ``${NAME:-default}`` by environment variables; ``$${`` is ``${``.
-
-    Values of variables with secret names are added to ``secrets``.
-    """
-    if isinstance(value, dict):
-        return {
-            key: _expand(inner, environment, secrets, below(where, key))
-            for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [
-            _expand(inner, environment, secrets, below(where, index))
-            for index, inner in enumerate(value)
-        ]
-    if not isinstance(value, str) or "${" not in value:
-        return value
-
-    def put(match: re.Match[str]) -> str:
-        if match["stray"]:
-            raise ConfigError(
-                f"{where}: {value!r} has a ${{ that begins no variable; write ${{NAME}} or "
-                "${NAME:-default}, or $${ for the two characters themselves"
-            )
-        name = match["name"]
-        if name is None:
-            return "${"
-        found = environment.get(name) or match["default"]
-        if found is None:
-            found = environment.get(name)
-        if found is None:
-            raise ConfigError(
-                f"{where}: the environment variable {name} is not set; "
-                f"set it, or write ${{{name}:-default}}"
-            )
-        if is_secret_name(name):
-            secrets.add(found)
-        return found
-
-    expanded = _VARIABLE.sub(put, value)
-    whole = _VARIABLE.fullmatch(value)
-    return parse_scalar(expanded) if whole is not None and whole["name"] else expanded
 
 
 # -- --set ------------------------------------------------------------------------

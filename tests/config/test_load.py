@@ -376,8 +376,8 @@ def test_a_key_that_is_overridden_needs_no_variable(load):
 def test_the_environment_is_that_of_the_process_by_default(tmp_path, monkeypatch):
     path = tmp_path / "test.yaml"
     path.write_text(BASE + "name: ${ASYNCLOAD_TEST_NAME}\n")
-    monkeypatch.setenv("ASYNCLOAD_TEST_NAME", "from outside")
-    assert load_config(path).plan.name == "from outside"
+    monkeypatch.setenv("ASYNCLOAD_TEST_NAME", "outside")
+    assert load_config(path).plan.name == "outside"
 
 
 # -- --set --------------------------------------------------------------------------
