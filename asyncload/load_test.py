@@ -92,7 +92,8 @@ class LoadTest:
             )
             if (names := request_names(config.plan, self._users)) is not None:
                 self._judge.check_names(names)
-        self._files = RunFiles(Path(config.log) if config.log else None, csv, self.stats.fold)
+        log, mode = Path(config.log) if config.log else None, int(config.log_mode, 8)
+        self._files = RunFiles(log, csv, self.stats.fold, log_mode=mode)
         self._doing = "starting"
         self._begun = False
         """Whether :meth:`run` has been called."""

@@ -103,6 +103,7 @@ def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
         validity=file.validity,
         inconclusive=file.inconclusive,
         log=file.log,
+        log_mode=file.log_mode,
         stats_interval=float(file.stats_interval),
         prices=file.prices,
         max_requests=file.max_requests,

@@ -590,3 +590,13 @@ def test_a_config_that_holds_itself_is_refused():
     raw["scenarios"][0]["user"]["me"] = raw
     with pytest.raises(ConfigError, match="holds itself"):
         config_from(raw)
+
+
+@pytest.mark.parametrize("mode", ["0600", 640, "0o600", "rw", "0440", "07777"])
+def test_the_mode_of_the_log_is_what_chmod_takes_and_its_owner_can_use(mode):
+    given = {**PLAIN, "log_mode": mode}
+    if mode in {"0600", 640}:
+        assert config_from(given).log_mode == str(mode)
+        return
+    with pytest.raises(ConfigError, match=r"^log_mode: is .* give what chmod takes"):
+        config_from(given)
