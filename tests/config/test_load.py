@@ -159,7 +159,7 @@ REFUSALS = {
     # unknown keys, at every level
     "thresholdz=[]": "thresholdz: there is no such key; did you mean 'thresholds'?",
     "zzz=1": "zzz: there is no such key; allowed here: scenarios, name, seed, aws, local, drain, "
-             "stats_interval, thresholds, warmup, connections, validity, inconclusive, log, prices, max_requests, max_cost, monitor",
+             "stats_interval, thresholds, warmup, connections, validity, inconclusive, log, log_mode, prices, max_requests, max_cost, monitor",
     "aws.reigon=x": "aws.reigon: there is no such key; did you mean 'region'?",
     "scenarios.0.nme=x": "scenarios.0.nme: there is no such key; did you mean 'name'?",
     "scenarios.0.load.duratoin=3":
