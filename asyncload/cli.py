@@ -60,6 +60,42 @@ def _limits(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _outputs(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what a run leaves behind, and what it is compared with."""
+    options = (
+        click.option("--csv", metavar="PREFIX", help="Write CSV files as Locust does, too."),
+        click.option("--baseline", "baselines", type=click.Path(path_type=Path),
+                     metavar="FILE|FOLDER", multiple=True,
+                     help="Compare with an earlier log or _stats.csv: the file, or a folder that "
+                          "has it; several are pooled."),
+        _limits,
+        click.option("--junit", type=click.Path(path_type=Path), metavar="FILE",
+                     help="Write JUnit XML, too: a test case for each threshold, and the verdict."),
+        click.option("--hlog", type=click.Path(path_type=Path), metavar="FILE",
+                     help="Write an HdrHistogram log, too: the latencies of each second and name."),
+        click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE",
+                     help="Write the result as Markdown, too."),
+        click.option("--quiet", is_flag=True, help="No live view; only the final table."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _comparison(
+    baselines: tuple[Path, ...], thresholds: tuple[str, ...], floor: str | None, ignore: Any
+) -> Any:
+    """Give the limits of the comparison with a baseline."""
+    from asyncload.compare.limits import Limits
+
+    if not baselines and (thresholds or floor is not None or ignore):
+        raise click.UsageError(
+            "--threshold, --floor and --ignore are of the comparison with a --baseline; a "
+            "threshold of the run itself stands under thresholds in the config"
+        )
+    return Limits.parse(thresholds, floor=floor, ignore=ignore)
+
+
 @click.group(cls=_Group, context_settings=_CONTEXT)
 @click.version_option(__version__)
 def main() -> None:
@@ -72,27 +108,7 @@ def main() -> None:
               help="Override a key of the config; repeatable.")  # fmt: skip
 @click.option("--log", type=click.Path(path_type=Path),
               help="Where the log goes; for a folder of configs, a folder.")  # fmt: skip
-@click.option("--csv", metavar="PREFIX", help="Write CSV files as Locust does, too.")
-@click.option("--baseline", "baselines", type=click.Path(path_type=Path), metavar="FILE|FOLDER",
-              multiple=True,
-              help="Compare with an earlier log or _stats.csv: the file, or a folder that has it; "
-                   "several are pooled.")  # fmt: skip
-@_limits
-@click.option(
-    "--junit",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write JUnit XML, too: a test case for each threshold, and the verdict.",
-)
-@click.option(
-    "--hlog",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write an HdrHistogram log, too: the latencies of each second and name.",
-)
-@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE",
-              help="Write the result as Markdown, too.")  # fmt: skip
-@click.option("--quiet", is_flag=True, help="No live view; only the final table.")
+@_outputs
 def run(
     config: Path,
     *,
@@ -108,16 +124,68 @@ def run(
     """Run the test that CONFIG describes; of a folder, all of them, one after the other."""
     from asyncload.commands.exports import Exports
     from asyncload.commands.suite import run_path
-    from asyncload.compare.limits import Limits
 
-    if not baselines and (thresholds or floor is not None or ignore):
-        raise click.UsageError(
-            "--threshold, --floor and --ignore are of the comparison with a --baseline; a "
-            "threshold of the run itself stands under thresholds in the config"
-        )
-    limits = Limits.parse(thresholds, floor=floor, ignore=ignore)
+    limits = _comparison(baselines, thresholds, floor, ignore)
     exports = Exports(junit=junit, hlog=hlog, markdown=markdown)
     sys.exit(run_path(config, baselines=baselines, limits=limits, exports=exports, **options))
+
+
+@main.command()
+@click.argument("url")
+@click.option("-r", "--rate", type=float, metavar="RATE",
+              help="Arrivals per second, whatever the service does; 10 if nothing is said.")  # fmt: skip
+@click.option("-c", "--users", type=int, metavar="USERS",
+              help="In place of a rate: users who each wait for the answer.")  # fmt: skip
+@click.option("--stages", metavar="RATE:TIME,…",
+              help="In place of a rate: rates to reach one after the other, as in 10:30s,50:1m.")  # fmt: skip
+@click.option("-d", "--duration", metavar="TIME", help="How long, such as 30s; 10s if left out.")
+@click.option("-n", "--requests", type=click.IntRange(min=1), metavar="REQUESTS",
+              help="How many, in place of a duration.")  # fmt: skip
+@click.option("--poisson", is_flag=True, help="Arrivals at random, not evenly spaced.")
+@click.option("--think-time", metavar="TIME", help="Pause of a user between two requests.")
+@click.option("-X", "--method", metavar="METHOD", help="GET, or POST with a body, if left out.")
+@click.option("-H", "--header", "headers", metavar="HEADER", multiple=True,
+              help="A header, as in 'Authorization: Bearer ${TOKEN}'; repeatable.")  # fmt: skip
+@click.option("--json", metavar="JSON|@FILE", help="Send this JSON.")
+@click.option("--body", metavar="TEXT|@FILE", help="Send this text.")
+@click.option("--file", metavar="FILE", help="Send this file.")
+@click.option("--timeout", metavar="TIME", help="Of a request, from when it is sent.")
+@click.option("--expect", metavar="THRESHOLD", multiple=True,
+              help="What must hold, such as 'p95 < 200ms' or 'error_rate < 1%'; repeatable.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), help="Of all random numbers.")
+@click.option("--save", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write the config of this test, too; secrets become environment variables.")  # fmt: skip
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
+              help="Set any other key of a config; repeatable.")  # fmt: skip
+@click.option("--log", type=click.Path(path_type=Path), help="Where the log goes.")
+@_outputs
+def http(
+    *,
+    junit: Path | None,
+    hlog: Path | None,
+    markdown: Path | None,
+    baselines: tuple[Path, ...],
+    thresholds: tuple[str, ...],
+    floor: str | None,
+    ignore: tuple[str, ...],
+    save: Path | None,
+    overrides: tuple[str, ...],
+    log: Path | None,
+    csv: str | None,
+    quiet: bool,
+    **of_test: Any,
+) -> None:
+    """Send requests to URL, and say how it took them; no config file is needed."""
+    from asyncload.commands.exports import Exports
+    from asyncload.commands.http import HttpTest, http_command
+
+    limits = _comparison(baselines, thresholds, floor, ignore)
+    exports = Exports(junit=junit, hlog=hlog, markdown=markdown)
+    test = HttpTest(**of_test)
+    sys.exit(
+        http_command(test, save=save, overrides=overrides, log=log, csv=csv, baselines=baselines,
+                     limits=limits, exports=exports, quiet=quiet)  # fmt: skip
+    )
 
 
 @main.command()

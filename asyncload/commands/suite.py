@@ -33,6 +33,7 @@ from asyncload.compare.pairing import NO_LIMITS, joined
 from asyncload.compare.suite_table import SuiteRow, print_suite
 from asyncload.compare.table import print_comparison
 from asyncload.config.model import Config
+from asyncload.config.reader import config_content
 from asyncload.errors import AsyncloadError, ConfigError
 from asyncload.load_test import LoadTest
 from asyncload.records.files import read_errors
@@ -66,10 +67,14 @@ def run_path(
     exports: Exports,
     quiet: bool = False,
 ) -> int:
-    """Run the config at ``path``, or all of the folder ``path``, and return the exit code."""
+    """Run the config at ``path``, or all of the folder ``path``, and return the exit code.
+
+    ``-`` is a config on standard input.
+    """
+    _refuse_url(path)
     if not path.is_dir():
         return run_command(
-            path,
+            config_content(sys.stdin.read(), "standard input") if str(path) == "-" else path,
             overrides=overrides,
             log=log,
             csv=csv,
@@ -102,6 +107,15 @@ def run_path(
         return 130
     codes = {row.exit_code for row in rows}
     return worse(next((code for code in _WORST_FIRST if code in codes), 0), exported)
+
+
+def _refuse_url(path: Path) -> None:
+    if str(path).startswith(("http:/", "https:/")):
+        url = str(path).replace(":/", "://", 1)
+        raise ConfigError(
+            f"{url} is a URL, and run takes a config file; "
+            f"asyncload http {url} tests a URL without one"
+        )
 
 
 def check_path(path: Path, *, overrides: tuple[str, ...], discover: bool) -> int:
