@@ -189,6 +189,21 @@ def http(
 
 
 @main.command()
+@click.argument("kind", required=False)
+@click.option("--from-curl", "curl", metavar="COMMAND",
+              help="Write what this curl command sends; - reads the command from stdin.")  # fmt: skip
+@click.option("--from-har", "har", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write the requests recorded in this HAR file, weighted by their counts.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
+              help="Where it goes; KIND.yaml if left out.")  # fmt: skip
+def init(kind: str | None, curl: str | None, har: Path | None, output: Path | None) -> None:
+    """Write a config to start from: of KIND http, model_runner, edge, sagemaker or user."""
+    from asyncload.commands.init import init_command
+
+    init_command(kind, curl=curl, har=har, output=output)
+
+
+@main.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
               help="Override a key of the config; repeatable.")  # fmt: skip

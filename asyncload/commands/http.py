@@ -14,8 +14,10 @@ import msgspec
 from asyncload.commands.exports import Exports
 from asyncload.commands.run import run_command
 from asyncload.compare.limits import Limits
-from asyncload.config.draft import split_url, without_secrets, write_yaml
 from asyncload.config.load import load_config, with_override
+from asyncload.config.redact import is_secret_name
+from asyncload.drafts.request import Variables
+from asyncload.drafts.writing import split_url, write_yaml
 from asyncload.errors import ConfigError
 from asyncload.records.files import cannot_write, check_place, read_errors, replacing
 
@@ -178,14 +180,14 @@ def _save(config: dict[str, Any], overrides: Sequence[str], path: Path) -> None:
     if path.exists():
         raise ConfigError(f"--save {path} is there already; name another file, or remove it")
     load_config(config)  # nothing is saved that cannot be run
-    request = config["scenarios"][0]["user"]["requests"][0]
-    headers, variables = without_secrets(request.get("headers", {}))
     saved = msgspec.json.decode(msgspec.json.encode(config))
-    if headers:
-        saved["scenarios"][0]["user"]["requests"][0]["headers"] = headers
+    request, variables = saved["scenarios"][0]["user"]["requests"][0], Variables()
+    for name, value in request.get("headers", {}).items():
+        if is_secret_name(name):
+            request["headers"][name] = variables.header(name, value)
     comments = [f"asyncload run {path}"]
-    if variables:
-        comments.append(f"Set in the environment: {', '.join(variables)}")
+    if variables.values:
+        comments.append(f"Set in the environment: {', '.join(variables.values)}")
     try:
         check_place(path)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Configs written for people: of one request, of a curl command, of recorded traffic."""
+"""Splits URLs as a config has them, and writes configs as YAML."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from urllib.parse import urlsplit
 import yaml
 
 from asyncload.config.reader import parse_scalar
-from asyncload.config.redact import is_secret_name
 from asyncload.errors import ConfigError
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_NAME: Final = re.compile(r"\W+")
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -42,22 +40,6 @@ def split_url(url: str) -> tuple[str, str]:
         )
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{parts.netloc}", (parts.path or "/") + query
-
-
-def without_secrets(headers: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Copy headers with environment variables in place of secrets; and name those variables."""
-    kept, variables = {}, []
-    for name, value in headers.items():
-        if not is_secret_name(name) or "${" in value:
-            kept[name] = value
-            continue
-        variable = _NAME.sub("_", name).upper()
-        variables.append(variable)
-        scheme, space, _ = value.partition(" ")
-        # The scheme stays, so that one sees what the variable holds.
-        known = bool(space) and scheme.lower() in {"basic", "bearer", "token"}
-        kept[name] = f"{scheme} ${{{variable}}}" if known else f"${{{variable}}}"
-    return kept, variables
 
 
 def write_yaml(config: Mapping[str, Any], *, comments: Sequence[str] = ()) -> str:
