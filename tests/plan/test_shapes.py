@@ -347,7 +347,7 @@ def test_an_unknown_kind_is_refused_with_the_nearest_and_all_valid_ones(kind, ne
         shape_from({"kind": kind, "level": 1}, horizon=None)
     assert repr(kind) in str(refused.value)
     assert nearest in str(refused.value)
-    assert "custom_ramp, linear, spawn, periodic_burst" in str(refused.value)
+    assert "linear, spawn, periodic_burst, custom_ramp, stages" in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", sorted(SHAPES))
