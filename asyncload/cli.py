@@ -183,8 +183,17 @@ def http(
     exports = Exports(junit=junit, hlog=hlog, markdown=markdown)
     test = HttpTest(**of_test)
     sys.exit(
-        http_command(test, save=save, overrides=overrides, log=log, csv=csv, baselines=baselines,
-                     limits=limits, exports=exports, quiet=quiet)  # fmt: skip
+        http_command(
+            test,
+            save=save,
+            overrides=overrides,
+            log=log,
+            csv=csv,
+            baselines=baselines,
+            limits=limits,
+            exports=exports,
+            quiet=quiet,
+        )
     )
 
 

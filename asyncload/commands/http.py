@@ -218,7 +218,9 @@ def _text(value: str, option: str) -> str:
     if not value.startswith("@"):
         return value
     path = Path(value[1:])
-    with read_errors(path, ConfigError, f"{option} {value}: cannot be read", remedy="check the path"):
+    with read_errors(
+        path, ConfigError, f"{option} {value}: cannot be read", remedy="check the path"
+    ):
         return path.read_text(encoding="utf-8")
 
 

@@ -17,7 +17,7 @@ from asyncload.config.convert import below, convert, explain
 from asyncload.config.model import Config, FileConfig, ScenarioConfig
 from asyncload.config.reader import parse_scalar, parse_yaml, read_yaml
 from asyncload.config.redact import HIDDEN, hide_texts, is_secret_name, redact
-from asyncload.config.words import plain_words
+from asyncload.config.synonyms import without_synonyms
 from asyncload.errors import ConfigError
 from asyncload.plan.duration import enc_hook
 from asyncload.plan.plan import Plan, Scenario, UserSpec
@@ -82,7 +82,7 @@ def config_from(raw: Mapping[str, Any], *, directory: Path | str = ".") -> Confi
 
 def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
     _check_data(raw)
-    file = convert(plain_words(raw), FileConfig)
+    file = convert(without_synonyms(raw), FileConfig)
     folder = str(directory.resolve())
     _importable(folder)
     plan = Plan(

@@ -66,7 +66,7 @@ def draft_of_curl(command: str) -> tuple[dict[str, Any], dict[str, str], list[st
     user: dict[str, Any] = {}
     if "--max-time" in given:
         user["timeout"] = f"{given['--max-time'][-1]}s"
-    tls = {key: given[option][-1] for option, key in (("--cacert", "ca"), ("--cert", "certificate"),
+    tls: dict[str, Any] = {key: given[option][-1] for option, key in (("--cacert", "ca"), ("--cert", "certificate"),
                                                       ("--key", "key")) if option in given}  # fmt: skip
     if "--insecure" in given:
         tls["verify"] = False
@@ -81,15 +81,15 @@ def draft_of_curl(command: str) -> tuple[dict[str, Any], dict[str, str], list[st
 def _given(command: str) -> dict[str, list[str]]:
     """Give the options of a command with their values, and the URLs under an empty name."""
     try:
-        words = shlex.split(command.replace("\\\n", " ").replace("$'", "'"))
+        arguments = shlex.split(command.replace("\\\n", " ").replace("$'", "'"))
     except ValueError as problem:
         raise ConfigError(
             f"the curl command cannot be read ({problem}); copy it whole, in single quotes"
         ) from None
-    if words[:1] != ["curl"]:
-        raise ConfigError(f"{' '.join(words[:1])!r} is not curl; give a command such as 'curl URL'")
+    if arguments[:1] != ["curl"]:
+        raise ConfigError(f"{' '.join(arguments[:1])!r} is not curl; give a command such as 'curl URL'")
     given: dict[str, list[str]] = {}
-    rest = iter(words[1:])
+    rest = iter(arguments[1:])
     for word in rest:
         if not word.startswith("-") or word == "-":
             given.setdefault("", []).append(word)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections import Counter
 from pathlib import Path
@@ -91,8 +92,8 @@ def draft_of_har(path: Path) -> tuple[dict[str, Any], dict[str, str], list[str]]
             scenario(name, base, load, [options_of(one, variables) for one in requests.values()])
         )
     notes = [
-        f"{len(entries)} requests in {span:.1f} s; "
-        "each scenario has the rate at which its host was asked"
+        (f"{len(entries)} requests in {span:.1f} s; "
+        "each scenario has the rate at which its host was asked")
     ]
     return {"name": path.stem, "scenarios": scenarios}, variables.values, notes
 
@@ -108,10 +109,8 @@ def _draft(request: _Request) -> tuple[str, DraftRequest]:
     if request.body is not None and request.body.text and request.body.encoding != "base64":
         draft.body = request.body.text
         if "json" in request.body.mime:
-            try:
+            with contextlib.suppress(msgspec.DecodeError):
                 draft.json = msgspec.json.decode(request.body.text)
-            except msgspec.DecodeError:
-                pass
     return base, draft
 
 

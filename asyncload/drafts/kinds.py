@@ -17,4 +17,6 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
 
 def example(file: str) -> str:
     """Give the text of a file of an example."""
-    return (resources.files(__package__) / "examples" / file).read_text(encoding="utf-8")
+    # A module is kept as a text: it is nothing that asyncload itself imports.
+    kept = f"{file}.txt" if file.endswith(".py") else file
+    return (resources.files(__package__) / "examples" / kept).read_text(encoding="utf-8")

@@ -125,7 +125,11 @@ def shared_headers(requests: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 
 def scenario(
-    name: str, base_url: str, load: Mapping[str, Any], requests: Iterable[dict[str, Any]], **more: Any
+    name: str,
+    base_url: str,
+    load: Mapping[str, Any],
+    requests: Iterable[dict[str, Any]],
+    **more: Any,
 ) -> dict[str, Any]:
     """Give a scenario of ``kind: http``."""
     listed = list(requests)

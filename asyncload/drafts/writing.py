@@ -45,9 +45,7 @@ def split_url(url: str) -> tuple[str, str]:
 def write_yaml(config: Mapping[str, Any], *, comments: Sequence[str] = ()) -> str:
     """Write a config as YAML that is read back as it is, below ``comments``, a line each."""
     head = "".join(f"# {comment}".rstrip() + "\n" for comment in comments)
-    body = yaml.dump(
-        _plain(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
-    )
+    body = yaml.dump(_plain(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     return head + body
 
 
@@ -62,7 +60,7 @@ class _Dumper(yaml.SafeDumper):
     """Puts quotes around texts that would be read as something else, and indents lists."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
-        super().increase_indent(flow, False)  # type: ignore[no-untyped-call]
+        super().increase_indent(flow, False)
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:

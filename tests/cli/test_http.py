@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import yaml
 
 from asyncload.commands.http import HttpTest, full_threshold
 from asyncload.config.load import load_config
@@ -86,20 +85,20 @@ def test_a_saved_config_is_the_same_test_without_its_secrets(asyncload, service)
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["ftp://here"], "URL 'ftp://here' is not http:// or https:// with a host; "
-                         "give one such as http://127.0.0.1:8080/predict"),
-        (["http://here:x/"], "URL 'http://here:x/' cannot be read (Port could not be cast to "
-                             "integer value as 'x'); give one such as http://127.0.0.1:8080/predict"),
+        (["ftp://here"], ("URL 'ftp://here' is not http:// or https:// with a host; "
+                         "give one such as http://127.0.0.1:8080/predict")),
+        (["http://here:x/"], ("URL 'http://here:x/' cannot be read (Port could not be cast to "
+                             "integer value as 'x'); give one such as http://127.0.0.1:8080/predict")),
         (["here", "-r", "5", "-c", "2"], "--rate and --users say different loads; keep one of them"),
-        (["here", "-n", "5", "-d", "2s"], "--requests and --duration both say when to end, and at a "
-                                          "rate one follows from the other; keep one of them"),
-        (["here", "--stages", "10"], "--stages: '10' is no RATE:TIME; write stages such as "
-                                     "10:30s,50:1m"),
+        (["here", "-n", "5", "-d", "2s"], ("--requests and --duration both say when to end, and at a "
+                                          "rate one follows from the other; keep one of them")),
+        (["here", "--stages", "10"], ("--stages: '10' is no RATE:TIME; write stages such as "
+                                     "10:30s,50:1m")),
         (["here", "--json", "{"], None),
-        (["here", "--json", "1", "--body", "x"], "--json and --body exclude each other; keep one of "
-                                                 "them"),
-        (["here", "--body", "@none"], "--body @none: cannot be read: No such file or directory; "
-                                      "check the path"),
+        (["here", "--json", "1", "--body", "x"], ("--json and --body exclude each other; keep one of "
+                                                 "them")),
+        (["here", "--body", "@none"], ("--body @none: cannot be read: No such file or directory; "
+                                      "check the path")),
         (["here", "-H", "none"], "-H 'none' is no header; write it as 'Name: value'"),
         (["here", "--think-time", "1s"], None),
         (["here", "--expect", "p95 < 200"], None),
@@ -165,6 +164,5 @@ def test_a_config_on_standard_input():
     from asyncload.config.reader import config_content
 
     assert config_content("a: 1", "standard input") == {"a": 1}
-    with pytest.raises(ConfigError, match="standard input is empty|standard input: is empty"):
+    with pytest.raises(ConfigError, match="standard input: is empty"):
         config_content("", "standard input")
-    assert yaml.safe_load("a: 1") == {"a": 1}

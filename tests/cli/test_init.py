@@ -40,14 +40,16 @@ def test_nothing_that_is_there_is_replaced(asyncload):
 def test_an_unknown_kind_gets_the_nearest(asyncload):
     ended = asyncload("init", "modelrunner")
     assert ended.returncode == 2
-    assert ended.sentence == "there is no example of kind 'modelrunner'; did you mean 'model_runner'?"
+    assert (
+        ended.sentence == "there is no example of kind 'modelrunner'; did you mean 'model_runner'?"
+    )
 
 
 def test_a_curl_command_becomes_a_config_that_sends_the_same(asyncload, fake_aws):
     service = fake_aws(200, "{}", "application/json")
     command = (
         f"curl -sS -XPOST '{service.url}/predict?v=1' \\\n -H 'X-Api-Key: hidden-value' "
-        "-H 'Content-Type: application/json' --data-raw '{\"a\": \"{{ b }}\", \"token\": \"t0ken\"}'"
+        '-H \'Content-Type: application/json\' --data-raw \'{"a": "{{ b }}", "token": "t0ken"}\''
     )
     ended = asyncload("init", "--from-curl", command, "-o", "mine.yaml")
     assert ended.returncode == 0, ended.stderr
@@ -92,12 +94,12 @@ def test_curl_commands(command, wanted):
         ("wget x", "'wget' is not curl; give a command such as 'curl URL'"),
         ("curl", "the curl command has no URL; give it one"),
         ("curl a b", "the curl command has 2 URLs; give it one"),
-        ("curl 'a", "the curl command cannot be read (No closing quotation); copy it whole, in "
-                    "single quotes"),
+        ("curl 'a", ("the curl command cannot be read (No closing quotation); copy it whole, in "
+                    "single quotes")),
         ("curl --proxy x http://h", "curl's option --proxy is not known to asyncload; leave it out"),
         ("curl http://h -H", "curl's --header has no value; give it one"),
-        ("curl http://h -d @file", "the curl command sends the file 'file'; draft it without, and "
-                                   "write file: in the config"),
+        ("curl http://h -d @file", ("the curl command sends the file 'file'; draft it without, and "
+                                   "write file: in the config")),
     ],
 )  # fmt: skip
 def test_what_is_no_curl_command_gets_one_sentence(command, sentence):

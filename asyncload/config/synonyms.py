@@ -1,4 +1,4 @@
-"""Words of the field that mean the same as a key of a config: ``rate``, ``users``, ``think_time``."""
+"""Synonyms: words of the field that mean the same as a key of a config: ``rate``, ``users``, ``think_time``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LEVEL: Final = {"open": "rate", "closed": "users"}
 """What a level is, by the load model."""
 
 
-def plain_words(raw: Any) -> Any:
+def without_synonyms(raw: Any) -> Any:
     """Copy the content of a config with such words replaced by its own keys.
 
     What has no such word, or is not as a config is, stays as it is. Raises :class:`ConfigError`
