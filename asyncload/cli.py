@@ -75,6 +75,8 @@ def _outputs(command: Callable[..., None]) -> Callable[..., None]:
                      help="Write an HdrHistogram log, too: the latencies of each second and name."),
         click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE",
                      help="Write the result as Markdown, too."),
+        click.option("--html", type=click.Path(path_type=Path), metavar="FILE",
+                     help="Write the report as one HTML file, too."),
         click.option("--quiet", is_flag=True, help="No live view; only the final table."),
     )  # fmt: skip
     for option in reversed(options):
@@ -115,6 +117,7 @@ def run(
     junit: Path | None,
     hlog: Path | None,
     markdown: Path | None,
+    html: Path | None,
     baselines: tuple[Path, ...],
     thresholds: tuple[str, ...],
     floor: str | None,
@@ -126,7 +129,7 @@ def run(
     from asyncload.commands.suite import run_path
 
     limits = _comparison(baselines, thresholds, floor, ignore)
-    exports = Exports(junit=junit, hlog=hlog, markdown=markdown)
+    exports = Exports(junit=junit, hlog=hlog, markdown=markdown, html=html)
     sys.exit(run_path(config, baselines=baselines, limits=limits, exports=exports, **options))
 
 
@@ -164,6 +167,7 @@ def http(
     junit: Path | None,
     hlog: Path | None,
     markdown: Path | None,
+    html: Path | None,
     baselines: tuple[Path, ...],
     thresholds: tuple[str, ...],
     floor: str | None,
@@ -180,7 +184,7 @@ def http(
     from asyncload.commands.http import HttpTest, http_command
 
     limits = _comparison(baselines, thresholds, floor, ignore)
-    exports = Exports(junit=junit, hlog=hlog, markdown=markdown)
+    exports = Exports(junit=junit, hlog=hlog, markdown=markdown, html=html)
     test = HttpTest(**of_test)
     sys.exit(
         http_command(
@@ -249,6 +253,19 @@ def summary(log: Path, as_json: bool, csv: str | None, hlog: Path | None) -> Non
     from asyncload.commands.summary import summary_command
 
     summary_command(log, as_json=as_json, csv=csv, hlog=hlog)
+
+
+@main.command()
+@click.argument("log", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
+              help="Where the report goes; beside the log if left out.")  # fmt: skip
+@click.option("--baseline", type=click.Path(path_type=Path), metavar="LOG",
+              help="Show an earlier log beside it.")  # fmt: skip
+def report(log: Path, output: Path | None, baseline: Path | None) -> None:
+    """Write the report of a LOG as one HTML file."""
+    from asyncload.commands.report import report_command
+
+    report_command(log, output, baseline=baseline)
 
 
 @main.command()

@@ -87,7 +87,9 @@ def _given(command: str) -> dict[str, list[str]]:
             f"the curl command cannot be read ({problem}); copy it whole, in single quotes"
         ) from None
     if arguments[:1] != ["curl"]:
-        raise ConfigError(f"{' '.join(arguments[:1])!r} is not curl; give a command such as 'curl URL'")
+        raise ConfigError(
+            f"{' '.join(arguments[:1])!r} is not curl; give a command such as 'curl URL'"
+        )
     given: dict[str, list[str]] = {}
     rest = iter(arguments[1:])
     for word in rest:

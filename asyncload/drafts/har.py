@@ -92,8 +92,10 @@ def draft_of_har(path: Path) -> tuple[dict[str, Any], dict[str, str], list[str]]
             scenario(name, base, load, [options_of(one, variables) for one in requests.values()])
         )
     notes = [
-        (f"{len(entries)} requests in {span:.1f} s; "
-        "each scenario has the rate at which its host was asked")
+        (
+            f"{len(entries)} requests in {span:.1f} s; "
+            "each scenario has the rate at which its host was asked"
+        )
     ]
     return {"name": path.stem, "scenarios": scenarios}, variables.values, notes
 
