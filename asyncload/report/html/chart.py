@@ -76,7 +76,6 @@ class Chart(NamedTuple):
     x: Axis
     y: Axis
     marks: Sequence[Line | Area]
-    y_label: str
     x_label: str = ""
     note: str = ""
     image: str = ""
@@ -154,7 +153,8 @@ def draw(chart: Chart) -> Markup:
         f'<li class="c-{mark.colour}{" dashed" if _dashed(mark) else ""}"><i></i>{escape(label)}</li>'
         for label, mark in entries.items()
     )
-    note = f'<p class="note">{escape(chart.note)}</p>' if chart.note else ""
+    x_label = f'<span class="xlabel">{escape(chart.x_label)}</span>' if chart.x_label else ""
+    note = f'<p class="note">{x_label}{escape(chart.note)}</p>' if x_label or chart.note else ""
     inside = "".join(_mark(mark, chart) for mark in chart.marks)
     grid = "".join(
         f'<line x1="0" x2="{SIZE}" y1="{_y(chart, value)}" y2="{_y(chart, value)}"/>'
@@ -189,11 +189,10 @@ def draw(chart: Chart) -> Markup:
     return Markup(  # noqa: S704 - every text in it is escaped above
         f'<figure class="chart"><figcaption><b>{escape(chart.title)}</b>'
         f'<ul class="legend">{legend}</ul></figcaption>'
-        f'<div class="plot"><div class="ylabel">{escape(chart.y_label)}</div>'
-        f'<div class="ys">{ys}</div><div class="box"><svg viewBox="0 0 {SIZE} {SIZE}" '
+        f'<div class="plot"><div class="ys">{ys}</div><div class="box"><svg viewBox="0 0 {SIZE} {SIZE}" '
         f'preserveAspectRatio="none" role="img" aria-label="{escape(chart.title)}" {data}>'
         f'{shade}{image}<g class="grid">{grid}</g>{inside}{moments}</svg></div>'
-        f'<div class="xs">{xs}</div><div class="xlabel">{escape(chart.x_label)}</div></div>'
+        f'<div class="xs">{xs}</div></div>'
         f"{note}</figure>"
     )
 

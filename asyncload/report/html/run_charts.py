@@ -101,11 +101,10 @@ def _throughput(part: Part, run: Run, of: str) -> Chart:
             rates.append(target[1])
     highest = max((float(np.nanmax(one)) for one in rates if one.size), default=1.0)
     return Chart(
-        f"Load{of}",
+        f"Load per second{of}",
         time_axis(run.span),
         count_axis(highest, "rate"),
         lines,
-        "per second",
         lines=_moments(run),
         shade=_shade(run),
     )
@@ -151,7 +150,6 @@ def _latency(part: Part, run: Run, of: str) -> Chart | None:
         time_axis(run.span),
         axis,
         marks,
-        "latency",
         note=note.replace("request", "job") if part.has_jobs else note,
         image=picture,
         lines=_moments(run),
@@ -186,7 +184,6 @@ def _stages(part: Part, run: Run, of: str) -> Chart | None:
         time_axis(run.span),
         count_axis(float(base.max()), "seconds"),
         marks,
-        "mean",
         note="Means of what ended well, by when it was due.",
         shade=_shade(run),
     )
@@ -210,7 +207,6 @@ def _by_rate(part: Part, run: Run, of: str) -> Chart | None:
         count_axis(float(rate.max()), "rate"),
         latency_axis([p50, p99]),
         [Line("p99", "red", rate, p99, dots=True), Line("p50", "black", rate, p50, dots=True)],
-        "latency",
         x_label="arrivals per second",
         note=f"Each dot is {bins.width:g} s of the load.",
     )
@@ -244,7 +240,6 @@ def _curves(run: Run, baseline: Run | None) -> Chart | None:
         percentile_axis(most),
         latency_axis(values),
         marks,
-        "latency",
         x_label="percentile",
         note=note,
     )
@@ -277,5 +272,5 @@ def _backlog(part: Part, run: Run, of: str) -> Chart | None:
     axis: Axis = count_axis(highest)
     title = "Backlog and in flight" if part.has_jobs else "In flight"
     return Chart(
-        f"{title}{of}", time_axis(run.span), axis, marks, "", lines=_moments(run), shade=_shade(run)
+        f"{title}{of}", time_axis(run.span), axis, marks, lines=_moments(run), shade=_shade(run)
     )
