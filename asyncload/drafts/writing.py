@@ -11,6 +11,7 @@ import yaml
 
 from asyncload.config.reader import parse_scalar
 from asyncload.errors import ConfigError
+from asyncload.users.base_url import LOCAL
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -18,8 +19,11 @@ _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 def split_url(url: str) -> tuple[str, str]:
     """Split ``url`` into the base of ``base_url`` and a path with its query.
 
-    Without a scheme it is ``http://``. Raises :class:`ConfigError` for what is no URL.
+    Without a scheme it is ``http://``; ``local`` is a simulated server. Raises
+    :class:`ConfigError` for what is no URL.
     """
+    if url == LOCAL or url.startswith(f"{LOCAL}/"):
+        return LOCAL, url.removeprefix(LOCAL) or "/"
     full = url if _SCHEME.match(url) else f"http://{url}"
     try:
         parts = urlsplit(full)

@@ -30,6 +30,12 @@ def test_a_url_is_enough(asyncload, service):
     assert {request["outcome"] for request in sent} == {"ok"}
 
 
+def test_local_is_a_simulated_server(asyncload):
+    ended = asyncload("http", "local/v1/models/demo:predict", "--json", "{}", "-d", "1s", "--quiet")
+    assert ended.returncode == 0, ended.stderr
+    assert "POST /v1/models/demo:predict" in ended.stdout
+
+
 def test_a_count_at_a_rate_and_of_users_is_sent_exactly(asyncload, service):
     for load in (["-r", "50"], ["-c", "4"]):
         ended = asyncload("http", service.url, "-n", "23", *load, "--quiet", "--log", "run.jsonl")
