@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ConfigError,
         LogError,
         MachineBusyError,
+        StoppedError,
         TargetError,
     )
     from asyncload.load_test import LoadTest
@@ -59,6 +60,7 @@ __all__ = [
     "Result",
     "Scenario",
     "Setup",
+    "StoppedError",
     "Summary",
     "TargetError",
     "TransportError",
@@ -80,7 +82,14 @@ _HOMES: Final = {
     "load_test": ("LoadTest",),
     "config.load": ("load_config",),
     "config.model": ("AwsConfig", "Config"),
-    "errors": ("AsyncloadError", "ConfigError", "LogError", "MachineBusyError", "TargetError"),
+    "errors": (
+        "AsyncloadError",
+        "ConfigError",
+        "LogError",
+        "MachineBusyError",
+        "StoppedError",
+        "TargetError",
+    ),
     "local.settings": ("LocalSettings",),
     "plan": ("shapes",),
     "plan.plan": ("Plan", "Scenario", "UserSpec"),

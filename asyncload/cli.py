@@ -5,17 +5,23 @@ Everything heavy is imported inside the commands, so that ``--help`` is instant.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from asyncload import __version__
+from asyncload.commands.options import (
+    comparison_limits,
+    limit_options,
+    output_options,
+    request_options,
+)
 from asyncload.errors import AsyncloadError
+from asyncload.process import check_folder, leave, open_streams, say
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -23,79 +29,32 @@ _CONTEXT = {"help_option_names": ["-h", "--help"]}
 class _Group(click.Group):
     """Prints asyncload's own errors as one sentence, and exits with their code."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        open_streams()
+        return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            check_folder()
             return super().invoke(ctx)
         except AsyncloadError as problem:
-            click.echo(f"asyncload: {problem}", err=True)
+            say(str(problem))
             ctx.exit(problem.exit_code)
         except KeyboardInterrupt:
             ctx.exit(130)
         except BrokenPipeError:
             raise  # click's business: the reader has gone
         except OSError as problem:  # of files of their own the commands say more themselves
-            what = problem.filename or "the output"
-            with contextlib.suppress(OSError):
-                click.echo(f"asyncload: {what} cannot be written: {problem.strerror}", err=True)
+            if problem.errno in {errno.EMFILE, errno.ENFILE}:
+                say(f"{problem.strerror}: raise the limit of open files (ulimit -n)")
+                ctx.exit(3)
+            if problem.errno == errno.ENOENT and problem.filename is None:
+                say(f"{problem.strerror}; set TMPDIR to a folder that can be written")
+            else:
+                say(f"{problem.filename or 'the output'} cannot be written: {problem.strerror}")
             # What is left in its buffer would be tried once more at the end, and fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(3)
-
-
-def _limits(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say what a comparison takes for a change."""
-    options = (
-        click.option("--threshold", "thresholds", metavar="METRIC=PERCENT [for NAME]",
-                     multiple=True,
-                     help="How much worse a metric may get: average, median, p95, p99, rate (10% "
-                          "each) or failures (1% of the requests); of all names, or of NAME, which "
-                          "may hold * and ?; repeatable."),
-        click.option("--floor", metavar="TIME",
-                     help="A time that changes by no more is the same; 1ms if left out."),
-        click.option("--ignore", metavar="NAME", multiple=True,
-                     help="Leave out this name, which may hold * and ?; repeatable."),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _outputs(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say what a run leaves behind, and what it is compared with."""
-    options = (
-        click.option("--csv", metavar="PREFIX", help="Write CSV files as Locust does, too."),
-        click.option("--baseline", "baselines", type=click.Path(path_type=Path),
-                     metavar="FILE|FOLDER", multiple=True,
-                     help="Compare with an earlier log or _stats.csv: the file, or a folder that "
-                          "has it; several are pooled."),
-        _limits,
-        click.option("--junit", type=click.Path(path_type=Path), metavar="FILE",
-                     help="Write JUnit XML, too: a test case for each threshold, and the verdict."),
-        click.option("--hlog", type=click.Path(path_type=Path), metavar="FILE",
-                     help="Write an HdrHistogram log, too: the latencies of each second and name."),
-        click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE",
-                     help="Write the result as Markdown, too."),
-        click.option("--html", type=click.Path(path_type=Path), metavar="FILE",
-                     help="Write the report as one HTML file, too."),
-        click.option("--quiet", is_flag=True, help="No live view; only the final table."),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _comparison(
-    baselines: tuple[Path, ...], thresholds: tuple[str, ...], floor: str | None, ignore: Any
-) -> Any:
-    """Give the limits of the comparison with a baseline."""
-    from asyncload.compare.limits import Limits
-
-    if not baselines and (thresholds or floor is not None or ignore):
-        raise click.UsageError(
-            "--threshold, --floor and --ignore are of the comparison with a --baseline; a "
-            "threshold of the run itself stands under thresholds in the config"
-        )
-    return Limits.parse(thresholds, floor=floor, ignore=ignore)
 
 
 @click.group(cls=_Group, context_settings=_CONTEXT)
@@ -110,7 +69,7 @@ def main() -> None:
               help="Override a key of the config; repeatable.")  # fmt: skip
 @click.option("--log", type=click.Path(path_type=Path),
               help="Where the log goes; for a folder of configs, a folder.")  # fmt: skip
-@_outputs
+@output_options
 def run(
     config: Path,
     *,
@@ -125,43 +84,24 @@ def run(
     **options: Any,
 ) -> None:
     """Run the test that CONFIG describes; of a folder, all of them, one after the other."""
-    from asyncload.commands.exports import Exports
-    from asyncload.commands.suite import run_path
+    from asyncload.commands.runs.exports import Exports
+    from asyncload.commands.runs.suite import run_path
 
-    limits = _comparison(baselines, thresholds, floor, ignore)
+    limits = comparison_limits(baselines, thresholds, floor, ignore)
     exports = Exports(junit=junit, hlog=hlog, markdown=markdown, html=html)
-    sys.exit(run_path(config, baselines=baselines, limits=limits, exports=exports, **options))
+    leave(run_path(config, baselines=baselines, limits=limits, exports=exports, **options))
 
 
 @main.command()
 @click.argument("url")
-@click.option("-r", "--rate", type=float, metavar="RATE",
-              help="Arrivals per second, whatever the service does; 10 if nothing is said.")  # fmt: skip
-@click.option("-c", "--users", type=int, metavar="USERS",
-              help="In place of a rate: users who each wait for the answer.")  # fmt: skip
-@click.option("--stages", metavar="RATE:TIME,…",
-              help="In place of a rate: rates to reach one after the other, as in 10:30s,50:1m.")  # fmt: skip
-@click.option("-d", "--duration", metavar="TIME", help="How long, such as 30s; 10s if left out.")
-@click.option("-n", "--requests", type=click.IntRange(min=1), metavar="REQUESTS",
-              help="How many, in place of a duration.")  # fmt: skip
-@click.option("--poisson", is_flag=True, help="Arrivals at random, not evenly spaced.")
-@click.option("--think-time", metavar="TIME", help="Pause of a user between two requests.")
-@click.option("-X", "--method", metavar="METHOD", help="GET, or POST with a body, if left out.")
-@click.option("-H", "--header", "headers", metavar="HEADER", multiple=True,
-              help="A header, as in 'Authorization: Bearer ${TOKEN}'; repeatable.")  # fmt: skip
-@click.option("--json", metavar="JSON|@FILE", help="Send this JSON.")
-@click.option("--body", metavar="TEXT|@FILE", help="Send this text.")
-@click.option("--file", metavar="FILE", help="Send this file.")
-@click.option("--timeout", metavar="TIME", help="Of a request, from when it is sent.")
-@click.option("--expect", metavar="THRESHOLD", multiple=True,
-              help="What must hold, such as 'p95 < 200ms' or 'error_rate < 1%'; repeatable.")  # fmt: skip
+@request_options
 @click.option("--seed", type=click.IntRange(min=0), help="Of all random numbers.")
 @click.option("--save", type=click.Path(path_type=Path), metavar="FILE",
               help="Write the config of this test, too; secrets become environment variables.")  # fmt: skip
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
               help="Set any other key of a config; repeatable.")  # fmt: skip
 @click.option("--log", type=click.Path(path_type=Path), help="Where the log goes.")
-@_outputs
+@output_options
 def http(
     *,
     junit: Path | None,
@@ -180,15 +120,14 @@ def http(
     **of_test: Any,
 ) -> None:
     """Send requests to URL, and say how it took them; no config file is needed."""
-    from asyncload.commands.exports import Exports
-    from asyncload.commands.http import HttpTest, http_command
+    from asyncload.commands.runs.exports import Exports
+    from asyncload.commands.runs.http import HttpTest, http_command
 
-    limits = _comparison(baselines, thresholds, floor, ignore)
+    limits = comparison_limits(baselines, thresholds, floor, ignore)
     exports = Exports(junit=junit, hlog=hlog, markdown=markdown, html=html)
-    test = HttpTest(**of_test)
     sys.exit(
         http_command(
-            test,
+            HttpTest(**of_test),
             save=save,
             overrides=overrides,
             log=log,
@@ -224,7 +163,7 @@ def init(kind: str | None, curl: str | None, har: Path | None, output: Path | No
               help="Ask AWS for the settings that the config leaves open; only looks.")  # fmt: skip
 def check(config: Path, overrides: tuple[str, ...], discover: bool) -> None:
     """Check CONFIG, or all of a folder, and show the plan, without sending anything."""
-    from asyncload.commands.suite import check_path
+    from asyncload.commands.runs.suite import check_path
 
     sys.exit(check_path(config, overrides=overrides, discover=discover))
 
@@ -312,7 +251,7 @@ def cost(
               metavar="FILE|FOLDER",
               help="A run of the baseline; repeatable. All other paths are runs of the candidate, "
                    "and the runs of a side are pooled.")  # fmt: skip
-@_limits
+@limit_options
 @click.option("--markdown", type=click.Path(path_type=Path),
               help="Write the comparison as Markdown, too.")  # fmt: skip
 @click.option("--json", type=click.Path(path_type=Path), help="Write it as JSON, too.")
@@ -368,7 +307,7 @@ def capacity(config: Path, **options: Any) -> None:
     """Find the highest rate at which CONFIG's thresholds hold."""
     from asyncload.commands.capacity import capacity_command
 
-    sys.exit(capacity_command(config, **options))
+    leave(capacity_command(config, **options))
 
 
 @main.command()

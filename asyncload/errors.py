@@ -6,7 +6,8 @@
     ├── ConfigError           2   a config, argument, shape or input file is wrong
     │   └── LogError          2   a log cannot be read
     ├── TargetError           4   the service under test cannot be reached or set up
-    └── MachineBusyError      3   this machine has no time left to measure anything
+    ├── MachineBusyError      3   this machine has no time left to measure anything
+    └── StoppedError        130   the run was stopped before its load began
 
 Each message is one plain sentence that names the key or file, the value, and
 the remedy. The command line prints it to stderr without a traceback and exits
@@ -42,6 +43,15 @@ class MachineBusyError(AsyncloadError):
     """This machine is too busy with other things to be measured."""
 
     exit_code = 3
+
+
+class StoppedError(AsyncloadError):
+    """The run was stopped before its load began, so nothing was sent."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("stopped before the load began; nothing was sent")
 
 
 def own_error(group: BaseExceptionGroup[BaseException]) -> AsyncloadError | None:

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import gc
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +15,23 @@ import anyio
 import msgspec
 
 from asyncload.config.model import Config
-from asyncload.config.redact import hide_texts
+from asyncload.config.redact import naming
 from asyncload.cost.estimate import Estimate, estimate
 from asyncload.cost.meter import Meter
+from asyncload.engine.descriptors import shortage
+from asyncload.engine.ending import Limited
 from asyncload.engine.header import run_header, set_start
 from asyncload.engine.run import Engine
 from asyncload.engine.run_files import RunFiles
 from asyncload.engine.scenario_settings import describe_settings, region_setting
 from asyncload.engine.setup import request_names, resolve_user
-from asyncload.errors import AsyncloadError, TargetError, first_of, own_error
+from asyncload.errors import (
+    ConfigError,
+    StoppedError,
+    TargetError,
+    first_of,
+    own_error,
+)
 from asyncload.progress import Progress
 from asyncload.records.record import Sink, SummaryRecord, Tee
 from asyncload.result import Result
@@ -69,7 +77,7 @@ class LoadTest:
         self.problems: list[str] = []
         self.notes: list[tuple[str, str]] = []
         """Levels and texts, for the log and the report: what was known before the start."""
-        with _naming(config):
+        with naming(config.source, config.secrets):
             self._users = [
                 resolve_user(scenario, index)
                 for index, scenario in enumerate(config.plan.scenarios)
@@ -85,6 +93,8 @@ class LoadTest:
                 self._judge.check_names(names)
         self._files = RunFiles(Path(config.log) if config.log else None, csv, self.stats.fold)
         self._doing = "starting"
+        self._begun = False
+        """Whether :meth:`run` has been called."""
         self._engine: Engine | None = None
         self._setup: anyio.CancelScope | None = None
         """Around all that comes before the load, while that is under way."""
@@ -106,7 +116,7 @@ class LoadTest:
             if discover:
                 aws, _ = await self._connect(stack)
                 source = AwsSource(aws)
-            with _naming(self.config):
+            with naming(self.config.source, self.config.secrets):
                 region = functools.partial(
                     region_setting, self.config.aws, local=LOCAL_REGION, asked=aws
                 )
@@ -114,7 +124,7 @@ class LoadTest:
 
     def describe_work(self) -> list[Sequence[tuple[str, str]]]:
         """Describe in words what an iteration of each scenario does; sends nothing."""
-        with _naming(self.config):
+        with naming(self.config.source, self.config.secrets):
             return [kind.describe_work(options) for kind, options in self._users]
 
     def progress(self) -> Progress:
@@ -152,6 +162,10 @@ class LoadTest:
         if not self._cancel_setup() and self._engine is not None:
             self._engine.abort()
 
+    def rescue_log(self) -> None:
+        """Write what is queued of the log, from any thread: the process is about to be ended."""
+        self._files.rescue_log()
+
     def _cancel_setup(self) -> bool:
         if self._engine is not None and self._engine.phase == "done":
             return False
@@ -161,11 +175,17 @@ class LoadTest:
         return self._setup is not None
 
     async def run(self) -> Result:
-        """Carry out the run and return its result.
+        """Carry out the run and return its result; once.
 
-        Raises what :func:`run` raises, and ``asyncio.CancelledError`` when it
-        was stopped before the load began.
+        Raises what :func:`run` raises, and :class:`StoppedError` when it
+        was stopped before the load began, also before this call.
         """
+        if self._begun:
+            raise ConfigError(
+                "this LoadTest has been run, and its statistics are of that run; make another "
+                "LoadTest to run the config again"
+            )
+        self._begun = True
         try:
             return await self._run(secrets.token_hex(6))
         except BaseExceptionGroup as group:
@@ -178,6 +198,8 @@ class LoadTest:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._files.close)
             sinks = Tee(self.stats, *self._judge.sinks, *self._sinks)
+            if self.interrupted:
+                raise StoppedError
             with anyio.CancelScope() as self._setup:
                 aws, watch = await self._connect(stack)
                 engine = Engine(
@@ -195,10 +217,12 @@ class LoadTest:
                 self._engine = engine
                 for level, text in self.notes:
                     engine.note(level, text)
-                with _naming(self.config):
+                if (few := shortage(self.config.plan, self.config.connections)) is not None:
+                    engine.note("warning", few)
+                with naming(self.config.source, self.config.secrets):
                     await engine.prepare()
             if self._setup.cancel_called:
-                raise asyncio.CancelledError
+                raise StoppedError
             self._setup = None
             return await self._carry_out(engine, sinks, run_id, watch)
 
@@ -208,9 +232,8 @@ class LoadTest:
         if self.config.aws.is_local and stack is None:
             self._doing = "starting the embedded stack"
             stack = await resources.enter_async_context(embedded_stack(self.config))
-        aws = await resources.enter_async_context(
-            aws_of(self.config.aws, stack, connections=self.config.connections)
-        )
+        session = aws_of(self.config.aws, stack, connections=self.config.connections)
+        aws = await resources.enter_async_context(Limited(session, lambda *_: None))
         return aws, None if stack is None else stack.watch
 
     async def _carry_out(
@@ -289,9 +312,8 @@ class LoadTest:
             )
         )
         await self._files.finish()
-        if self._files.problems:
-            self.problems += self._files.problems
-            verdict = self._verdict(results)
+        self.problems += self._files.problems
+        verdict = self._verdict(results)  # the log itself may have told of one at its end
         end = self.stats.snapshot(summary.t)
         return Result(
             summary=summary,
@@ -306,6 +328,7 @@ class LoadTest:
             calls=dict(engine.calls),
             run_id=run_id,
             notes=tuple(note for note in end.notes if note.text not in self.problems),
+            more_notes=end.more_notes,
             found=tuple(end.found),
         )
 
@@ -322,13 +345,3 @@ class LoadTest:
         if self._target_lost:
             problems = [msgspec.structs.replace(one, code="target_lost") for one in problems]
         return self._judge.verdict(results, problems)
-
-
-@contextlib.contextmanager
-def _naming(config: Config) -> Iterator[None]:
-    """Put the config file's name before an error about it, and take its secrets out."""
-    try:
-        yield
-    except AsyncloadError as problem:
-        text = f"{config.source}: {problem}" if config.source else str(problem)
-        raise type(problem)(hide_texts(text, config.secrets)) from problem.__cause__

@@ -50,7 +50,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str = ""
     """The id in the log's header, 12 hex digits."""
     notes: tuple[NoteSeen, ...] = ()
-    """The last warnings and errors that are not in :attr:`problems`."""
+    """Kinds of warnings and errors that are not in :attr:`problems`."""
+    more_notes: int = 0
+    """Warnings and errors of other kinds, which stand in the log alone."""
     found: tuple[str, ...] = ()
     """Findings of the set-up, one sentence each."""
     inconclusive: Literal["fail", "pass"] = "fail"
@@ -82,6 +84,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             log_path=self.log,
             artifacts=self.files,
             notes=self.notes,
+            more_notes=self.more_notes,
             found=self.found,
             interrupted=self.interrupted,
             problems=self.problems,

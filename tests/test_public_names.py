@@ -38,6 +38,7 @@ def test_the_public_names_are_these():
         "Result",
         "Scenario",
         "Setup",
+        "StoppedError",
         "Summary",
         "TargetError",
         "TransportError",

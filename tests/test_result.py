@@ -12,6 +12,7 @@ from rich.console import Console
 
 import asyncload
 from asyncload import AwsConfig, Config, ConfigError, LoadTest, LogError, Plan, Scenario, shapes
+from asyncload.records.record import Request
 from asyncload.stats.snapshot import NoteSeen
 from tests.users.http.http_app import http, model_server
 
@@ -52,6 +53,28 @@ async def test_a_dict_is_run_like_the_config_file_it_could_be(tmp_path, monkeypa
     assert str(result.log) == "logs/way.jsonl"
     assert result.summary.requests.count == 10
     assert raw["log"] == "logs/${WAY}.jsonl"
+
+
+class Remover:
+    """A sink that removes the log while it is written."""
+
+    def __init__(self, log):
+        self.log = log
+
+    def write(self, record):
+        if isinstance(record, Request):
+            self.log.unlink(missing_ok=True)
+
+
+async def test_a_run_whose_log_is_removed_is_invalid(tmp_path):
+    log = tmp_path / "run.jsonl"
+    async with model_server() as server:
+        loaded = asyncload.load_config(config(server.url, log=str(log)))
+        result = await LoadTest(loaded, sink=Remover(log)).run()
+    assert result.exit_code == 3
+    (problem,) = result.problems
+    assert problem == f"the log {log} was removed while it was written; run again"
+    assert "log_incomplete" in {reason.code for reason in result.verdict.reasons}
 
 
 async def test_a_dict_gives_the_config_that_a_file_gives(tmp_path):

@@ -31,7 +31,7 @@ from asyncload.capacity.state import State
 from asyncload.capacity.strategy import SearchRange, Trial, bounds, next_trial
 from asyncload.capacity.trial import config_of, duration_of, judge, shares_of
 from asyncload.config.model import Config
-from asyncload.errors import ConfigError, TargetError
+from asyncload.errors import ConfigError, StoppedError, TargetError
 from asyncload.load_test import LoadTest
 from asyncload.records.log import check_log
 from asyncload.result import Result
@@ -136,6 +136,11 @@ class CapacitySearch:
         """The trials that are finished."""
         return self._state.steps
 
+    def rescue_log(self) -> None:
+        """Write what is queued of the trial's log: the process is about to be ended."""
+        if self._test is not None:
+            self._test.rescue_log()
+
     def stop(self) -> None:
         """End the trial under way, let what is open finish, and end the search."""
         self.interrupted = True
@@ -210,7 +215,7 @@ class CapacitySearch:
             group.start_soon(_guard, test, watch, stopped)
             try:
                 result = await test.run()
-            except asyncio.CancelledError:
+            except StoppedError:
                 if not self.interrupted:
                     raise
             group.cancel_scope.cancel()

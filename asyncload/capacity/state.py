@@ -50,7 +50,7 @@ def load(folder: Path, expected: str) -> State | None:
             return None
     try:
         state = msgspec.json.decode(content, type=State)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise ConfigError(f"{path} is not the state of a search; start anew with --fresh") from None
     if state.finished:
         return None

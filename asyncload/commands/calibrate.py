@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from asyncload.calibration.certificate_table import print_certificate
 from asyncload.calibration.top_rate import Say
 from asyncload.commands.loop import Output, run_loop
 from asyncload.errors import ConfigError
+from asyncload.process import stop_signals
 from asyncload.records.files import cannot_write, check_place
 
 
@@ -80,7 +80,7 @@ async def _mind_signals(
     scope: anyio.CancelScope, *, task_status: anyio.abc.TaskStatus[None]
 ) -> None:
     """Ctrl-C: end at once; there is nothing worth keeping of half a calibration."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with anyio.open_signal_receiver(*stop_signals()) as signals:
         task_status.started()
         async for _ in signals:
             scope.cancel()

@@ -18,11 +18,12 @@ from asyncload.capacity.result import Capacity, TrialResult, kept_as
 from asyncload.capacity.search import CapacitySearch, Options
 from asyncload.capacity.strategy import Trial
 from asyncload.capacity.table import print_capacity, trial_line, write_json
-from asyncload.commands.advise import advise, warn
 from asyncload.commands.loop import Output, run_loop
+from asyncload.commands.runs.advise import advise
 from asyncload.errors import ConfigError
 from asyncload.load_test import LoadTest
 from asyncload.plan.duration import parse_duration
+from asyncload.process import WayOut, leave_terminal, say, stop_signals
 from asyncload.records.files import cannot_write, check_place
 from asyncload.stats import units
 
@@ -152,7 +153,7 @@ class _View:
         for advice in advise(test):
             if advice.level == "warning" and not self._warned:
                 self._warned = True
-                warn(advice)
+                say(advice.text)
         self._test, self._duration = test, duration
         again = ", once more" if trial.attempt > 1 else ""
         self._text = f"trial {number}: {trial.rate:.4g}/s for {duration:g} s{again}"
@@ -167,10 +168,17 @@ class _View:
 async def _mind_signals(
     search: CapacitySearch, view: _View, *, task_status: anyio.abc.TaskStatus[None]
 ) -> None:
-    """Ctrl-C once: stop the trial, drain, report. Twice: stop now, still report."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    """Ctrl-C once: stop the trial, drain, report. Twice: stop now, still report.
+
+    The fourth ends the process, whatever it waits for.
+    """
+    with anyio.open_signal_receiver(*stop_signals()) as signals, WayOut(search):
         task_status.started()
-        async for _ in signals:
+        async for number in signals:
+            if number == signal.SIGHUP:
+                leave_terminal()
+                if search.interrupted:
+                    continue
             if search.interrupted:
                 search.abort()
                 continue

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import anyio
 
 from asyncload.commands.loop import Output, run_loop
 from asyncload.config.load import load_config
+from asyncload.engine.descriptors import raise_limit
 from asyncload.local.settings import LocalSettings
 from asyncload.local.stack.stack import LocalStack, serve
+from asyncload.process import stop_signals
 
 
 def local_command(*, port: int | None, region: str, config: Path | None) -> None:
@@ -39,10 +40,12 @@ def local_command(*, port: int | None, region: str, config: Path | None) -> None
         )
         console.print("\nCtrl-C ends it")
 
+    raise_limit()
+
     async def until_interrupted() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(serve, settings, region, port, ready)
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            with anyio.open_signal_receiver(*stop_signals()) as signals:
                 async for _ in signals:
                     break
             group.cancel_scope.cancel()

@@ -6,7 +6,6 @@ import math
 import os
 import platform
 import secrets
-import signal
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -30,6 +29,7 @@ from asyncload.monitor.host import HostMonitor
 from asyncload.monitor.remote import RemoteMonitor
 from asyncload.monitor.settings import SHORTEST, MonitorSource, url_problem
 from asyncload.plan.duration import Duration, parse_duration
+from asyncload.process import stop_signals
 from asyncload.records.log import LogWriter, check_log
 from asyncload.records.record import Note, Record, Sink, SummaryRecord, System, Tee
 from asyncload.report.tables.hosts_table import print_hosts
@@ -181,7 +181,7 @@ class _Watch:
                 group.cancel_scope.cancel()
 
     async def _mind_signals(self, scope: anyio.CancelScope) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(*stop_signals()) as signals:
             async for _ in signals:
                 self._interrupted = True
                 scope.cancel()

@@ -119,6 +119,7 @@ def summary_command(
             log_path=log,
             artifacts=() if files is None else files.paths,
             notes=end.notes,
+            more_notes=end.more_notes,
             found=end.found,
             verdict=None if read.monitored else read.verdict,
         )

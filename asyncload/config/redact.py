@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
+from asyncload.errors import AsyncloadError
 from asyncload.transport.error_text import hide_secrets
 
 HIDDEN: Final = "***"
@@ -50,3 +52,13 @@ def hide_texts(text: str, secrets: Collection[str]) -> str:
 def is_secret_name(name: str) -> bool:
     """Whether values called ``name`` are secret."""
     return SECRET_KEY.search(name) is not None
+
+
+@contextlib.contextmanager
+def naming(source: str, secrets: Collection[str]) -> Iterator[None]:
+    """Put the config file ``source`` before an error about it, and take its secrets out."""
+    try:
+        yield
+    except AsyncloadError as problem:
+        text = f"{source}: {problem}" if source else str(problem)
+        raise type(problem)(hide_texts(text, secrets)) from problem.__cause__

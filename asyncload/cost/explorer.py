@@ -204,7 +204,8 @@ def _nothing(window: Span) -> str:
 
 def _remedies(aws: Aws) -> dict[str, str]:
     """Sentences for what may go wrong on the way to Cost Explorer, by error code."""
-    where = hide_secrets(aws.endpoint) if aws.endpoint else f"Cost Explorer in {REGION}"
+    endpoint = aws.endpoints.shown("ce")
+    where = hide_secrets(endpoint.url) if endpoint else f"Cost Explorer in {REGION}"
     unreachable = f"cannot reach {where}; check the network, and AWS_ENDPOINT_URL if it is set"
     nobody = (
         "no AWS credentials were found; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "

@@ -18,19 +18,24 @@ from asyncload.cost.estimate import Estimate, ScenarioEstimate
 from asyncload.report.tables.layout import indented, plain_table
 from asyncload.stats import units
 from asyncload.stats.metrics import Summary
-from asyncload.transport.aws.session import environment_endpoint
+from asyncload.transport.aws.endpoints import Endpoints
 from asyncload.users.call_estimate import Between
 
 _NOT_IN_IT: Final = (
     "not in it: what the service under test sends, stores and runs on (instances, inference), "
     "and data transfer"
 )
+_BILLED: Final = ("sqs", "s3", "sagemaker-runtime")
+"""Services whose requests are counted in an estimate."""
 
 
 def is_billed(aws: AwsConfig) -> bool:
     """Whether requests go to AWS, and not to the embedded stack or an emulator."""
-    urls = [aws.endpoint_url or environment_endpoint(), *aws.endpoints.values()]
-    hosts = (urlsplit(url).hostname or "" for url in urls if url is not None)
+    if aws.is_local:
+        return False
+    endpoints = Endpoints.offline(aws.endpoint_url, aws.endpoints, aws.profile)
+    found = [endpoints.shown(service) for service in {*_BILLED, *aws.endpoints}]
+    hosts = (urlsplit(endpoint.url).hostname or "" for endpoint in found if endpoint is not None)
     return all(host.endswith((".amazonaws.com", ".amazonaws.com.cn")) for host in hosts)
 
 

@@ -10,11 +10,12 @@ import anyio
 
 from asyncload.engine.scenario import ScenarioRun
 from asyncload.users.user import User
+from asyncload.users.wait import Wait, constant, parse_wait
 
 CRASH_PAUSE: Final = 0.1
 """Seconds that a user rests after its code crashed, so that a bug does not become a busy loop."""
 SLICE: Final = 200
-"""Users started in a row before other tasks get a turn."""
+"""Users that start or leave in a row before other tasks get a turn."""
 TURNS: Final = 16
 """Iterations without a pause after which a user lets others go on."""
 TICK: Final = 0.1
@@ -42,6 +43,14 @@ def _wake(pause: asyncio.Future[None]) -> None:
         pause.set_result(None)
 
 
+async def _ask_to_leave(slots: dict[_Slot, None], left: int) -> None:
+    """Ask the newest users to leave, down to ``left`` of them."""
+    while len(slots) > left:
+        slots.popitem()[0].ask_to_leave()
+        if len(slots) % SLICE == 0:
+            await asyncio.sleep(0)  # all at once would block the loop while they leave
+
+
 class ClosedRun(ScenarioRun):
     """Keeps as many users as the level says: adds some, or retires the newest."""
 
@@ -52,37 +61,33 @@ class ClosedRun(ScenarioRun):
 
     async def run(self) -> None:
         """Follow the level until the end of the load; return when all users have left."""
-        slots: list[_Slot] = []
-        # asyncio's own group: a task in anyio's takes 2.6 KB more.
-        async with asyncio.TaskGroup() as group:
+        slots: dict[_Slot, None] = {}
+        async with self._tasks:
             with self._load:
-                await self._follow(slots, group)
+                await self._follow(slots)
                 self.has_more = False
-            for slot in slots:
-                slot.ask_to_leave()
+            await _ask_to_leave(slots, 0)
 
-    async def _follow(self, slots: list[_Slot], group: asyncio.TaskGroup) -> None:
+    async def _follow(self, slots: dict[_Slot, None]) -> None:
         tick = 0
         while (now := self.clock()) < self.scenario.end:
             wanted = self.scenario.users_at(now)
             while len(slots) < wanted:
                 slot = _Slot()
-                slots.append(slot)
-                group.create_task(self._live(slot, slots))
+                slots[slot] = None
+                self._tasks.start(self._live(slot, slots))
                 if len(slots) % SLICE == 0:
                     await asyncio.sleep(0)
-            while len(slots) > wanted:
-                slots.pop().ask_to_leave()
+            await _ask_to_leave(slots, wanted)
             tick = max(tick + 1, int(now / TICK))
             await self.clock.sleep_until(min(tick * TICK, self.scenario.end))
 
-    async def _live(self, slot: _Slot, slots: list[_Slot]) -> None:
+    async def _live(self, slot: _Slot, slots: dict[_Slot, None]) -> None:
         """One user from its start to its end."""
         user = await self.new_user()
         if user is None:
             await anyio.sleep(1)  # then the level asks for another one
-            if slot in slots:
-                slots.remove(slot)
+            slots.pop(slot, None)
             return
         try:
             await self._iterate_until_left(user, slot)
@@ -101,7 +106,10 @@ class ClosedRun(ScenarioRun):
             if not await self.iterate(user, due):
                 await anyio.sleep(CRASH_PAUSE)
             now = clock()
-            due = user.wait.next_due(due, now, rng)
+            wait = user.wait
+            if type(wait) is not Wait:  # the user's code has set it meanwhile
+                wait = self._read_wait(user, now)
+            due = wait.next_due(due, now, rng)
             if slot.leaving:
                 break
             if due > now:
@@ -117,6 +125,15 @@ class ClosedRun(ScenarioRun):
         if self._left <= 0:
             self.stop()
         return self._left >= 0
+
+    def _read_wait(self, user: User, now: float) -> Wait:
+        try:
+            wait = parse_wait(user.wait)
+        except Exception as problem:
+            self._crashed(user.recorder, "wait", now, now, problem)
+            wait = constant(CRASH_PAUSE)
+        user.wait = wait
+        return wait
 
     async def _pause(self, slot: _Slot, seconds: float) -> None:
         # A future and a timer: a hundred thousand users wait here, and a

@@ -14,6 +14,7 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from asyncload.engine.clock import RunClock
+from asyncload.engine.ending import Limited
 from asyncload.engine.loop_watch import LoopWatch
 from asyncload.jobs.consumer import StatusConsumer
 from asyncload.jobs.polls import full_share, longest_lag
@@ -62,7 +63,7 @@ class Health:
         if self._gpus is not None:
             resources.callback(self._gpus.close)
         for remote in self._remotes:
-            await resources.enter_async_context(remote)
+            await resources.enter_async_context(Limited(remote, self._note))
 
     def start(self, group: TaskGroup, consumers: Sequence[StatusConsumer] = ()) -> None:
         """Begin to watch, until ``group`` is cancelled; then the last sample is written."""

@@ -101,7 +101,7 @@ class LoopWatch:
         self._run_queue = self._gaps.sample("the wait for a core", RunQueue)
         thread = threading.Thread(target=self._watch, name="asyncload-watch", daemon=True)
         self._ring()
-        thread.start()
+        self._gaps.sample("the stack", thread.start)  # there may be no more threads to be had
         try:
             await anyio.sleep_forever()
         finally:

@@ -48,18 +48,17 @@ class OpenRun(ScenarioRun):
     async def run(self) -> None:
         """Start every arrival of the plan at its due time; return when all are finished."""
         try:
-            # asyncio's own group: a task in anyio's takes 2.6 KB more.
-            async with asyncio.TaskGroup() as group:
+            async with self._tasks:
                 with self._load:
-                    await self._dispatch(group)
+                    await self._dispatch()
                     self.has_more = False
                     await self.clock.sleep_until(self.scenario.end)
-                self._dismiss()
+                await self._dismiss()
         finally:
             for due in self._joining.values():
                 self._drop(due, BEHIND)
 
-    async def _dispatch(self, group: asyncio.TaskGroup) -> None:
+    async def _dispatch(self) -> None:
         clock, precise = self.clock, self.scenario.precise
         now = clock.now
         started = row = 0
@@ -72,7 +71,7 @@ class OpenRun(ScenarioRun):
                     elif (row := row + 1) >= BURST:
                         row = 0
                         await asyncio.sleep(0)
-                    self._arrive(group, due)
+                    self._arrive(due)
                     started += 1
                 self._fold_starts()
         finally:
@@ -87,7 +86,7 @@ class OpenRun(ScenarioRun):
         self._delivery.add(self._starts)
         del self._starts[:]
 
-    def _arrive(self, group: asyncio.TaskGroup, due: float) -> None:
+    def _arrive(self, due: float) -> None:
         while self._idle:
             next_due = self._idle.pop()
             if not next_due.done():
@@ -97,7 +96,7 @@ class OpenRun(ScenarioRun):
             self._drop(due, f"max_in_flight of {self.scenario.in_flight_limit} reached")
             return
         self._pool += 1
-        self._joining[group.create_task(self._work(due))] = due
+        self._joining[self._tasks.start(self._work(due))] = due
 
     def _drop_overdue(self, started: int) -> None:
         """Record arrivals that were due when the load was stopped, and had not been started.
@@ -161,8 +160,10 @@ class OpenRun(ScenarioRun):
                     self._drop(missed, BEHIND)
                 raise
 
-    def _dismiss(self) -> None:
+    async def _dismiss(self) -> None:
         self._dismissed = True
-        for next_due in self._idle:
+        for number, next_due in enumerate(self._idle, 1):
             if not next_due.done():
                 next_due.set_result(None)
+            if number % BURST == 0:
+                await asyncio.sleep(0)  # all at once would block the loop while they leave

@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 from asyncload.cost.meter import Meter
 from asyncload.engine.clock import RunClock
 from asyncload.engine.closed import ClosedRun
+from asyncload.engine.ending import Limited, foreign_note
 from asyncload.engine.health import Health
 from asyncload.engine.open import OpenRun
 from asyncload.engine.scenario import ScenarioRun
@@ -118,7 +119,7 @@ class Engine:
     async def prepare(self) -> None:
         """Discover everything; raises what the user classes raise."""
         async with contextlib.AsyncExitStack() as resources:
-            await resources.enter_async_context(self._http)
+            await resources.enter_async_context(Limited(self._http, self.note))
             if self._health is not None:
                 await self._health.open(resources)
             self._prepared, self._consumptions, request_queues = await prepare(
@@ -137,6 +138,8 @@ class Engine:
         self.clock.start()
         self._service_clock.epoch = self.clock.epoch
         self.runs = [self._scenario_run(prepared) for prepared in self._prepared]
+        if self._ended.is_set():
+            self.stop()  # it was called before there were any
         self.phase = "load"
         return self.clock.epoch
 
@@ -190,8 +193,9 @@ class Engine:
         self.ledger.close()
         self._write_levels()
         self._write_deliveries()
-        self._note_clock()
-        self._note_foreign()
+        for run in self.runs:
+            run.note_ending()
+        self._note_jobs()
         self.phase = "done"
 
     def stop(self) -> None:
@@ -216,7 +220,7 @@ class Engine:
 
     def note(self, level: str, text: str) -> None:
         """Record a note; before the clock starts it waits for the log's header."""
-        note = Note(t=self.clock(), level=level, text=text)
+        note = Note(t=self.clock(), level=str(level), text=str(text))  # users' code calls it, too
         if self.phase == "setup":
             self._notes.append(note)
         else:
@@ -231,7 +235,7 @@ class Engine:
         """Give up jobs past their timeout, but look among the dead letters for them before."""
         if self._dead_letters.looking:
             return
-        if self._dead_letters.due and self.ledger.overdue:
+        if self._dead_letters.due:
             group.start_soon(self._dead_letters.look)
         else:
             self.ledger.expire()
@@ -263,6 +267,7 @@ class Engine:
             "jobs": self.ledger,
             "meter": self._meter,
             "interrupted": lambda: self.aborted or self.given_up,
+            "note": self.note,
         }
         if prepared.due_times is None:
             return ClosedRun(prepared.scenario, prepared.kind, **shared)
@@ -336,16 +341,9 @@ class Engine:
             if delivery is not None:
                 self._sink.write(delivery)
 
-    def _note_foreign(self) -> None:
-        if self.ledger.orphans and self._consumptions:
-            self.note(
-                "warning",
-                f"{self.ledger.orphans} foreign statuses, of jobs this run never sent: somebody "
-                "else uses the status queue, or did before; while two read one queue, each holds "
-                "up the other's statuses, so notification times are not the service's alone",
-            )
-
-    def _note_clock(self) -> None:
+    def _note_jobs(self) -> None:
         if self.has_jobs:
             for level, text in clock_notes(self._service_clock):
                 self.note(level, text)
+        for text in foreign_note(self.ledger, self._consumers):
+            self.note("warning", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -15,6 +16,9 @@ from asyncload.records.log import LogWriter, archive, check_log, log_stamp
 from asyncload.records.record import Tee
 from asyncload.report.csv.csv_files import CsvFiles
 from asyncload.stats.summary import SummaryFold
+
+RESCUE: Final = 2.0
+"""Seconds for what is queued of the log when the process is about to be ended."""
 
 
 class RunFiles:
@@ -105,6 +109,12 @@ class RunFiles:
                 "graphs of it will lack them"
             )
             self.problems.append(self.log_problem)
+
+    def rescue_log(self) -> None:
+        """Write what is queued of the log, from any thread, in :data:`RESCUE` seconds or so."""
+        if self._log is not None:
+            self._log.patience = RESCUE
+            self._log.close()
 
     async def close(self) -> None:
         """Close the log, whatever became of the run."""

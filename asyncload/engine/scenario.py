@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import traceback
 from array import array
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,9 +14,12 @@ import anyio
 
 from asyncload.cost.meter import Meter
 from asyncload.engine.clock import RunClock
+from asyncload.engine.stack import suspended_code
+from asyncload.engine.user_tasks import ENDING, UserTasks
 from asyncload.jobs.ledger import JobLedger
 from asyncload.plan.plan import Scenario
 from asyncload.records.record import FAILED, Delivery, Request, Sink
+from asyncload.stats import units
 from asyncload.transport.aws.session import Aws
 from asyncload.transport.error_text import describe
 from asyncload.transport.http_client import HttpClient
@@ -23,8 +27,9 @@ from asyncload.transport.measure import CURRENT, Recorder, is_recorded
 from asyncload.users.user import Context, User
 from asyncload.users.wait import parse_wait
 
-CRASHES: Final = (Exception, SystemExit, asyncio.CancelledError)
-"""What user code may raise without ending the run."""
+CRASHES: Final = BaseException
+"""What user code may raise without ending the run, but for :data:`FATAL`."""
+FATAL: Final = (KeyboardInterrupt, GeneratorExit)
 LAST_MOMENT: Final = 2.0
 """Seconds that a user's ``on_stop`` may take."""
 
@@ -52,6 +57,7 @@ class ScenarioRun:
         jobs: JobLedger,
         meter: Meter | None = None,
         interrupted: Callable[[], bool] = lambda: False,
+        note: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
         self.scenario = scenario
         self.kind = kind
@@ -69,6 +75,10 @@ class ScenarioRun:
         self._jobs = jobs
         self._meter = meter
         self._interrupted = interrupted
+        self._note = note
+        self._tasks = UserTasks(self._name_left)
+        self._cut_off = 0
+        """Users whose ``on_stop`` took too long."""
         self._made = 0
         self._load = anyio.CancelScope()
         self.starts: array[float] | None = None
@@ -119,13 +129,11 @@ class ScenarioRun:
                 raise TypeError(f"{self.kind.__qualname__}.__init__ must call super().__init__")
             user.wait = parse_wait(user.wait)
             await user.on_start()
+            self._end_cancelled()
         except CRASHES as problem:
             self.users -= 1
             self._crashed(recorder, "on_start", self.clock(), self.clock(), problem)
             return None
-        except BaseException:
-            self.users -= 1
-            raise
         return user
 
     async def iterate(self, user: User, due: float) -> bool:
@@ -142,25 +150,56 @@ class ScenarioRun:
         recorder.begin(due, start)
         if self.starts is not None:
             self.starts.append(start)
-        name = _pick(user)
+        name = "task"
+        crashed = False
         try:
+            name = _pick(user)
             await getattr(user, name)()
         except CRASHES as problem:
-            return not self._crashed(recorder, name, due, start, problem)
+            crashed = self._crashed(recorder, name, due, start, problem)
         finally:
             self.in_flight -= 1
-        return True
+        self._end_cancelled()
+        return not crashed
 
     async def retire(self, user: User) -> None:
         """The user leaves. Its ``on_stop`` is given a moment even when the run is over."""
+        # asyncio's limit cancels once; anyio's would again and again, in each turn of the loop.
+        limit = asyncio.timeout(LAST_MOMENT)
         try:
-            with anyio.move_on_after(LAST_MOMENT, shield=True):
+            async with limit:
                 await user.on_stop()
         except CRASHES as problem:
-            now = self.clock()
-            self._crashed(user.recorder, "on_stop", now, now, problem)
+            if not limit.expired() or isinstance(problem, FATAL):
+                now = self.clock()
+                self._crashed(user.recorder, "on_stop", now, now, problem)
         finally:
+            self._cut_off += limit.expired()
             self.users -= 1
+
+    def note_ending(self) -> None:
+        """Note what was cut off at the end, once it is over."""
+        if self._cut_off:
+            self._note(
+                "warning",
+                f"on_stop of {units.counted(self._cut_off, 'user')} of scenario "
+                f"{self.scenario.name!r} took over {LAST_MOMENT:g} s and was cut off",
+            )
+
+    def _end_cancelled(self) -> None:
+        """End the task of a user whose code swallowed its cancellation."""
+        if self._tasks.cancelled:
+            raise asyncio.CancelledError
+
+    def _name_left(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        places = Counter(suspended_code(task) or self.kind.__qualname__ for task in tasks)
+        where = ", ".join(place for place, _ in places.most_common(3))
+        self._note(
+            "warning",
+            f"{units.counted(len(tasks), 'user')} of scenario {self.scenario.name!r} had not ended "
+            f"{ENDING:g} s after being cancelled, left behind: {where}; let "
+            "asyncio.CancelledError pass there",
+        )
 
     def _crashed(
         self, recorder: Recorder, name: str, due: float, start: float, problem: BaseException
@@ -170,6 +209,8 @@ class ScenarioRun:
         A cancellation that somebody asked for goes on; one that only came out
         of something the user waited for is a crash like any other.
         """
+        if isinstance(problem, FATAL):
+            raise problem
         if isinstance(problem, asyncio.CancelledError):
             task = asyncio.current_task()
             if task is not None and task.cancelling():

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncload.config.convert import convert
+from asyncload.engine.ending import Limited
 from asyncload.errors import AsyncloadError, ConfigError, TargetError
 from asyncload.jobs.status import Parse, parse_status
 from asyncload.plan.plan import Plan, Scenario, UserSpec
@@ -98,7 +99,7 @@ class ScenarioSetup:
 
     async def enter(self, resource: AbstractAsyncContextManager[Entered]) -> Entered:
         """Enter ``resource``; it is left at the end of the run."""
-        return await self._resources.enter_async_context(resource)
+        return await self._resources.enter_async_context(Limited(resource, self.note))
 
     def consume(
         self, queue: MessageQueue, *, foreign: Foreign, parse: Parse = parse_status
@@ -117,7 +118,7 @@ async def _prepared(kind: type[User], setup: ScenarioSetup, options: Any, index:
         return await kind.prepare(setup, options)
     except AsyncloadError:
         raise
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         _, *inside = traceback.extract_tb(problem.__traceback__)
         line = f" at {Path(inside[0].filename).name}:{inside[0].lineno}" if inside else ""
         raise TargetError(
@@ -192,6 +193,7 @@ async def prepare(
     progress: Callable[[str], None],
 ) -> Discovered:
     """Discover everything, once: classes, options, targets, due times."""
+    aws.note = note
     resolved = [resolve_user(scenario, index) for index, scenario in enumerate(plan.scenarios)]
     prepared: list[Prepared] = []
     consumptions: dict[str, Consumption] = {}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import os
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from asyncload.users.user import User
 
@@ -52,6 +54,16 @@ def describe_code(frames: list[FrameType]) -> str:
     return f"{_function(named[0])} {where}"
 
 
+def suspended_code(task: asyncio.Task[Any]) -> str | None:
+    """Say where the user code is that a suspended task waits in; ``None`` where it has none."""
+    frames: list[FrameType] = []
+    waiting: Any = task.get_coro()
+    while (frame := getattr(waiting, "cr_frame", None)) is not None:
+        frames = [*user_frames(frame, frozenset()), *frames]
+        waiting = waiting.cr_await
+    return describe_code(frames) if frames else None
+
+
 def _users(frame: FrameType | None) -> Iterator[tuple[FrameType, type[User]]]:
     """Give the methods of user classes from ``frame`` outwards, with the class."""
     while frame is not None:
@@ -89,7 +101,10 @@ def _is_library(filename: str) -> bool:
 def _place(filename: str) -> str:
     """Name a file as from the folder one works in, or by its last part: no one's home in a log."""
     path = Path(filename)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
+    with contextlib.suppress(OSError):  # that folder may have been removed
+        if path.is_relative_to(Path.cwd()):
+            return str(path.relative_to(Path.cwd()))
+    return path.name
 
 
 def _function(frame: FrameType) -> str:

@@ -137,13 +137,19 @@ class HistogramLog:
             self._write_sealed()
 
     def _write_sealed(self) -> None:
-        while self._sealed:
-            interval = self._sealed.popleft()
-            for key, histogram in sorted(interval.histograms.items()):
-                self._put(_line(interval.start, key, histogram))
-                if not self._closing.is_set():
-                    time.sleep(_BREATH)
-        self._flush()
+        """Write what is ready. Whatever fails in it is an error, and the thread goes on."""
+        try:
+            while self._sealed:
+                interval = self._sealed.popleft()
+                for key, histogram in sorted(interval.histograms.items()):
+                    self._put(_line(interval.start, key, histogram))
+                    if not self._closing.is_set():
+                        time.sleep(_BREATH)
+            self._flush()
+        except OSError as problem:  # encoding may open files: numpy imports parts of itself late
+            self.error = self.error or cannot_write(self.path, problem)
+        except Exception as problem:
+            self.error = self.error or f"cannot write {self.path}: {problem!r}; run again"
 
     def _put(self, text: str) -> None:
         if self._file is None or self.error is not None:

@@ -23,7 +23,7 @@ import msgspec
 from asyncload.jobs.job import End, LiveJob
 from asyncload.jobs.ledger import JobLedger
 from asyncload.jobs.status import TERMINAL
-from asyncload.records.files import Appended, cannot_write, replacing
+from asyncload.records.files import Appended, cannot_write, in_time, replacing
 from asyncload.records.outcomes import OUTCOMES
 from asyncload.records.record import Job, Record
 
@@ -90,17 +90,17 @@ class JobFiles:
         # Taken at one instant, on the loop, so that no job is in both lists or
         # in neither; the threads do all that takes long.
         finished = self._finished.copy()
-        live = [job for job in self._ledger.live.values() if job.confirmed] if statuses else None
+        live = list(self._ledger.live.values()) if statuses else None
         summary = self._summary()
         try:
             with anyio.CancelScope(shield=True):
                 entries = map(self._entry, finished)
-                await anyio.to_thread.run_sync(self._spool.add, entries)
+                await anyio.to_thread.run_sync(in_time, self._spool.add, entries)
                 del self._finished[: len(finished)]
-                await anyio.to_thread.run_sync(self._write_summary, summary)
+                await anyio.to_thread.run_sync(in_time, self._write_summary, summary)
                 if live is not None:
                     began = anyio.current_time()
-                    size = await anyio.to_thread.run_sync(self._write_statuses, live)
+                    size = await anyio.to_thread.run_sync(in_time, self._write_statuses, live)
                     took = max(anyio.current_time() - began, size / DISK_SPEED)
                     self._due = began + took / BUSY
         except OSError as problem:
@@ -138,7 +138,7 @@ class JobFiles:
         return dt.datetime.fromtimestamp(self._epoch + t, dt.UTC)
 
     def _write_statuses(self, live: Iterable[LiveJob]) -> int:
-        entries = map(self._live_entry, live)
+        entries = (self._live_entry(job) for job in live if job.confirmed)
         with replacing(self.status_path) as file, self._spool.path.open("rb") as spool:
             file.write(b"{")
             if not spool.read(1):  # the comma, which the very first entry goes without

@@ -38,6 +38,8 @@ LONGEST_BACKOFF: Final = 5.0
 RECOVERED_AFTER: Final = 5.0
 """Seconds without a failure after which a trouble counts as over."""
 REMEMBERED_FOREIGN: Final = 50_000
+NAMED_FOREIGN: Final = 3
+"""Foreign jobs that are named at the end."""
 FRESH: Final = 60.0
 """Seconds for which a message counts as something its owner is waiting for now."""
 LONGEST_RELEASE: Final = 300
@@ -71,6 +73,8 @@ class StatusConsumer:
         """From about this run time on no poll should be open for long."""
         self.polls = Polls()
         """How the consumer keeps up."""
+        self.foreign_named: list[tuple[str, float | None]] = []
+        """The first foreign jobs, and how old their statuses were, s, where that is told."""
         self._closing = False
         self._queue = queue
         self._ledger = ledger
@@ -169,28 +173,37 @@ class StatusConsumer:
         if ours:
             self._deletions.append((message["ReceiptHandle"], 1))
         else:
-            self._take_foreign(message, received, readable=status is not None)
+            self._take_foreign(message, received, None if status is None else status.job_id)
         self._work.set()
         return ours
 
-    def _take_foreign(self, message: Mapping[str, Any], received: float, *, readable: bool) -> None:
-        """Count a foreign message at its first coming, and leave or delete it."""
+    def _take_foreign(
+        self, message: Mapping[str, Any], received: float, job_id: str | None
+    ) -> None:
+        """Count a foreign message at its first coming, and leave or delete it.
+
+        ``job_id`` is ``None`` when it cannot be read.
+        """
         message_id = str(message.get("MessageId"))
         first_seen = self._foreign_seen.pop(message_id, None)
         self._foreign_seen[message_id] = received if first_seen is None else first_seen
         if len(self._foreign_seen) > REMEMBERED_FOREIGN:
             self._foreign_seen.popitem(last=False)
+        sent = (message.get("Attributes") or {}).get("SentTimestamp")
+        sent_at = None if sent is None else int(sent) / 1000 - self._epoch
         if first_seen is None:
-            self._ledger.count_foreign(readable=readable)
+            self._ledger.count_foreign(readable=job_id is not None)
+            if job_id is not None and len(self.foreign_named) < NAMED_FOREIGN:
+                age = None if sent_at is None else max(received - sent_at, 0.0)
+                self.foreign_named.append((job_id, age))
         handle = message["ReceiptHandle"]
         if self._foreign == "delete":
             self._deletions.append((handle, 1))
             return
         # Its age: since it was sent, or, when that is not told, since we first saw it.
-        sent = (message.get("Attributes") or {}).get("SentTimestamp")
         since = self._foreign_seen[message_id]
-        if sent is not None:
-            since = min(since, int(sent) / 1000 - self._epoch)
+        if sent_at is not None:
+            since = min(since, sent_at)
         delay = self._release_delay(received - since, first=first_seen is None)
         self._releases.append((handle, delay))
 

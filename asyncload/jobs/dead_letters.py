@@ -3,6 +3,8 @@
 A request that the service cannot take gets no status: it ends up in the
 dead-letter queue of the request queue. Before a job is given up, that queue
 is read, and what is read there is given back: nothing in it is ever deleted.
+While users wait for jobs it is read from time to time, so that they need not
+wait until their jobs time out.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ from asyncload.transport.queue import DeadLetterQueue, RequestQueue
 
 INTERVAL: Final = 60.0
 """Seconds from one look to the next, while jobs time out."""
+FIRST_INTERVAL: Final = 5.0
+"""Seconds from one look to the next while users wait, twice as long after each that found nothing,
+up to :data:`INTERVAL`; a job younger than that is not looked for."""
 LOOK_LIMIT: Final = 5.0
 """Seconds that a look may take."""
 MOST_MESSAGES: Final = 10_000
@@ -74,14 +79,19 @@ class DeadLetters:
         self._note = note
         self._calling = calling
         self._next_look = 0.0 if queues else math.inf
+        self._next_for_users = FIRST_INTERVAL if queues else math.inf
+        self._interval = FIRST_INTERVAL
         self._noted: set[str] = set()
         self._found: dict[str, _Found] = {}
         self._lock = anyio.Lock()
 
     @property
     def due(self) -> bool:
-        """Whether the last look was long enough ago for another one."""
-        return self._clock() >= self._next_look
+        """Whether to look now: for jobs past their timeout, or for users that wait."""
+        now = self._clock()
+        if now >= self._next_look and self._ledger.overdue:
+            return True
+        return now >= self._next_for_users and self._ledger.waited_for(FIRST_INTERVAL)
 
     @property
     def looking(self) -> bool:
@@ -99,7 +109,10 @@ class DeadLetters:
                     for queue in self._queues:
                         group.start_soon(self._look_into, queue, last)
             finally:
-                self._next_look = max(self._next_look, self._clock() + INTERVAL)
+                now = self._clock()
+                self._next_look = max(self._next_look, now + INTERVAL)
+                self._next_for_users = max(self._next_for_users, now + self._interval)
+                self._interval = min(2 * self._interval, INTERVAL)
         if last:
             for name, found in self._found.items():
                 self._note("warning", found.format_message(name, self._clock()))
@@ -160,6 +173,7 @@ class DeadLetters:
     def _take_down(self, look: _Look, *, last: bool) -> None:
         """Keep what has been found for the first time, and note it unless all of it will be."""
         if look.found:
+            self._interval = FIRST_INTERVAL
             name, now = look.queue.name, self._clock()
             found = _Found.of(look.found, now)
             if not last:

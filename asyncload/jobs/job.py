@@ -45,6 +45,20 @@ class Submission(msgspec.Struct, gc=False):
     first_job_id: str | None = None
     """Of a job that repeats another one: the id of the first attempt."""
 
+    def __post_init__(self) -> None:
+        """Refuse what the log could not hold, where it is given. Raises TypeError."""
+        for field, kind in (
+            ("name", str),
+            ("image", str | None),
+            ("size", int | None),
+            ("pixels", int | None),
+            ("timeout", int | float),
+        ):
+            value = getattr(self, field)
+            if not isinstance(value, kind):
+                allowed = getattr(kind, "__name__", kind)
+                raise TypeError(f"{field} of a job is {allowed}, not {value!r}")
+
 
 class DeadLetter(NamedTuple):
     """A request of this run that the service has given up."""

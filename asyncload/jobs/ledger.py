@@ -41,6 +41,7 @@ from asyncload.jobs.job import (
     Submission,
 )
 from asyncload.jobs.status import TERMINAL, Status
+from asyncload.jobs.timeouts import Timeouts
 from asyncload.records.record import Ledger, Sink
 
 __all__ = ["REMEMBERED", "JobLedger", "LiveJob", "Submission"]
@@ -77,8 +78,9 @@ class JobLedger(JobCounters):
         self._seen = bytearray(REMEMBERED)
         self._dead: dict[str, DeadLetter] = {}
         """Of open jobs: those whose request was found among the dead letters."""
-        self._shortest_timeout = float("inf")
+        self._timeouts = Timeouts(self.live)
         self._settled: anyio.Event | None = None
+        self._waited_for = 0  # open jobs that users wait for
 
     # -- what users call ------------------------------------------------------
 
@@ -88,7 +90,7 @@ class JobLedger(JobCounters):
         self._next = number + 1
         job = LiveJob(f"{self.prefix}{number:016x}", about, due, start)
         self.live[job.id] = job
-        self._shortest_timeout = min(self._shortest_timeout, about.timeout)
+        self._timeouts.add(job)
         return job
 
     def accept(self, job: LiveJob, message_id: str | None) -> None:
@@ -115,6 +117,7 @@ class JobLedger(JobCounters):
         if job.outcome is None:
             if job.done is None:
                 job.done = anyio.Event()
+                self._waited_for += 1
             await job.done.wait()
         assert job.outcome is not None
         return job.outcome
@@ -124,9 +127,8 @@ class JobLedger(JobCounters):
     def apply(self, status: Status, received: float) -> bool:
         """Take in one status message; ``False`` when it is about no job of this run.
 
-        ``received`` is when the message was held, in seconds of run time. The
-        consumer, which sees messages and their repetitions, counts those it
-        cannot place in ``orphans`` and ``unreadable``.
+        ``received`` is when the message was held, in seconds of run time. The consumer, which sees
+        repetitions, counts those it cannot place in ``orphans`` and ``unreadable``.
         """
         job = self.live.get(status.job_id)
         if job is None:
@@ -160,8 +162,6 @@ class JobLedger(JobCounters):
             job.began = status.sent_at
         return True
 
-    # -- what is found among the dead letters -----------------------------------
-
     @property
     def missing(self) -> int:
         """Jobs that a dead letter may still explain: open, or given up without a reason."""
@@ -172,9 +172,8 @@ class JobLedger(JobCounters):
     ) -> DeadLetter | None:
         """Note that a job's request is in the dead-letter ``queue``: the service rejected it.
 
-        ``sent_at`` is when the request was sent, epoch seconds on the
-        service's clock. An open job stays open until it is given up. ``None``
-        when that is no news, or about no job that is missing.
+        ``sent_at`` is when it was sent, epoch seconds on the service's clock. An open job is
+        given up later, or now where a user waits for it. ``None``: no news, or no missing job.
         """
         job = self.live.get(job_id)
         now = self._clock()
@@ -188,6 +187,8 @@ class JobLedger(JobCounters):
                 return None
             self._confirm(job)
             self._dead[job_id] = letter
+            if job.done is not None and now < job.start + job.about.timeout:
+                self._give_up(job, "LOST", "before it was rejected")
             return letter
         number = self._number(job_id)
         if number is None or number < self._next - REMEMBERED:
@@ -201,21 +202,17 @@ class JobLedger(JobCounters):
         self.count_reason("rejected")
         return letter
 
+    def waited_for(self, seconds: float) -> bool:
+        """Whether users wait for jobs, and the oldest job is open for ``seconds`` or longer."""
+        oldest = next(iter(self.live.values()), None) if self._waited_for else None
+        return oldest is not None and self._clock() - oldest.start >= seconds
+
     # -- what the engine calls ------------------------------------------------
 
     @property
     def overdue(self) -> list[LiveJob]:
         """Open jobs whose own timeout has passed."""
-        now = self._clock()
-        found = []
-        # Jobs stand in the order they were opened, so the first one younger
-        # than the shortest timeout ends the search.
-        for job in self.live.values():
-            if job.start + self._shortest_timeout > now:
-                break
-            if job.start + job.about.timeout <= now and not job.sending:
-                found.append(job)
-        return found
+        return self._timeouts.overdue(self._clock())
 
     def expire(self) -> None:
         """Give up jobs whose own timeout has passed."""
@@ -331,6 +328,7 @@ class JobLedger(JobCounters):
     def _remove(self, job: LiveJob, outcome: str) -> None:
         """Let a job go that is over: keep what was seen of it, and wake who waits."""
         del self.live[job.id]
+        self._timeouts.remove(job)
         if self._dead:
             self._dead.pop(job.id, None)
         number = int(job.id[len(self.prefix) :], 16)
@@ -338,6 +336,7 @@ class JobLedger(JobCounters):
             self._seen[number % REMEMBERED] = job.seen
         job.outcome = outcome
         if job.done is not None:
+            self._waited_for -= 1
             job.done.set()
         if not self.live and self._settled is not None:
             self._settled.set()

@@ -10,6 +10,7 @@ that is no status gives ``None``.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from asyncload.records import outcomes
 TERMINAL: Final = frozenset(outcomes.TERMINAL)
 PROGRESS: Final = frozenset({"STARTED", "IN_PROGRESS"})
 KNOWN: Final = TERMINAL | PROGRESS
+ENVELOPES: Final = 3
+"""Envelopes in one another: a topic may publish to a topic."""
 _FAILURES: Final = {
     outcome.status for outcome in outcomes.OUTCOMES.values() if outcome.kind == "failure"
 }
@@ -58,32 +61,46 @@ def parse_status(message: Mapping[str, Any]) -> Status | None:
 
 def _fields(message: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, str | None]:
     """Status fields by name, the message text, and SNS's timestamp."""
-    fields: dict[str, Any] = {}
-    for name, attribute in (message.get("MessageAttributes") or {}).items():
-        fields[name] = attribute.get("StringValue")
+    fields = _attributes(message)
     text: str | None = message.get("Body") or ""
     timestamp: str | None = None
     body = json_object(text)
-    if body is not None:
-        if "Message" in body or "MessageAttributes" in body:  # SNS's envelope
-            timestamp = body.get("Timestamp")
-            for name, attribute in (body.get("MessageAttributes") or {}).items():
-                fields[name] = attribute.get("Value")
-            text = body.get("Message")
-            body = json_object(text)
-        for name, value in (body or {}).items():
-            fields.setdefault(name, value)
+    for _ in range(ENVELOPES):
+        if body is None or not ("Message" in body or "MessageAttributes" in body):
+            break
+        timestamp = body.get("Timestamp") or timestamp
+        fields |= _attributes(body)
+        text = body.get("Message")
+        body = json_object(text)
+    for name, value in (body or {}).items():
+        fields.setdefault(name, value)
     return fields, text, timestamp
 
 
+def _attributes(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes by name, as SQS writes their values, or SNS; some emulators mix the two."""
+    return {
+        name: attribute.get("StringValue", attribute.get("Value"))
+        for name, attribute in (message.get("MessageAttributes") or {}).items()
+        if isinstance(attribute, dict)
+    }
+
+
 def json_object(text: Any) -> dict[str, Any] | None:
-    """Read a JSON object; ``None`` for whatever is none."""
-    if not isinstance(text, str) or not text.lstrip().startswith("{"):
+    """Read a JSON object; ``None`` for whatever is none.
+
+    As leniently as Python's own json, with which services read and write: NaN and half
+    characters are read, and so is what stands behind a byte order mark.
+    """
+    if not isinstance(text, str) or not (text := text.lstrip("\ufeff \t\r\n")).startswith("{"):
         return None
     try:
         decoded = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):  # the last: nested too deep
-        return None
+        try:
+            decoded = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
     return decoded if isinstance(decoded, dict) else None
 
 
@@ -102,6 +119,8 @@ def _status(
     status = image_status or fields.get("status")
     if not isinstance(job_id, str) or not job_id or not isinstance(status, str):
         return None
+    if not job_id.isascii() and _whole(job_id) != job_id:
+        return None
     status = status.upper().removeprefix("REQUESTSTATUS.")
     if status not in KNOWN:
         return None
@@ -112,8 +131,13 @@ def _status(
         sent_at=published_at(timestamp, message),
         processing_s=_processing(fields, region=region),
         region=region,
-        text=text if status in _FAILURES and isinstance(text, str) else None,
+        text=_whole(text) if status in _FAILURES and isinstance(text, str) else None,
     )
+
+
+def _whole(text: str) -> str:
+    """Put a question mark in place of half characters, which no log can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _processing(fields: dict[str, Any], *, region: bool) -> float | None:

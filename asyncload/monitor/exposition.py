@@ -71,6 +71,12 @@ def read_samples(
     return samples
 
 
+def series_names(body: bytes) -> list[str]:
+    """Give the names of all series, in the order of their first lines."""
+    names = (_NAME.match(line.decode("utf-8", "replace").strip()) for line in body.split(b"\n"))
+    return list(dict.fromkeys(name[0] for name in names if name is not None))
+
+
 def _lines(body: bytes, wanted: Iterable[str]) -> Iterator[tuple[int, int]]:
     """Find the lines of the wanted series: where each begins and ends."""
     for name in wanted:

@@ -1,7 +1,8 @@
 """What the series of a Prometheus endpoint say about its host.
 
 Known are those of node_exporter (CPU, memory, network) and of NVIDIA's DCGM
-exporter (GPUs); any other series may be asked for by name.
+exporter (GPUs); where there is neither, those that a model server tells of its own
+process. Any other series may be asked for by name.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 from asyncload.monitor.counters import Counters, Growth, is_wire
-from asyncload.monitor.exposition import NotExpositionError, Sample, read_samples
+from asyncload.monitor.exposition import Sample, read_samples, series_names
 from asyncload.monitor.settings import SeriesOptions
 from asyncload.records.record import System
 
@@ -24,9 +25,16 @@ _GPU: Final = "DCGM_FI_DEV_GPU_UTIL"
 _GPU_USED: Final = "DCGM_FI_DEV_FB_USED"
 _GPU_FREE: Final = "DCGM_FI_DEV_FB_FREE"
 _GPU_RESERVED: Final = "DCGM_FI_DEV_FB_RESERVED"
-_KNOWN: Final = frozenset(
+_HOST: Final = frozenset(
     {_CPU, _MEMORY, _AVAILABLE, _IN, _OUT, _GPU, _GPU_USED, _GPU_FREE, _GPU_RESERVED}
 )
+_PROCESS: Final = {
+    "process_cpu": SeriesOptions(series="process_cpu_seconds_total", rate=True),
+    "process_memory": SeriesOptions(series="process_resident_memory_bytes"),
+}
+"""What Prometheus's client libraries tell of the process they are in: cores, and bytes."""
+_LISTED: Final = 5
+"""Series named in the message that none is known."""
 _IDLE: Final = {"idle", "iowait"}  # what psutil takes for idle, too
 _MIB: Final = 1 << 20
 _BLANK: Final = 1e9
@@ -41,13 +49,18 @@ _OF_GPU: Final[dict[str, _Figure]] = {
 }
 
 
+class UnknownSeriesError(ValueError):
+    """An answer has series, but none that is asked for; the message says which it has."""
+
+
 class PrometheusReader:
     """Reads one endpoint again and again: rates are of what lies between two answers."""
 
     def __init__(self, metrics: Mapping[str, SeriesOptions]) -> None:
         self._metrics = metrics
-        self._wanted = _KNOWN | {one.series for one in metrics.values()}
-        rates = (one.series for one in metrics.values() if one.rate)
+        asked = [*_PROCESS.values(), *metrics.values()]
+        self._wanted = _HOST | {one.series for one in asked}
+        rates = (one.series for one in asked if one.rate)
         self._counted = {_CPU, _IN, _OUT, *rates}
         self._counters: Counters[str] = Counters()
         self._series: dict[str, Sample] = {}
@@ -58,13 +71,16 @@ class PrometheusReader:
         """Read an answer of ``t`` (seconds) into a record.
 
         Raises :class:`~asyncload.monitor.exposition.NotExpositionError` when
-        it is of another format, or has none of the series.
+        it is of another format, :class:`UnknownSeriesError` when it has none of the series.
         """
         samples = read_samples(body, self._wanted, self._series)
         if not samples:
-            raise NotExpositionError(
-                "has no series of node_exporter or DCGM"
-                + (", and none of those in metrics" if self._metrics else "")
+            names = series_names(body)
+            listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+            missing = ", and none of those in metrics" if self._metrics else ""
+            raise UnknownSeriesError(
+                f"has no series of node_exporter, DCGM or its own process{missing}; name some "
+                f"of its series under metrics: it has {listed}"
             )
         by_name: dict[str, list[Sample]] = {}
         for sample in samples:
@@ -93,7 +109,9 @@ class PrometheusReader:
 
     def _chosen(self, by_name: Mapping[str, list[Sample]], growth: Growth[str]) -> dict[str, float]:
         found = {}
-        for name, wanted in self._metrics.items():
+        # An exporter tells of its own process, too, which is not what is under test.
+        process = {} if by_name.keys() & _HOST else _PROCESS
+        for name, wanted in {**process, **self._metrics}.items():
             matching = [
                 sample
                 for sample in by_name.get(wanted.series, ())

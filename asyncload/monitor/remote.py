@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from asyncload.errors import TargetError
 from asyncload.monitor.exposition import NotExpositionError
-from asyncload.monitor.prometheus import PrometheusReader
+from asyncload.monitor.prometheus import PrometheusReader, UnknownSeriesError
 from asyncload.monitor.resources import NotResourcesError, read_resources
 from asyncload.monitor.settings import MonitorSource
 from asyncload.records.record import Sink, System
@@ -87,6 +87,8 @@ class RemoteMonitor:
             wanted = "Groundlight's JSON" if self.source.url else "Prometheus text"
             wanted = "Groundlight's JSON or Prometheus text" if self._guess else wanted
             raise TargetError(f"its answer is not {wanted}: it {problem}") from None
+        except UnknownSeriesError as problem:
+            raise TargetError(f"its answer {problem}") from None
 
     async def watch(self, sink: Sink, note: Note, *, until: float = math.inf) -> None:
         """Write a sample at each whole interval from now on, the last at ``until``.

@@ -83,6 +83,8 @@ class Scenario:
         ) -> None: ...
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            self._refuse("name", self.name, "a text")
         if not self.name:
             raise ConfigError("a scenario has an empty name; names are how results are told apart")
         if not isinstance(self.shape, Shape):
@@ -238,14 +240,16 @@ class Plan:
 
         def __init__(
             self,
-            scenarios: Iterable[Scenario],
+            scenarios: Iterable[Scenario] | Scenario,
             seed: int = 0,
             drain: float | str = 30.0,
             name: str = "run",
         ) -> None: ...
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scenarios", tuple(self.scenarios))
+        alone = isinstance(self.scenarios, Scenario)
+        scenarios = (self.scenarios,) if alone else tuple(self.scenarios)
+        object.__setattr__(self, "scenarios", scenarios)
         if not self.scenarios:
             raise ConfigError("scenarios is empty; a plan needs at least one scenario")
         name, count = Counter(scenario.name for scenario in self.scenarios).most_common(1)[0]
@@ -261,6 +265,8 @@ class Plan:
                 "drain must be a number of seconds, 0 or more, a text such as 30s, or unlimited, "
                 f"not {self.drain!r}"
             )
+        if not isinstance(self.name, str):
+            raise ConfigError(f"the name of the plan must be a text, not {self.name!r}")
         if not self.name:
             raise ConfigError("the name of the plan is empty; give it one")
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final, ParamSpec, TypeVar
 
 from asyncload.errors import AsyncloadError
+
+DISK_LIMIT: Final = 30.0
+"""Seconds that a disk may take for one file."""
+
+P = ParamSpec("P")
+Value = TypeVar("Value")
 
 
 @contextlib.contextmanager
@@ -59,6 +67,29 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         os.replace(temporary, path)  # noqa: PTH105 - the atomic one, said by its name
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def in_time(work: Callable[P, Value], *args: P.args, **kwargs: P.kwargs) -> Value:
+    """Do ``work`` in a thread of its own, and give its result.
+
+    Raises what it raises, and ``OSError`` after :data:`DISK_LIMIT`: a network disk that is gone
+    keeps a thread for ever, and that one is left behind.
+    """
+    done: Future[Value] = Future()
+
+    def do() -> None:
+        try:
+            done.set_result(work(*args, **kwargs))
+        except BaseException as problem:
+            done.set_exception(problem)
+
+    threading.Thread(target=do, name="asyncload-disk", daemon=True).start()
+    try:
+        return done.result(DISK_LIMIT)
+    except TimeoutError:
+        if done.done():
+            raise
+        raise OSError(errno.ETIMEDOUT, f"the disk took over {DISK_LIMIT:g} s") from None
 
 
 class Appended:

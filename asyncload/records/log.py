@@ -78,11 +78,13 @@ class LogWriter:
     def close(self) -> None:
         """Write what is queued, for :attr:`patience` seconds at most, then close the file.
 
-        Safe to call twice.
+        Safe to call twice. What is not written by then is counted in :attr:`unwritten`.
         """
         if self._fd < 0:
             return
         self._closing.set()
+        if os.fstat(self._fd).st_nlink == 0:
+            self._report(f"the log {self.path} was removed while it was written; run again")
         self._thread.join(self.patience)
         if self._thread.is_alive():
             self._report(
@@ -91,16 +93,34 @@ class LogWriter:
             )
             self._full = True
             self._thread.join(_LAST_WRITE)
-        if self._thread.is_alive():  # within a write that does not return: it keeps its file
-            self.unwritten += len(self._queue)
-        else:
+        if not self._thread.is_alive():
+            self._try_flush()  # what is left if the thread has ended before its time
             os.close(self._fd)
+        # Else it is within a write that does not return, and keeps its file.
+        self.unwritten += len(self._queue)
         self._fd = -1
 
     def _run(self) -> None:
-        while not self._closing.wait(FLUSH_INTERVAL):
+        closing = False
+        while not closing:
+            closing = self._waited()
+            self._try_flush()
+
+    def _waited(self) -> bool:
+        """Wait until it is time to write; whether the log is being closed."""
+        try:
+            return self._closing.wait(FLUSH_INTERVAL)
+        except Exception:  # a clock that was set by hours has made it fail
+            with contextlib.suppress(Exception):
+                time.sleep(FLUSH_INTERVAL)
+            return self._closing.is_set()
+
+    def _try_flush(self) -> None:
+        """Write what is queued. Whatever fails in it, the thread goes on."""
+        try:
             self._flush()
-        self._flush()
+        except Exception as problem:
+            self._report(f"cannot write the log {self.path}: {problem!r}; run again")
 
     def _flush(self) -> None:
         while self._queue:
@@ -108,9 +128,9 @@ class LogWriter:
             if self._full:
                 self.unwritten += len(batch)
                 continue
-            lines = memoryview(self._encode(batch))
-            done = 0
+            lines, done = memoryview(b""), 0
             try:
+                lines = memoryview(self._encode(batch))
                 while done < len(lines):
                     done += os.write(self._fd, lines[done:])
             except OSError as problem:
@@ -120,8 +140,13 @@ class LogWriter:
                     f"cannot write the log {self.path}: {problem.strerror}; "
                     "free some space or choose another place with --log"
                 )
+            except Exception:
+                self._full = True  # a log has no hole in it
+                self.unwritten += bytes(lines[done:]).count(b"\n") or len(batch)
+                raise
             if not self._closing.is_set():
-                time.sleep(BREATH)
+                with contextlib.suppress(Exception):
+                    time.sleep(BREATH)
 
     def _encode(self, batch: list[Record]) -> bytes:
         try:

@@ -103,6 +103,8 @@ class Request(Record, tag="request"):
     sent: float | None = None
     """When all of it had been handed to the connection, if that took a millisecond or more: a
     connection had to be opened, or a large body to be sent."""
+    resent: bool = False
+    """It was sent twice: the kept connection of the first time was being closed by the service."""
 
 
 class Job(Record, tag="job", kw_only=True):

@@ -37,6 +37,8 @@ _VARIABLE: Final = re.compile(
     r"\b(?:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
     r"|[^\W\d]*\d\w*(?:[-.:,/+][^\W\d]*\d\w*)*)"
 )
+# A path or URL, or something in quotes.
+_NAMED: Final = re.compile(r"[^\s:;,]*(?:://|/)[^\s:;,]*|'[^']*'|\"[^\"]*\"")
 _SEVERAL: Final = re.compile(r"…(?:[\s,;]*…)+")
 
 
@@ -46,6 +48,11 @@ def failure_kind(text: str) -> str:
     head = _HEAD.match(text)
     kept = head[0] if head else ""
     return (kept + _SEVERAL.sub("…", _VARIABLE.sub("…", text[len(kept) :])))[:_COMPARED]
+
+
+def note_kind(level: str, text: str) -> str:
+    """Give the kind of a note: as that of a failure, and with ``…`` for paths and quoted names."""
+    return f"{level} {failure_kind(_NAMED.sub('…', text))}"
 
 
 class Failing:

@@ -29,7 +29,7 @@ _ERROR_LENGTH: Final = 200
 _OF_JOBS: Final = JobOutcomes.__struct_fields__
 _ERRORS: Final = frozenset(ERRORS)
 _REQUEST_COUNTS: Final = (
-    "count", "ok", "failed", "timeout", "dropped", "interrupted", "bytes_out", "bytes_in",
+    "count", "ok", "failed", "timeout", "dropped", "interrupted", "resent", "bytes_out", "bytes_in",
 )  # fmt: skip
 
 
@@ -44,7 +44,7 @@ class RequestGroup(Failing):
     def __init__(self) -> None:
         super().__init__()
         self.count = self.ok = self.failed = self.timeout = 0
-        self.dropped = self.interrupted = 0
+        self.dropped = self.interrupted = self.resent = 0
         self.bytes_out = self.bytes_in = 0
         self.statuses: dict[int, int] = {}
         self.latency = LatencyHistogram()
@@ -97,6 +97,8 @@ class RequestGroup(Failing):
         else:
             self._add_failed(request)
         self.count += 1
+        if request.resent:
+            self.resent += 1
         if request.begun is None and request.ready is None:
             if start is not None:
                 self.lateness.record(start - due)

@@ -24,7 +24,7 @@ from asyncload.records.record import (
     System,
     loads,
 )
-from asyncload.stats.failures import Failing, most_frequent
+from asyncload.stats.failures import Failing, most_frequent, note_kind
 from asyncload.stats.groups import JobGroup, RequestGroup
 from asyncload.stats.hosts import is_generator
 from asyncload.stats.snapshot import NoteSeen, ScenarioNow, Series, Snapshot
@@ -38,6 +38,9 @@ WINDOW: Final = 15
 RATE_WINDOW: Final = 5
 """Whole seconds that recent rates are over."""
 MAX_NOTES: Final = 10
+"""Kinds of warnings kept, and findings of the set-up; the others are counted."""
+MAX_EXAMPLES: Final = 2
+"""Texts kept of a kind, beside its first one."""
 
 
 class _Scenario:
@@ -86,7 +89,8 @@ class LiveStats:
         self._newest = -1
         self._system: System | None = None
         self._sources: dict[str, System] = {}
-        self._notes: deque[NoteSeen] = deque(maxlen=MAX_NOTES)
+        self._notes: dict[str, NoteSeen] = {}
+        self._more_notes = 0
         self._found: list[str] = []
         self._with_ledger: _Totals | None = None
 
@@ -128,7 +132,8 @@ class LiveStats:
             system=self._system,
             sources=list(self._sources.values()),
             failures=most_frequent(totals.failures),
-            notes=list(self._notes),
+            notes=sorted(self._notes.values(), key=lambda note: note.t),
+            more_notes=self._more_notes,
             found=list(self._found),
             series=self._series(int(now)),
         )
@@ -195,11 +200,24 @@ class LiveStats:
             if note.t == 0 and len(self._found) < MAX_NOTES:
                 self._found.append(note.text)
             return
-        if self._notes and self._notes[-1].text == note.text:
-            self._notes[-1].t = note.t
-            self._notes[-1].times += 1
+        kind = note_kind(note.level, note.text)
+        seen = self._notes.get(kind)
+        if seen is not None:
+            seen.t = note.t
+            seen.times += 1
+            if len(seen.examples) < MAX_EXAMPLES and note.text not in {seen.text, *seen.examples}:
+                seen.examples.append(note.text)
+        elif len(self._notes) < MAX_NOTES or note.level == "error":
+            self._notes[kind] = NoteSeen(note.t, note.level, note.text)
+            if len(self._notes) > MAX_NOTES:
+                self._drop_warning()
         else:
-            self._notes.append(NoteSeen(note.t, note.level, note.text))
+            self._more_notes += 1
+
+    def _drop_warning(self) -> None:
+        """Make room for an error: the newest kind of warnings is counted only."""
+        warnings = [kind for kind, note in self._notes.items() if note.level != "error"]
+        self._more_notes += self._notes.pop((warnings or [*self._notes])[-1]).times
 
     def _scenario(self, name: str) -> _Scenario:
         scenario = self._scenarios.get(name)

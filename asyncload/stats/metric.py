@@ -32,6 +32,7 @@ _REQUEST_NUMBERS: Final[dict[str, Unit]] = {
     "timeout": "count",
     "dropped": "count",
     "interrupted": "count",
+    "resent": "count",
     "rate": "per second",
     "error_rate": "share",
     "drop_rate": "share",

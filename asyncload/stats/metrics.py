@@ -136,6 +136,8 @@ class RequestMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """When the first and the last of each of them was over, seconds of the run."""
     stream: StreamMetrics | None = None
     """Of those whose answers were streams, if any."""
+    resent: int = 0
+    """Requests sent twice: the service was closing the kept connection of the first time."""
 
     @property
     def errors(self) -> int:

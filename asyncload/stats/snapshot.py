@@ -64,12 +64,17 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoteSeen(msgspec.Struct):
-    """A warning or error, and how many times in a row it came."""
+    """A kind of warnings or errors: texts that differ in names, ids and numbers alone."""
 
     t: float
+    """When the last of them came."""
     level: str
     text: str
+    """The first of them."""
     times: int = 1
+    """How many came."""
+    examples: list[str] = []
+    """Other texts of the kind, some of them."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +93,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     failures: dict[str, int]
     """Requests and jobs that went wrong, by error text, most frequent first."""
     notes: list[NoteSeen]
-    """The latest warnings and errors, oldest first."""
+    """The first kinds of warnings and errors, in the order in which each came last."""
+    more_notes: int = 0
+    """Warnings and errors of other kinds: they stand in the log alone."""
     found: list[str] = []
     """What set-up found out and thought worth a note."""
     series: Series

@@ -41,27 +41,42 @@ def hide_secrets(text: str) -> str:
     """``text`` with the values of credentials, tokens and Authorization headers removed."""
     # Each pattern costs microseconds, and services fail thousands of times a second.
     if "@" in text:
-        text = _USER_INFO.sub("", text)
+        text = hide_user_info(text)
     text = _TOKEN.sub("***", _BEARER.sub(r"\1 ***", text))
     if "IA" in text:
         text = _ACCESS_KEY.sub("***", text)
     return _SECRETS.sub(r"\1\2***", text) if ":" in text or "=" in text else text
 
 
+def hide_user_info(text: str) -> str:
+    """``text`` with user names and passwords of URLs removed."""
+    return _USER_INFO.sub("", text)
+
+
 def error_code(problem: BaseException) -> str | None:
     """AWS's error code, such as ``ThrottlingException``, when ``problem`` carries one."""
-    response = getattr(problem, "response", None)
+    response = _response(problem)
     if isinstance(response, dict):
-        code = response.get("Error", {}).get("Code")
+        error = response.get("Error")
+        code = error.get("Code") if isinstance(error, dict) else None
         return str(code) if code else None
     return None
 
 
+def _response(problem: BaseException) -> Any:
+    """Give the answer that a problem of botocore carries; what a user's carries may be anything."""
+    try:
+        return getattr(problem, "response", None)
+    except Exception:
+        return None
+
+
 def http_status(problem: BaseException) -> int | None:
     """HTTP status code of the answer, when ``problem`` carries one."""
-    response: Any = getattr(problem, "response", None)
+    response = _response(problem)
     if isinstance(response, dict):
-        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        metadata = response.get("ResponseMetadata")
+        status = metadata.get("HTTPStatusCode") if isinstance(metadata, dict) else None
         return status if isinstance(status, int) else None
     return None
 
@@ -71,7 +86,14 @@ def describe(problem: BaseException) -> str:
 
     An error of asyncload's own is a sentence as it is.
     """
-    response = getattr(problem, "response", None)
+    try:
+        return _described(problem)
+    except Exception:  # an exception of a user's own may fail to say anything
+        return f"{type(problem).__name__}: (it has no text: its __str__ fails)"
+
+
+def _described(problem: BaseException) -> str:
+    response = _response(problem)
     message = str(problem)
     if isinstance(problem, AsyncloadError) and message:
         return in_brief(message)

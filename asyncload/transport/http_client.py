@@ -13,6 +13,7 @@ import msgspec
 
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Listener, Response
+from asyncload.transport.http.reuse import DEFAULT, Reuse
 from asyncload.transport.http.tls import TlsSettings
 
 Body = bytes | bytearray | memoryview
@@ -34,7 +35,7 @@ Fill = Callable[[Sequence[bytes]], PreparedRequest]
 
 
 class HttpClient(Protocol):
-    """Sends HTTP requests, as often as asked and no more: nothing is retried.
+    """Sends HTTP requests, as often as asked: ``timing.resent`` tells of the one exception.
 
     A response with any status is a response: nothing is raised for 404 or 500.
     """
@@ -50,11 +51,15 @@ class HttpClient(Protocol):
         headers: Mapping[str, str] | None = None,
         *,
         tls: TlsSettings | None = None,
+        reuse: Reuse = DEFAULT,
     ) -> PreparedRequest:
         """Work out beforehand all of a request that can be.
 
         A ``Host`` header replaces the one of the URL, which stays the address
         connected to and the name in TLS (see ``TlsSettings.server_name``).
+        User and password of the URL are sent as Basic authorization, unless
+        there is an ``Authorization`` header. ``reuse`` limits the connections
+        that carry it.
 
         Raises:
             ConfigError: URL, method or a header cannot be sent.
@@ -80,7 +85,7 @@ class HttpClient(Protocol):
         r"""Send a prepared request and return its answer.
 
         ``lines`` are further header lines, each ended by ``\r\n`` (such as a
-        signature). ``listener`` hears of the answer's body as it arrives.
+        signature). ``listener`` hears of the answer's body as it arrives, and ends it.
         Raises TransportError with its ``timing`` set; cancelling closes the
         connection in use.
         """

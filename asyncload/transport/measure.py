@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
@@ -17,7 +18,7 @@ from asyncload.records.record import (
     Sink,
     Stream,
 )
-from asyncload.transport.error_text import describe, http_status, is_timeout
+from asyncload.transport.error_text import describe, http_status, in_brief, is_timeout
 from asyncload.transport.http.http_errors import Timing, TransportError
 from asyncload.transport.http.response import Response
 
@@ -27,6 +28,14 @@ PREPARED: Final = 100e-6
 What is shorter is counted as lateness: a record of it would cost more than it says."""
 SENT_AFTER: Final = 1e-3
 """The same for the sending of a request, which is otherwise counted as waiting."""
+_FIGURES: Final[dict[str, Any]] = {
+    "status": int,
+    "bytes_out": int,
+    "bytes_in": int,
+    "first_byte": float,
+}
+"""What user code may set of a measurement, and as what it is recorded."""
+_HIGHEST: Final = 2**63  # what a log can hold
 
 
 class Recorder:
@@ -114,7 +123,7 @@ class Measurement:
     ) -> None:
         self._recorder = recorder
         self._due = due
-        self.name = name
+        self.name = name if type(name) is str and name.isascii() else request_name(name)
         self.status: int | None = None
         self.first_byte: float | None = None
         self.begun = begun
@@ -133,7 +142,9 @@ class Measurement:
         self.bytes_out = response.bytes_out
 
     def fail(self, reason: str) -> None:
-        """Record this request as failed, for ``reason``."""
+        """Record this request as failed, for ``reason``. Raises TypeError if that is no text."""
+        if not isinstance(reason, str):
+            raise TypeError(f"fail() takes the reason as text, not a {type(reason).__name__}")
         self.error = reason
 
     def not_sent(self, reason: str) -> None:
@@ -166,12 +177,23 @@ class Measurement:
     ) -> None:
         recorder = self._recorder
         now = end = recorder.clock()
-        outcome = OK if self.error is None else FAILED
+        status, error, first_byte = self.status, self.error, self.first_byte
+        # Not as our own client fills it in: what a user has set may be anything.
+        if (
+            error is not None or first_byte is not None or type(status) is not int
+            or type(self.bytes_in) is not int or type(self.bytes_out) is not int
+        ):  # fmt: skip
+            self._check()
+            status, error, first_byte = self.status, self.error, self.first_byte
+        outcome = OK if error is None else FAILED
         if problem is not None:
             outcome = self._failed(problem)
-        start, ready, sent, first_byte = self.start, None, None, self.first_byte
+            status, error = self.status, self.error
+        start, ready, sent = self.start, None, None
+        resent = False
         timing = self.timing
         if timing is not None and start is not None:
+            resent = timing.resent
             if first_byte is None:
                 first_byte = timing.first_byte
             if timing.end is not None:
@@ -186,10 +208,31 @@ class Measurement:
         recorder.sink.write(
             Request(
                 now, recorder.scenario, recorder.user, self.name, self.due, end, outcome, start,
-                first_byte, self.status, self.bytes_out, self.bytes_in, self.error, self.stream,
-                self.begun, ready, sent,
+                first_byte, status, self.bytes_out, self.bytes_in, error, self.stream,
+                self.begun, ready, sent, resent,
             )
         )  # fmt: skip
+
+    def _check(self) -> None:
+        """Take what user code has set for what it is; what is no figure fails the request."""
+        for name, kind in _FIGURES.items():
+            value = getattr(self, name)
+            if value is None or (type(value) is kind and 0 <= value < _HIGHEST):
+                continue
+            try:
+                figure = kind(operator.index(value)) if kind is int else float(value)
+                if isinstance(value, str) or not 0 <= figure < _HIGHEST:
+                    raise ValueError
+            except Exception:
+                setattr(self, name, None)
+                wanted = "a whole number" if kind is int else "seconds"
+                self.error = (
+                    f"the user set {name} to {in_brief(repr(value))}, and it takes {wanted}"
+                )
+            else:
+                setattr(self, name, figure)
+        if self.error is not None and type(self.error) is not str:
+            self.error = in_brief(str(self.error))
 
     def _failed(self, problem: BaseException) -> str:
         """Note what ended the block, and give the outcome."""
@@ -206,6 +249,14 @@ class Measurement:
         if self.status is None:
             self.status = http_status(problem)
         return TIMEOUT if is_timeout(problem) else FAILED
+
+
+def request_name(name: object) -> str:
+    """Give the name of a request as a plain text. Raises TypeError for what is none."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a request is a text, not {name!r}")
+    # A subclass, such as an enum's member, becomes its text, and half a character an escape.
+    return str.__str__(name).encode("utf-8", "backslashreplace").decode()
 
 
 def waited_for_turn(problem: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -9,6 +10,8 @@ from asyncload.transport.error_text import hide_secrets
 
 LOCAL: Final = "local"
 """The base URL that selects a server simulated on this host."""
+# Also where a password has a sign that ends the host, which makes the URL a bad one.
+_USER_INFO: Final = re.compile(r"(?<=://).*@")
 
 
 def check_base_url(key: str, url: str, *, simulated: str | None = None) -> None:
@@ -19,7 +22,7 @@ def check_base_url(key: str, url: str, *, simulated: str | None = None) -> None:
     """
     if url == LOCAL and simulated is not None:
         return
-    shown = hide_secrets(url)
+    shown = hide_secrets(_USER_INFO.sub("", url))
     if "{{" in url:
         raise ValueError(
             f"{key} is {shown!r}, where {{{{…}}}} is not filled: all requests go to one server; "

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from asyncload.jobs.ledger import LiveJob, Submission
 from asyncload.jobs.status import Parse, parse_status
 from asyncload.transport.aws.fast_sqs import FastSqsQueue
-from asyncload.transport.aws.sqs import SqsQueue
+from asyncload.transport.aws.sqs import SqsQueue, is_denied
 from asyncload.transport.error_text import error_code, http_status, never_connected
 from asyncload.users.user import Context, Setup, User
 from asyncload.users.wait import parse_wait
@@ -79,7 +79,16 @@ async def _warn_about_dead_letters(setup: Setup, foreign: str, statuses: SqsQueu
         return
     doing = f"reading the attributes of {statuses.name!r}"
     async with setup.aws.explained(doing, service="sqs"):
-        limit = await statuses.dead_letter_limit()
+        try:
+            limit = await statuses.dead_letter_limit()
+        except Exception as problem:
+            if not is_denied(problem):
+                raise
+            setup.note(
+                "info",
+                f"{statuses.name} was not looked at before the start (no sqs:GetQueueAttributes)",
+            )
+            return
     if limit is not None:
         setup.note(
             "warning",

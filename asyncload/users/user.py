@@ -18,6 +18,7 @@ from asyncload.jobs.ledger import JobLedger
 from asyncload.jobs.status import Parse, parse_status
 from asyncload.plan.plan import Scenario
 from asyncload.transport.aws.session import Aws
+from asyncload.transport.http.reuse import DEFAULT, Reuse
 from asyncload.transport.http_client import HttpClient
 from asyncload.transport.measure import Measurement, Recorder
 from asyncload.transport.queue import MessageQueue, RequestQueue
@@ -197,6 +198,8 @@ class User:
     """AWS services whose clients are made before the clock starts."""
     base_url: str = ""
     """URL before the paths of ``self.http``; an option ``base_url`` replaces it."""
+    reuse: Reuse = DEFAULT
+    """How often, and for how long, ``self.http`` uses a connection again."""
     wait: Any = NO_WAIT
     """Think time: a :class:`~asyncload.users.wait.Wait`, or a value as in a config."""
     tasks: ClassVar[tuple[tuple[str, float], ...]] = ()
@@ -231,7 +234,10 @@ class User:
         """HTTP client; its requests are recorded: ``await self.http.post("/path", json={...})``."""
         configured = getattr(self.options, "base_url", "")
         base_url = configured if configured not in {"", None, LOCAL} else self.base_url
-        return UserHttp(self._context.http, self.recorder, base_url)
+        reuse = getattr(self.options, "reuse", None)
+        if not isinstance(reuse, Reuse):
+            reuse = self.reuse
+        return UserHttp(self._context.http, self.recorder, base_url, reuse)
 
     @cached_property
     def rng(self) -> random.Random:

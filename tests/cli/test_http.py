@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from asyncload.commands.http import HttpTest, full_threshold
+from asyncload.commands.runs.http import HttpTest, full_threshold
 from asyncload.config.load import load_config
 from asyncload.errors import ConfigError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import pytest
 
 from asyncload.errors import LogError
 from asyncload.records.log import LogReader
-from asyncload.records.record import Job, Request, RunHeader
+from asyncload.records.record import Job, Request, RunHeader, SummaryRecord
 from asyncload.report.plots.run_plots import plot_log
 
 pytestmark = pytest.mark.slow
@@ -75,3 +76,36 @@ def test_kill_minus_nine_at_a_random_moment(moment, tmp_path):
     status = log.with_name("job_status.json")
     if status.exists():
         json.loads(status.read_text())
+
+
+def test_the_end_of_the_terminal_drains_and_reports_also_with_closed_streams(tmp_path):
+    """A shell that goes away says so, and so does the system: the second one is no abort."""
+    (tmp_path / "test.yaml").write_text("""
+log: run.jsonl
+scenarios:
+  - name: s
+    load: {shape: {kind: constant, level: 20}, duration: 60s}
+    user: {kind: edge, endpoint: local, detectors: [det_1]}
+""")
+    process = subprocess.Popen(
+        ["bash", "-c", 'exec "$0" -m asyncload run test.yaml <&- >&- 2>&-', sys.executable],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    log = tmp_path / "run.jsonl"
+    try:
+        deadline = time.monotonic() + 30
+        while not (log.exists() and b'"request"' in log.read_bytes()):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(20) == 130
+    finally:
+        process.kill()
+        process.wait()
+    records = list(LogReader(log))
+    assert isinstance(records[-1], SummaryRecord)
+    assert {record.outcome for record in records if isinstance(record, Request)} == {"ok"}

@@ -218,7 +218,6 @@ def test_a_url_that_does_not_answer_is_told_at_once(refused, serve):
     ("body", "why"),
     [
         ("<html>hello</html>", "it holds no series with a value"),
-        ("up 1\n", "it has no series of node_exporter or DCGM"),
         ('{"a": 1}', "it is JSON, but has no 'system' with figures"),
         ('{"system": {}}', "it has none of the figures of a Groundlight edge endpoint"),
     ],

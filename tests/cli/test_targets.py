@@ -143,8 +143,9 @@ def test_a_permission_that_is_missing_is_told_as_that(asyncload, fake_aws, code)
     service = fake_aws(403, JSON_ERROR.format(code=code, message="User is not authorized"))
     ended = asyncload.run(f"aws.endpoint_url={service.url}", **KEYS)
     assert ended.sentence == (
-        f"test.yaml: access denied by {service.url} while looking up the queue "
-        "'ImageRequestQueue'; give these credentials the permission, or use others"
+        f"test.yaml: scenarios.0.user.request_queue: access denied by {service.url} while looking up "
+        "the queue 'ImageRequestQueue'; give these credentials sqs:GetQueueUrl, or set "
+        "scenarios.0.user.request_queue to the queue's URL"
     )
     assert ended.returncode == 4
 

@@ -54,17 +54,19 @@ def run_plan(
     *,
     meanwhile: Callable[[Engine], Awaitable[Any]] | None = None,
     before: Callable[[], None] = lambda: None,
+    first: Callable[[Engine], None] = lambda _: None,
 ) -> tuple[Collected, float]:
     """Run ``plan`` on virtual time; return what was recorded and when it ended.
 
-    ``before`` runs on the loop before anything else; ``meanwhile`` is started
-    together with the load.
+    ``before`` runs on the loop before anything else, ``first`` before the set-up;
+    ``meanwhile`` is started together with the load.
     """
     collected = Collected()
 
     async def main() -> float:
         before()
         engine = Engine(plan, sink=collected, aws=Aws(), run_id="0123456789ab")
+        first(engine)
         await engine.prepare()
         engine.begin()
         async with anyio.create_task_group() as group:

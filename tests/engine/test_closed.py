@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from asyncload import Scenario, User, between, constant, pacing, shapes, task
+from asyncload.engine.closed import SLICE, _ask_to_leave, _Slot
 from asyncload.engine.run import Engine
 from tests.engine.harness import one, run_plan
 
@@ -144,3 +145,22 @@ def test_stopping_retires_all_users_after_their_iteration():
     collected, ended = run_plan(one(scenario(Half, shapes.Constant(4), 60)), meanwhile=stop)
     assert ended < 4
     assert {r.outcome for r in collected.requests} == {"ok"}
+
+
+@pytest.mark.anyio
+async def test_many_users_that_leave_at_once_leave_others_their_turns():
+    slots = {_Slot(): None for _ in range(5 * SLICE)}
+    turns = 0
+
+    async def count():
+        nonlocal turns
+        while True:
+            turns += 1
+            await anyio.sleep(0)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(count)
+        await _ask_to_leave(slots, SLICE)
+        assert len(slots) == SLICE
+        group.cancel_scope.cancel()
+    assert turns >= 3

@@ -238,3 +238,37 @@ def test_on_stop_runs_also_when_the_drain_cuts_a_user_off():
         assert len(stopped) == len({r.user for r in collected.requests}) > 0
         assert collected.levels[-1].users == 0
         stopped.clear()
+
+
+def test_a_wait_that_user_code_sets_meanwhile_may_be_a_number_and_what_is_none_fails_once():
+    class Sets(User):
+        wait = constant(1)
+
+        async def on_start(self) -> None:
+            self.wait = 0.5 if self.id == 0 else "soon"
+
+        @task()
+        async def call(self) -> None:
+            with self.measure("call"):
+                pass
+
+    collected, ended = run_plan(one(scenario(Sets, "closed")))
+    assert ended == pytest.approx(5, abs=0.2)
+    assert sum(r.user == 0 for r in collected.requests) == 10
+    (failed,) = (r for r in collected.requests if r.outcome == "failed")
+    assert (failed.user, failed.name) == (1, "wait")
+    assert "'soon'" in failed.error
+    assert sum(r.user == 1 for r in collected.requests) > 40
+
+
+@pytest.mark.parametrize("model", ["open", "closed"])
+def test_tasks_that_cannot_be_picked_are_crashes(model):
+    class Odd(User):
+        @task()
+        async def call(self) -> None:
+            self.tasks = (("no such task", 1),)
+
+    collected, ended = run_plan(one(scenario(Odd, model)))
+    assert ended == pytest.approx(5, abs=0.2)
+    assert {r.outcome for r in collected.requests} == {"failed"}
+    assert collected.levels[-1].in_flight == 0

@@ -132,6 +132,35 @@ def test_a_look_is_taken_once_a_minute_at_most_while_jobs_time_out(service):
     assert min(gaps) >= INTERVAL
 
 
+def test_users_that_wait_for_jobs_that_are_rejected_go_on_within_seconds():
+    letters = []
+
+    class Waiter(User):
+        @classmethod
+        async def prepare(cls, setup, options):
+            letters.append(FakeQueue("requests-dlq"))
+            setup.consume(FakeQueue("statuses"), foreign="leave")
+            setup.dead_letters(FakeQueue("requests", letters=letters[0]))
+
+        @task()
+        async def submit(self) -> None:
+            start = self.recorder.clock()
+            job = self.jobs.open(About(3600), due=start, start=start)
+            self.jobs.accept(job, None)
+            letters[0].put(f'{{"jobId": "{job.id}"}}')
+            await self.jobs.wait(job)
+
+    scenario = Scenario(
+        name="s", user=Waiter, model="closed", shape=shapes.Constant(2), duration=60.0
+    )
+    recorded, _ = run_plan(one(scenario, drain=0.0))
+    ledger = recorded.ledger
+    assert ledger.submitted >= 16
+    assert ledger.rejected == ledger.lost == ledger.submitted
+    ended = [job.t - job.start for job in recorded.jobs]
+    assert max(ended) < 8
+
+
 def test_a_job_that_is_rejected_after_it_timed_out_is_counted_right_and_named(service):
     recorded, _ = run_jobs(service, timeout=5, before=starting(service, reject_after=20.0))
     ledger = recorded.ledger

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import time
 from urllib.parse import unquote
 
+import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncload.export.hlog import HistogramLog
+from asyncload.records.record import Request
 from asyncload.stats.histogram import LatencyHistogram
 from asyncload.stats.summary import SummaryFold
 from tests.stats.feeds import header, jobs, requests
@@ -27,6 +31,32 @@ def written(path, feed, warmup=0.0):
     log.finish()
     assert log.error is None
     return fold
+
+
+@pytest.mark.parametrize(
+    ("problem", "says"),
+    [
+        (OSError(24, "Too many open files"), "Too many open files; make sure that its folder"),
+        (MemoryError("no room"), r"MemoryError\('no room'\); run again"),
+    ],
+)
+def test_what_fails_in_its_thread_is_an_error_and_not_the_end_of_the_thread(
+    problem, says, tmp_path, monkeypatch
+):
+    def encode(_self):
+        raise problem
+
+    monkeypatch.setattr(LatencyHistogram, "encode", encode)
+    monkeypatch.setattr("asyncload.export.hlog._PAUSE", 0.01)
+    log = HistogramLog(tmp_path / "run.hlog", SummaryFold())
+    log.write(header(a={"duration": 100}))
+    for t in (0.5, 1.5):
+        log.write(Request(t=t, scenario="a", user=0, name="n", due=t, end=t, outcome="ok", start=t))
+    while log.error is None:
+        time.sleep(0.005)
+    assert log._thread.is_alive()
+    log.finish()
+    assert re.search(says, log.error)
 
 
 def added_up(path):

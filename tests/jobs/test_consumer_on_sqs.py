@@ -89,7 +89,7 @@ async def test_a_queue_that_is_not_there_is_named_with_the_key_and_the_remedy(aw
     with pytest.raises(TargetError) as caught:
         await SqsQueue.find(aws, queue, "scenarios.0.user.status_queue")
     assert str(caught.value) == (
-        f"scenarios.0.user.status_queue: there is no queue {queue!r} at {aws.target}; create it "
+        f"scenarios.0.user.status_queue: there is no queue {queue!r} at {aws.target_of('sqs')}; create it "
         "or set scenarios.0.user.status_queue to the name or URL of one that exists"
     )
 

@@ -1,5 +1,7 @@
 """Jobs that are missing are looked for among the dead letters, which stay where they are."""
 
+import itertools
+
 import anyio
 import msgspec
 import pytest
@@ -344,5 +346,55 @@ def test_two_queues_are_looked_into_side_by_side():
         assert await bench.look() < 2
         bench.ledger.close()
         assert (bench.ledger.rejected, bench.ledger.lost) == (2, 3)
+
+    run_virtual(main)
+
+
+def test_a_user_that_waits_for_a_rejected_job_goes_on_at_once():
+    async def main():
+        bench = Bench(Letters())
+        waited, left = submit(bench.ledger), submit(bench.ledger)
+        outcomes = []
+
+        async def wait():
+            outcomes.append((await bench.ledger.wait(waited), now()))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait)
+            await anyio.sleep(1)
+            assert not bench.dead_letters.due, "a job may well take that long"
+            for job in (waited, left):
+                bench.letters.add(job.id)
+            await anyio.sleep(4)
+            assert bench.dead_letters.due
+            await bench.look()
+        assert outcomes == [("LOST", pytest.approx(5, abs=0.1))]
+        assert [r.error for r in bench.records] == [
+            "rejected by the service: the request is in requests-dlq"
+        ]
+        assert (bench.ledger.rejected, bench.ledger.backlog) == (1, 1)
+        await anyio.sleep(dead_letters.INTERVAL)
+        assert not bench.dead_letters.due, "nobody waits any more"
+
+    run_virtual(main)
+
+
+def test_looks_for_users_that_wait_become_rare_while_they_find_nothing():
+    async def main():
+        bench = Bench(Letters())
+        job = submit(bench.ledger)
+        looks = []
+        async with anyio.create_task_group() as group:
+            group.start_soon(bench.ledger.wait, job)
+            while now() < 200:
+                await anyio.sleep(1)
+                if bench.dead_letters.due:
+                    looks.append(now())
+                    await bench.look()
+            group.cancel_scope.cancel()
+        pauses = [b - a for a, b in itertools.pairwise(looks)]
+        assert looks[0] == pytest.approx(5, abs=1)
+        assert max(pauses) >= dead_letters.INTERVAL
+        assert len(looks) <= 7
 
     run_virtual(main)

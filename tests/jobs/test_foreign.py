@@ -3,6 +3,8 @@
 import anyio
 import pytest
 
+from asyncload.engine.ending import foreign_note
+from asyncload.jobs.consumer import NAMED_FOREIGN
 from asyncload.testing import status_body
 from tests.jobs.job_bench import (
     TroubledQueue,
@@ -183,5 +185,24 @@ def test_a_release_that_fails_leaves_the_message_to_its_visibility_timeout():
             [_, (_, text)] = consumer.notes
             assert "works again, after failing once" in text
         assert (ledger.orphans, len(queue)) == (1, 1)
+
+    run_virtual(main)
+
+
+def test_foreign_jobs_are_named_with_their_ages_in_one_warning():
+    async def main():
+        queue = TroubledQueue()
+        ledger, _ = make_ledger(now)
+        async with consuming(queue, ledger) as consumer:
+            await anyio.sleep(100)
+            for letter in "abcde":
+                queue.put(status_body(letter * 32, "SUCCESS"))
+            queue.put("not JSON")
+            await anyio.sleep(300)
+        (text,) = foreign_note(ledger, [consumer])
+        assert text.startswith("5 foreign statuses, of jobs this run never sent: " + "a" * 32)
+        assert text.count(" old)") == text.count("(") == NAMED_FOREIGN
+        assert " and 2 more; somebody else" in text
+        assert list(foreign_note(ledger, [])) == []
 
     run_virtual(main)

@@ -1,10 +1,13 @@
 """The ledger's rules, one by one. `test_ledger_model.py` holds any mixture of them to a model."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncload.jobs import ledger as ledger_module
+from asyncload.jobs.job import Submission
 from asyncload.jobs.status import Status
 from tests.jobs.job_bench import ABOUT, RUN, About, make_ledger
 
@@ -411,3 +414,14 @@ def test_a_message_id_comes_back_as_it_was_given(message_id):
     assert job.message_id == message_id
     ledger.close()
     assert records[0].message_id == message_id
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("name", 5), ("image", Path("a.tif")), ("size", "12"), ("pixels", 1.5), ("timeout", "1h")],
+)
+def test_what_no_log_could_hold_of_a_job_is_refused_where_it_is_given(field, value):
+    about = {"scenario": "s", "name": "n", "image": None, "size": 1, "pixels": 1, "timeout": 9.0}
+    Submission(**about)
+    with pytest.raises(TypeError, match=f"{field} of a job is .*, not "):
+        Submission(**{**about, field: value})

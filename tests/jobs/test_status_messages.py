@@ -271,3 +271,37 @@ def test_whatever_is_published_is_read_back(job_id, status, seconds):
     )
     assert (read.text is None) == (status != "FAILED")
     assert {"SUCCESS", "PARTIAL", "FAILED"} == TERMINAL
+
+
+LENIENT = {
+    "NaN as Python writes it": json.dumps({**OURS, "processing_duration": math.nan}),
+    "infinity within the message": envelope({}, text=json.dumps({**OURS, "eta": math.inf})),
+    "a byte order mark": "\ufeff" + json.dumps(OURS),
+    "half a character in a text": envelope(OURS, text="x \ud800 y"),
+    "an envelope in an envelope": envelope({}, text=envelope(OURS)),
+    "values as SQS writes them": envelope({}).replace(
+        '"MessageAttributes": {}',
+        '"MessageAttributes": '
+        + json.dumps({k: {"DataType": "String", "StringValue": v} for k, v in OURS.items()}),
+    ),
+    "attributes that are none": envelope({}, text=json.dumps(OURS)).replace(
+        '"MessageAttributes": {}', '"MessageAttributes": {"job_id": null}'
+    ),
+}
+
+
+@pytest.mark.parametrize("form", LENIENT)
+def test_a_body_is_read_as_leniently_as_python_reads_json(form):
+    read = parse_status(message(LENIENT[form]))
+    assert (read.job_id, read.status, read.processing_s) == (JOB, "SUCCESS", None)
+
+
+def test_attributes_of_sqs_with_the_names_of_sns_are_read():
+    made = message("x")
+    made["MessageAttributes"] = {k: {"Type": "String", "Value": v} for k, v in OURS.items()}
+    assert parse_status(made).job_id == JOB
+
+
+def test_the_reason_of_a_failure_can_always_be_written_down():
+    read = parse_status(message(envelope({**OURS, "image_status": "FAILED"}, text="x \ud800 y")))
+    assert msgspec.json.encode(read.text) == b'"x ? y"'

@@ -2,8 +2,7 @@
 
 import pytest
 
-from asyncload.monitor.exposition import NotExpositionError
-from asyncload.monitor.prometheus import PrometheusReader
+from asyncload.monitor.prometheus import PrometheusReader, UnknownSeriesError
 from asyncload.monitor.settings import SeriesOptions
 
 MIB = 1 << 20
@@ -196,8 +195,32 @@ def test_a_series_without_a_finite_value_is_left_out(value):
     assert read(body, 0, by).metrics is None
 
 
-def test_an_endpoint_without_any_of_the_series_is_refused():
-    with pytest.raises(NotExpositionError, match=r"^has no series of node_exporter or DCGM$"):
-        read("up 1\n")
-    with pytest.raises(NotExpositionError, match=r"DCGM, and none of those in metrics$"):
+def test_an_endpoint_without_any_of_the_series_is_told_what_it_has():
+    with pytest.raises(UnknownSeriesError) as caught:
+        read("".join(f'model:s{n}_total{{a="b"}} 1\n' * 2 for n in range(7)))
+    assert str(caught.value) == (
+        "has no series of node_exporter, DCGM or its own process; name some of its series under "
+        "metrics: it has model:s0_total, model:s1_total, model:s2_total, model:s3_total, "
+        "model:s4_total, …"
+    )
+    with pytest.raises(UnknownSeriesError, match="process, and none of those in metrics; name"):
         read("up 1\n", 0, reader(waiting=WAITING))
+
+
+SERVER = """# HELP model:requests_total Requests.
+process_cpu_seconds_total {cpu}
+process_resident_memory_bytes 5e+08
+"""
+
+
+def test_a_model_server_tells_of_its_own_process():
+    by = reader(waiting=WAITING)
+    assert read(SERVER.format(cpu=10), 0, by).metrics == {"process_memory": 5e8}
+    found = read(SERVER.format(cpu=13), 2, by)
+    assert found.metrics == {"process_memory": 5e8, "process_cpu": 1.5}
+    assert (found.host_cpu, found.host_memory, by.missing) == (None, None, {"waiting"})
+
+
+def test_the_process_of_an_exporter_is_not_what_is_under_test():
+    body = SERVER.format(cpu=10) + "node_memory_MemTotal_bytes 5\n"
+    assert read(body).metrics is None

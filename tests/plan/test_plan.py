@@ -196,6 +196,7 @@ def test_a_closed_scenario_has_no_due_times():
             "drain must be .* a text such as 30s, or unlimited, not 'for ever'",
         ),
         ({"name": ""}, "name of the plan is empty"),
+        ({"name": 5}, "name of the plan must be a text, not 5"),
         ({"scenarios": (scenario("a"), scenario("b"), scenario("a"))}, "2 scenarios .* 'a'"),
     ],
 )
@@ -240,3 +241,12 @@ def test_plans_are_immutable_and_go_to_another_process():
     copy = pickle.loads(pickle.dumps(plan))
     assert copy == plan
     assert np.array_equal(copy.scenarios[0].due_times(9), plan.scenarios[0].due_times(9))
+
+
+def test_a_plan_may_be_given_its_one_scenario():
+    assert Plan(scenario("a")) == Plan((scenario("a"),))
+
+
+def test_a_scenario_whose_name_is_no_text_is_refused():
+    with pytest.raises(ConfigError, match="name must be a text, not 5"):
+        scenario(5)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from asyncload.errors import ConfigError, LogError
+from asyncload.records import files
 from asyncload.records.files import read_errors
 
 
@@ -74,3 +76,20 @@ def test_mistakes_of_the_program_are_not_taken_for_the_users(tmp_path):
 
     with pytest.raises(ValueError, match="ours"):
         sentence(tmp_path, broken)
+
+
+def test_a_disk_that_never_answers_is_left_behind_after_a_limit(monkeypatch):
+    monkeypatch.setattr(files, "DISK_LIMIT", 0.05)
+    hung = threading.Event()
+    with pytest.raises(OSError, match=r"the disk took over 0\.05 s"):
+        files.in_time(hung.wait)
+    hung.set()
+
+
+def test_what_is_done_in_time_gives_its_result_or_raises_as_ever():
+    def fails():
+        raise TimeoutError("its own")
+
+    assert files.in_time(max, 3, 4) == 4
+    with pytest.raises(TimeoutError, match="its own"):
+        files.in_time(fails)

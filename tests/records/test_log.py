@@ -81,6 +81,16 @@ ONE_OF_EACH = [
 ]  # fmt: skip
 
 
+def test_a_log_that_is_removed_while_it_is_written_is_a_problem(tmp_path):
+    told = []
+    log = LogWriter(tmp_path / "run.jsonl", on_error=told.append)
+    log.write(header())
+    log.path.unlink()
+    log.close()
+    assert told == [f"the log {log.path} was removed while it was written; run again"]
+    assert log.error == told[0]
+
+
 def test_every_record_comes_back_as_it_was_written(tmp_path):
     path = tmp_path / "run.jsonl"
     write(path, ONE_OF_EACH)
@@ -593,3 +603,49 @@ def test_a_disk_that_is_too_slow_is_waited_for_and_then_given_up(tmp_path, monke
     (problem,) = problems
     assert problem.startswith(f"the disk of the log {path} is too slow: 0.3 s after the run")
     os.close(reader)  # the thread's write ends with an error
+
+
+def test_the_logs_thread_outlives_whatever_fails_in_it(tmp_path, monkeypatch):
+    path = tmp_path / "run.jsonl"
+    log = LogWriter(path)
+    wait, failures = log._closing.wait, iter(range(2))
+
+    def failing(timeout):
+        if next(failures, None) is not None:
+            raise OSError(errno.EINVAL, "the clock was set")
+        return wait(timeout)
+
+    monkeypatch.setattr(log._closing, "wait", failing)
+    for number in range(26):
+        log.write(note(number))
+    log.close()
+    assert (log.unwritten, log.error) == (0, None)
+    assert len(list(LogReader(path))) == 26
+
+
+def test_what_a_thread_that_has_ended_left_is_written_at_the_end(tmp_path, monkeypatch):
+    path = tmp_path / "run.jsonl"
+    monkeypatch.setattr(LogWriter, "_run", lambda _: None)
+    log = LogWriter(path)
+    for number in range(26):
+        log.write(note(number))
+    log.close()
+    assert log.unwritten == 0
+    assert len(list(LogReader(path))) == 26
+
+
+def test_records_that_fail_to_be_written_are_counted_and_told(tmp_path, monkeypatch):
+    path = tmp_path / "run.jsonl"
+    told = []
+    log = LogWriter(path, on_error=told.append)
+
+    def no_memory(batch):
+        raise MemoryError
+
+    monkeypatch.setattr(log, "_encode", no_memory)
+    for number in range(26):
+        log.write(note(number))
+    log.close()
+    assert log.unwritten == 26
+    assert told == [log.error]
+    assert "MemoryError" in log.error

@@ -199,7 +199,8 @@ def test_memory_does_not_grow_with_the_length_of_a_run():
                 stats.write(request(t=moment + 0.5, latency=0.1, outcome="failed", error="boom"))
             stats.write(job(t=moment + 0.5))
             stats.write(Level(moment, "s", 1.0, 1, 1, 1))
-            stats.write(Note(moment, "warning", f"note {moment}"))
+            letters = str(moment).translate(str.maketrans("0123456789", "abcdefghij"))
+            stats.write(Note(moment, "warning", f"a kind of its own: {letters}"))
             stats.write(ledger(t=moment))
 
     moment = 0.0
@@ -212,3 +213,35 @@ def test_memory_does_not_grow_with_the_length_of_a_run():
     assert len(stats._scenarios["s"].request_times) == LATEST
     assert len(stats._notes) == MAX_NOTES
     assert stats.fold.summary().requests.count == 3 * (HISTORY + 4700)
+
+
+def test_warnings_of_a_kind_are_one_with_a_count_and_examples():
+    stats = LiveStats()
+    for n in range(14):
+        stats.write(Note(n, "warning", f"skipped s3://bucket/{'abcdefghijklmn'[n]}.tif: no image"))
+    stats.write(Note(20.0, "warning", "'jobs' answers late"))
+    stats.write(Note(21.0, "warning", "'other jobs' answers late"))
+    images, queues = stats.snapshot(30.0).notes
+    assert (images.t, images.times, images.text) == (
+        13, 14, "skipped s3://bucket/a.tif: no image",
+    )  # fmt: skip
+    assert images.examples == [
+        "skipped s3://bucket/b.tif: no image", "skipped s3://bucket/c.tif: no image",
+    ]  # fmt: skip
+    assert (queues.times, queues.examples) == (2, ["'other jobs' answers late"])
+    assert stats.snapshot(30.0).more_notes == 0
+
+
+def test_warnings_beyond_the_kinds_that_are_kept_are_counted_and_an_error_is_always_kept():
+    stats = LiveStats()
+    kinds = [f"trouble with {letter}" for letter in "abcdefghijklm"]
+    for t, text in enumerate([*kinds, kinds[-1], kinds[0]]):
+        stats.write(Note(t, "warning", text))
+    seen = stats.snapshot(30.0)
+    assert [note.text for note in seen.notes] == [*kinds[1:MAX_NOTES], kinds[0]]
+    assert (seen.more_notes, seen.notes[-1].times) == (4, 2)
+    stats.write(Note(40.0, "error", "the run broke off"))
+    seen = stats.snapshot(50.0)
+    assert len(seen.notes) == MAX_NOTES
+    assert seen.notes[-1].text == "the run broke off"
+    assert seen.more_notes == 5

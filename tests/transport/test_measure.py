@@ -1,9 +1,13 @@
 """Requests are measured from when they were due, whatever becomes of them."""
 
 import asyncio
+import enum
+import http
 import itertools
 
 import botocore.exceptions
+import msgspec
+import numpy as np
 import pytest
 
 from asyncload.records.record import FAILED, OK, TIMEOUT
@@ -179,3 +183,95 @@ async def test_calls_of_a_user_are_recorded_and_calls_of_the_set_up_are_not(sink
     assert good.bytes_out == len(f'{{"QueueUrl": "{url}/0/q", "MessageBody": "hi"}}')
     assert (bad.name, bad.outcome, bad.status) == ("sqs.GetQueueUrl", FAILED, 400)
     assert "QueueDoesNotExist: no" in bad.error
+
+
+class Kind(enum.StrEnum):
+    FAST = "fast"
+
+
+@pytest.mark.parametrize("name", [5, None, b"a", ["a"], ValueError("a")])
+def test_a_name_that_is_no_text_is_refused_where_it_is_given(recorder, sink, name):
+    with pytest.raises(TypeError, match="the name of a request is a text, not"):
+        recorder.measure(name)
+    assert sink == []
+
+
+def test_names_are_recorded_as_plain_texts_that_any_file_can_hold(recorder, sink):
+    for name in (Kind.FAST, "größer", "half a \ud800 character"):
+        with recorder.measure(name):
+            pass
+    assert [record.name for record in sink] == ["fast", "größer", "half a \\ud800 character"]
+    assert {type(record.name) for record in sink} == {str}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("bytes_in", "12"), ("bytes_out", 1.5), ("bytes_in", -1), ("bytes_in", 2**63),
+        ("status", "200"), ("status", object()), ("first_byte", "1.5"), ("first_byte", float("nan")),
+        ("first_byte", float("inf")),
+    ],
+)  # fmt: skip
+def test_what_is_no_figure_fails_the_request_once_and_says_which(recorder, sink, field, value):
+    with recorder.measure("a") as call:
+        setattr(call, field, value)
+    (record,) = sink
+    assert record.outcome == FAILED
+    assert record.error.startswith(f"the user set {field} to ")
+    assert getattr(record, field) is None
+    assert not raises_when_encoded(record)
+
+
+def test_figures_of_other_types_are_recorded_as_plain_numbers(recorder, sink):
+    with recorder.measure("a") as call:
+        call.status, call.bytes_in, call.bytes_out = http.HTTPStatus.OK, np.int64(12), True
+        call.first_byte = np.float32(1.5)
+    (record,) = sink
+    assert (record.outcome, record.error) == (OK, None)
+    assert (record.status, record.bytes_in, record.bytes_out, record.first_byte) == (
+        200,
+        12,
+        1,
+        1.5,
+    )
+    assert not raises_when_encoded(record)
+
+
+def raises_when_encoded(record):
+    try:
+        msgspec.json.encode(record)
+    except (TypeError, ValueError) as problem:
+        return problem
+    return None
+
+
+def test_a_reason_that_is_no_text_is_refused_and_counted_once(recorder, sink):
+    with (
+        pytest.raises(
+            TypeError, match="fail\\(\\) takes the reason as text, not a ValueError"
+        ) as raised,
+        recorder.measure("a") as call,
+    ):
+        call.fail(ValueError("boom"))
+    assert is_recorded(raised.value)
+    (record,) = sink
+    assert record.outcome == FAILED
+
+
+def test_an_error_set_to_something_else_is_its_text(recorder, sink):
+    with recorder.measure("a") as call:
+        call.error = ValueError("boom")
+    assert (sink[0].outcome, sink[0].error) == (FAILED, "boom")
+
+
+@pytest.mark.parametrize("broken", ["__str__", "__repr__", "response"])
+def test_an_exception_that_cannot_be_described_is_still_named(recorder, sink, broken):
+    def fails(self):
+        raise RuntimeError("no text")
+
+    kind = property(fails) if broken == "response" else fails
+    odd = type("Odd", (Exception,), {broken: kind})()
+    with pytest.raises(type(odd)), recorder.measure("a"):
+        raise odd
+    assert sink[0].outcome == FAILED
+    assert sink[0].error.startswith("Odd")

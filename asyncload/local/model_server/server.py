@@ -267,5 +267,5 @@ def _result(detector: str) -> dict[str, Any]:
         "type": "image_query",
         "result_type": "counting",
         "detector_id": detector,
-        "result": {"label": "GREATER_THAN", "count": COUNT, "confidence": 0.97},
+        "result": {"label": "GREATER_THAN", "count": COUNT, "confidence": 0.97, "from_edge": True},
     }

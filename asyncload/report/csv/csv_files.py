@@ -19,7 +19,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from asyncload.errors import ConfigError
-from asyncload.records.files import Appended, cannot_write, check_place, replacing
+from asyncload.records.files import Appended, cannot_write, check_place, in_time, replacing
 from asyncload.records.record import Record, RunHeader
 from asyncload.report.csv.rows import (
     FAILURES,
@@ -80,7 +80,7 @@ class CsvFiles:
             for _ in moment.gather():
                 await anyio.lowlevel.checkpoint()
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._write, moment, self._history.take())
+                await anyio.to_thread.run_sync(self._write_in_time, moment, self._history.take())
 
     def finish(self) -> None:
         """Write everything as of now, in the thread of the caller; the run is over."""
@@ -88,7 +88,13 @@ class CsvFiles:
         moment = Moment(self._fold, self._methods)
         for _ in moment.gather():
             pass
-        self._write(moment, self._history.take())
+        self._write_in_time(moment, self._history.take())
+
+    def _write_in_time(self, moment: Moment, history: list[Row]) -> None:
+        try:
+            in_time(self._write, moment, history)
+        except OSError as problem:
+            self.error = cannot_write(self._stats_path, problem)
 
     def _write(self, moment: Moment, history: list[Row]) -> None:
         if history:

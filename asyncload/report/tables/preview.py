@@ -16,7 +16,7 @@ from asyncload.config.redact import hide_texts
 from asyncload.plan.plan import Scenario, UserSpec
 from asyncload.report.tables.layout import indented, plain_table
 from asyncload.stats import units
-from asyncload.transport.aws.session import environment_endpoint
+from asyncload.transport.aws.endpoints import Endpoints
 from asyncload.transport.error_text import hide_secrets
 from asyncload.users.base_url import LOCAL
 from asyncload.users.settings_source import Setting
@@ -96,10 +96,11 @@ def _target(user: UserSpec, aws: AwsConfig) -> str:
         return "a simulated server" if address == LOCAL else hide_secrets(address)
     if aws.is_local:
         return "the embedded stack"
-    if aws.endpoint_url is not None:
-        return hide_secrets(aws.endpoint_url)
-    if endpoint := environment_endpoint():
-        return f"{hide_secrets(endpoint)} (AWS_ENDPOINT_URL)"
+    service = "sagemaker-runtime" if user.kind.startswith("sagemaker") else "sqs"
+    endpoint = Endpoints.offline(aws.endpoint_url, aws.endpoints, aws.profile).shown(service)
+    if endpoint is not None:
+        url = hide_secrets(endpoint.url)
+        return url if endpoint.configured else f"{url} ({endpoint.source})"
     # A class of the user's own may send anywhere.
     return f"AWS, or where {user.kind} sends" if ":" in user.kind else "AWS"
 

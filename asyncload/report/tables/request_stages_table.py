@@ -40,6 +40,10 @@ def print_request_stages(summary: Summary, console: Console) -> None:
     if requests.interrupted:
         number = units.counted(requests.interrupted, "request")
         indented(Text(f"{number} interrupted: in no other number", "yellow"), console)
+    if requests.resent:
+        number = units.counted(requests.resent, "request")
+        why = "the service was closing the kept connection that carried the first"
+        indented(Text(f"{number} sent twice: {why}", "yellow"), console)
     several = len(summary.delivery) > 1
     for delivery in summary.delivery:
         indented(_delivered(delivery, named=several), console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from asyncload.report.tables.jobs_table import (
 )
 from asyncload.report.tables.layout import Row, fitted, indented, plain_table, print_rows, shortened
 from asyncload.report.tables.load_stages_table import print_load_stages
+from asyncload.report.tables.notes_table import print_found, print_notes
 from asyncload.report.tables.request_stages_table import print_request_stages
 from asyncload.report.tables.streams_table import print_streams
 from asyncload.report.tables.verdict_table import print_thresholds, print_verdict
@@ -47,6 +49,7 @@ _MAX_FAILURES: Final = 5
 _FEW_NAMES: Final = 3  # so many names of jobs always have rows of their own
 _ENOUGH: Final = 10  # jobs of a name from which its p95 is compared with others
 _NOTABLE: Final = 2.0  # times by which the p95 of names differ notably
+_IMAGE: Final = re.compile(r"(.+?\.\w{2,4}):", re.ASCII)
 _TIMES: Final = ["mean", "p50", "p95", "p99", "max"]
 _STAGES: Final = ("lateness", "submit", "queue_wait", "processing", "notification")
 
@@ -59,6 +62,7 @@ def print_summary(
     log_path: Path | str | None = None,
     artifacts: Sequence[Path | str] = (),
     notes: Sequence[NoteSeen] = (),
+    more_notes: int = 0,
     found: Sequence[str] = (),
     interrupted: bool = False,
     problems: Sequence[str] = (),
@@ -68,7 +72,7 @@ def print_summary(
 
     ``thresholds`` are ``None`` when it is not known how they came out,
     ``notes`` are the warnings and errors the reader of the numbers should
-    know of, ``found`` what set-up found out, ``problems`` is what kept the run from going as planned.
+    know of, ``more_notes`` counts those that the log has beside them, ``found`` what set-up found out, ``problems`` is what kept the run from going as planned.
     """
     if summary.requests.count:
         _print_requests(summary, console)
@@ -83,8 +87,8 @@ def print_summary(
         console.print()
         print_hosts(summary.hosts, console)
     _print_failures(summary, console)
-    _print_found(found, console)
-    _print_notes(notes, console)
+    print_found(found, console)
+    print_notes(notes, more_notes, console)
     console.print()
     print_thresholds(thresholds or (), console)
     if verdict is not None:
@@ -194,15 +198,23 @@ def _p95(row: JobRow) -> float:
     return math.inf if row.latency.p95 is None else row.latency.p95
 
 
+def _image_and_model(name: str) -> tuple[str, str]:
+    """Cut the name of a job after its image; the model may be a URL, which has colons itself."""
+    found = _IMAGE.match(name)
+    if found is None:
+        return name.rpartition(":")[::2]
+    return found[1], name[found.end() :]
+
+
 def _names_line(names: Sequence[JobRow], width: int) -> Text:
     """Write how far the latencies of several names are apart."""
     several = len({row.scenario for row in names}) > 1
     best, worst = min(names, key=_p95), max(names, key=_p95)
-    models = {row.name.rpartition(":")[2] for row in names}
+    models = {_image_and_model(row.name)[1] for row in names}
     labels = [
         _label(
             row.scenario if several else "",
-            row.name.rpartition(":")[0] or row.name if len(models) == 1 else row.name,
+            _image_and_model(row.name)[0] or row.name if len(models) == 1 else row.name,
         )
         for row in (best, worst)
     ]
@@ -268,29 +280,6 @@ def _print_failures(summary: Summary, console: Console) -> None:
     console.print()
     console.print(table)
     _print_hidden(len(failures) - _MAX_FAILURES, console)
-
-
-def _print_found(found: Sequence[str], console: Console) -> None:
-    if not found:
-        return
-    table = plain_table([("", "left"), ("", "left")], header=False)
-    for index, text in enumerate(found):
-        table.add_row(Text("" if index else "Set-up", "bold"), Text(units.one_line(text)))
-    console.print()
-    console.print(table)
-
-
-def _print_notes(notes: Sequence[NoteSeen], console: Console) -> None:
-    if not notes:
-        return
-    table = plain_table([("", "left"), ("", "right"), ("", "left")], header=False)
-    for index, note in enumerate(notes):
-        text = units.one_line(note.text) + (f" ({note.times} times)" if note.times > 1 else "")
-        style = "red" if note.level == "error" else "yellow"
-        title = Text("" if index else "Warnings", "bold")
-        table.add_row(title, Text(units.clock(note.t), "dim"), Text(text, style))
-    console.print()
-    console.print(table)
 
 
 def _print_files(

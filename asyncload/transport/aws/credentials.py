@@ -6,14 +6,41 @@ import asyncio
 import contextlib
 import datetime as dt
 import inspect
+import sys
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
 
-from asyncload.errors import ConfigError
+from asyncload.errors import TargetError
+from asyncload.transport.error_text import describe
 
 LOOK_EVERY: Final = 60.0
 """Seconds between looks at refreshable credentials. botocore refreshes 15 minutes before expiry."""
+READ_AGAIN_EVERY: Final = 2.0
+"""Seconds between two readings of keys that a service refuses."""
+REFUSED: Final = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+    }
+)
+"""Codes that new keys may help against."""
+
+NO_TERMINAL: Final = (
+    "the AWS profile asks for an MFA code, and there is no terminal to ask on; run in a terminal, "
+    "or set the AWS_* variables of a session (aws sts get-session-token)"
+)
+
+ReadAgain = Callable[[], Awaitable[Any]]
+Note = Callable[[str, str], None]
+
+
+def unheard(level: str, text: str) -> None:
+    """Note nothing."""
 
 
 class Credentials(msgspec.Struct, frozen=True, repr_omit_defaults=True):
@@ -36,14 +63,27 @@ class CredentialProvider:
     looked at once a minute, or more often when they live shorter, by a task of
     our own. botocore's credential object decides whether a refresh is due, so
     the rule is the SDK's. If a refresh fails, the old credentials stay, and
-    :attr:`failure` says why in words without secrets.
+    ``note`` is told why, once until it works again. Other keys are read again
+    with ``read_again`` when a service refuses them: a tool may have written
+    new ones into the file.
     """
 
-    def __init__(self, source: Any, current: Credentials) -> None:
+    def __init__(
+        self,
+        source: Any,
+        current: Credentials,
+        *,
+        read_again: ReadAgain | None = None,
+        note: Note = unheard,
+    ) -> None:
         self._source = source
         self._task: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._read_at = -READ_AGAIN_EVERY
+        self._read_again = read_again
+        self._note = note
+        self._failing = False
         self.current = current
-        self.failure: str | None = None
 
     @classmethod
     def fixed(
@@ -53,19 +93,18 @@ class CredentialProvider:
         return cls(None, Credentials(access_key, secret_key, token))
 
     @classmethod
-    async def of(cls, source: Any) -> CredentialProvider:
+    async def of(
+        cls,
+        source: Any,
+        *,
+        read_again: ReadAgain | None = None,
+        note: Note = unheard,
+    ) -> CredentialProvider:
         """Wrap a botocore or aiobotocore credential object, such as ``session.get_credentials()``.
 
-        Raises:
-            ConfigError: ``source`` is None: the chain found no credentials.
-
+        Raises what it raises when the keys cannot be had.
         """
-        if source is None:
-            raise ConfigError(
-                "No AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-                "or a profile with AWS_PROFILE."
-            )
-        provider = cls(source, await _frozen(source))
+        provider = cls(source, await _frozen(source), read_again=read_again, note=note)
         if hasattr(source, "refresh_needed"):
             provider._task = asyncio.create_task(provider._keep_fresh())
         return provider
@@ -77,18 +116,55 @@ class CredentialProvider:
         try:
             found = await _frozen(self._source)
         except Exception as error:
-            self.failure = f"AWS credentials could not be refreshed ({type(error).__name__})"
+            if not self._failing:
+                self._failing = True
+                self._note(
+                    "warning",
+                    "the AWS credentials cannot be refreshed, and calls will fail once they "
+                    f"expire: {describe(error)}",
+                )
             return
-        self.failure = None
+        if self._failing:
+            self._failing = False
+            self._note("warning", "the AWS credentials can be refreshed again")
         if found != self.current:
             self.current = found
 
+    def refused(self, code: str) -> None:
+        """Take note that a service refused the keys with the error ``code``."""
+        if (
+            code not in REFUSED
+            or self._read_again is None
+            or hasattr(self._source, "refresh_needed")
+        ):
+            return
+        loop = asyncio.get_running_loop()
+        idle = self._reading is None or self._reading.done()
+        if idle and loop.time() - self._read_at >= READ_AGAIN_EVERY:
+            self._read_at = loop.time()
+            self._reading = loop.create_task(self._read(self._read_again))
+
+    async def _read(self, read_again: ReadAgain) -> None:
+        try:
+            found = await read_again()
+            keys = None if found is None else await _frozen(found)
+        except Exception:  # the old ones stay, and the service says what is wrong with them
+            return
+        if keys is None or keys == self.current:
+            return
+        # The SDK's clients hold the source itself.
+        source = self._source
+        source.access_key, source.secret_key, source.token = msgspec.structs.astuple(keys)
+        self.current = keys
+        self._note("info", "the AWS keys were refused, and new ones have been read")
+
     async def close(self) -> None:
         """Stop looking."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        for task in (self._task, self._reading):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
 
     def __repr__(self) -> str:
         return "CredentialProvider(hidden)"
@@ -104,6 +180,19 @@ class CredentialProvider:
             return LOOK_EVERY
         left = (expiry - dt.datetime.now(dt.UTC)).total_seconds()
         return min(LOOK_EVERY, max(1.0, left / 4))
+
+
+def never_prompt(session: Any) -> None:
+    """Where there is no terminal, make a profile that asks for a code an error of one sentence."""
+    if sys.stdin and sys.stdin.isatty():
+        return
+    with contextlib.suppress(Exception):  # other versions may call it otherwise
+        chain = session.get_component("credential_provider")
+        chain.get_provider("assume-role")._prompter = _no_terminal  # noqa: SLF001
+
+
+def _no_terminal(prompt: str) -> str:
+    raise TargetError(f"{NO_TERMINAL} ({prompt.rstrip(': ')})")
 
 
 async def _frozen(source: Any) -> Credentials:

@@ -8,6 +8,7 @@ from typing import Any
 from asyncload.transport.aws import sqs_wire
 from asyncload.transport.aws.operation import FastService, Operation
 from asyncload.transport.aws.session import Aws
+from asyncload.transport.aws.sqs import other_region
 from asyncload.transport.aws.sqs_batcher import BATCH, Batches
 from asyncload.transport.http_client import HttpClient
 from asyncload.transport.queue import LONG_POLL, Received
@@ -49,7 +50,7 @@ class FastSqsQueue:
         cls, aws: Aws, http: HttpClient, url: str, *, batch_linger: float | None = None
     ) -> FastSqsQueue:
         """The queue at ``url``, which has been looked up before."""
-        service = await FastService.of(aws, http, "sqs")
+        service = await FastService.of(aws, http, "sqs", region=other_region(aws, url))
         return cls(service, url, batch_linger=batch_linger)
 
     async def send(self, body: str) -> str:

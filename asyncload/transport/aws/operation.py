@@ -9,6 +9,7 @@ from asyncload.transport.aws.session import Aws
 from asyncload.transport.aws.sigv4 import Signer, SigningTemplate
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Listener, Response
+from asyncload.transport.http.tls import TlsSettings
 from asyncload.transport.http_client import Body, Fill, HttpClient, PreparedRequest
 from asyncload.transport.measure import CURRENT, Recorder
 
@@ -30,31 +31,36 @@ class FastService:
         endpoint_url: str,
         signer: Signer,
         errors: ErrorDecoder,
+        tls: TlsSettings | None = None,
     ) -> None:
         self.service = service
         self.endpoint_url = endpoint_url.rstrip("/")
         self._http = http
         self._signer = signer
         self._errors = errors
+        self._tls = tls
 
     @classmethod
-    async def of(cls, aws: Aws, http: HttpClient, service: str) -> FastService:
+    async def of(
+        cls, aws: Aws, http: HttpClient, service: str, *, region: str | None = None
+    ) -> FastService:
         """The service as the SDK would reach it: same endpoint, region, credentials and errors.
 
         Raises ConfigError where there are no credentials.
         """
         from asyncload.transport.aws.aws_errors import ErrorDecoder
 
-        client = await aws.client(service)
+        client = await aws.client(service, region=region)
         provider = await aws.credentials()
+        signer = Signer(provider, client.meta.region_name, client.meta.service_model.signing_name)
+        signer.offset = aws.clock.offset
         return cls(
             http,
             service=service,
             endpoint_url=client.meta.endpoint_url,
-            signer=Signer(
-                provider, client.meta.region_name, client.meta.service_model.signing_name
-            ),
+            signer=signer,
             errors=ErrorDecoder(service, client.exceptions),
+            tls=aws.tls if client.meta.endpoint_url.startswith("https:") else None,
         )
 
     def operation(
@@ -72,7 +78,7 @@ class FastService:
         a header that cannot be sent.
         """
         url = self.endpoint_url + path
-        prepared = self._http.prepare("POST", url, headers)
+        prepared = self._http.prepare("POST", url, headers, tls=self._tls)
         template = self._signer.template(
             "POST", prepared.target, prepared.host, headers, marks=marks
         )
@@ -80,10 +86,11 @@ class FastService:
         return Operation(self, self._http, name, prepared, template, fill=fill)
 
     def error(self, response: Response, operation: str) -> Exception:
-        """The exception the SDK backend would raise for ``response``; learns of a wrong clock."""
+        """The exception the SDK backend would raise for ``response``; learns of a wrong clock or old keys."""
         problem: Any = self._errors.decode(response, operation)
         code = str(problem.response.get("Error", {}).get("Code", ""))
         self._signer.correct_clock(code, response.headers.get("date"))
+        self._signer.provider.refused(code)
         return problem  # type: ignore[no-any-return]  # botocore has no types
 
 

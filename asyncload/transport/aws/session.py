@@ -8,6 +8,7 @@ retry, because a load test must see the throttle; set-up calls may retry.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -16,11 +17,25 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 
-from asyncload.errors import ConfigError, TargetError
-from asyncload.transport.aws.credentials import CredentialProvider
-from asyncload.transport.error_text import describe, error_code, hide_secrets
+from asyncload.errors import AsyncloadError, ConfigError, TargetError
+from asyncload.transport.aws.clock_skew import ClockSkew
+from asyncload.transport.aws.credentials import (
+    CredentialProvider,
+    Note,
+    never_prompt,
+    unheard,
+)
+from asyncload.transport.aws.endpoints import Endpoints
+from asyncload.transport.aws.set_up_errors import (
+    NO_CREDENTIALS,
+    Where,
+    credentials_error,
+    sentence,
+)
+from asyncload.transport.error_text import describe, hide_secrets
 from asyncload.transport.http.connector import is_loopback
 from asyncload.transport.http.pool import CONNECTIONS
+from asyncload.transport.http.tls import TlsSettings
 from asyncload.transport.measure import record_calls
 
 if TYPE_CHECKING:
@@ -32,23 +47,6 @@ READ_TIMEOUT: Final = 70
 SETUP_TIMEOUT: Final = 10
 """Seconds for an answer to a set-up call, which are all quick."""
 SETUP_ATTEMPTS: Final = 3
-
-_BAD_CREDENTIALS: Final = {
-    "AuthFailure",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "IncompleteSignature",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-}
-_UNREACHABLE: Final = {
-    "ConnectTimeoutError",
-    "ConnectionClosedError",
-    "EndpointConnectionError",
-}
 
 
 class Aws:
@@ -73,14 +71,20 @@ class Aws:
         # botocore's default of 10 connections would quietly cap the load.
         self._connections = connections
         self.endpoint_url = endpoint_url
-        self._endpoints = endpoints or {}
+        self.endpoints = Endpoints(endpoint_url, endpoints or {}, lambda: self.session)
+        self.note: Note = unheard
+        """Is told, with its level, what a person should know of credentials and endpoints."""
+        self.clock = ClockSkew(lambda *what: self.note(*what))  # noqa: PLW0108 - it is set later
         self._region = region
         self._profile = profile
         self._credentials = credentials
         self._session: AioSession | None = None
         self._clients: dict[tuple[str, str | None, bool], Any] = {}
+        self._tls: TlsSettings | None = None
         self._provider: CredentialProvider | None = None
+        self._looked_for_keys = False
         self._lock = anyio.Lock()
+        self._keys_lock = anyio.Lock()
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -91,20 +95,31 @@ class Aws:
         self._clients.clear()
         await self._stack.aclose()
 
-    @property
-    def endpoint(self) -> str | None:
-        """Where calls go instead of AWS: :attr:`endpoint_url`, else the environment's."""
-        return self.endpoint_url or environment_endpoint()
-
-    @property
-    def target(self) -> str:
-        """Where calls go, in words."""
-        return self.target_of("")
-
     def target_of(self, service: str) -> str:
         """Where calls of ``service`` go, in words."""
-        endpoint = self._endpoints.get(service, self.endpoint)
-        return hide_secrets(endpoint) if endpoint else f"AWS in {self.region}"
+        endpoint = self.endpoints.shown(service)
+        return hide_secrets(endpoint.url) if endpoint else f"AWS in {self.region}"
+
+    @property
+    def tls(self) -> TlsSettings | None:
+        """The CAs to trust instead of the system's, where AWS_CA_BUNDLE or a profile names a file.
+
+        Raises :class:`ConfigError` when it cannot be read.
+        """
+        path = self.session.get_config_variable("ca_bundle")
+        path = path or os.environ.get("REQUESTS_CA_BUNDLE")  # as botocore itself
+        if not path:
+            return None
+        if self._tls is None:
+            self._tls = TlsSettings(verify=str(path))
+            try:
+                self._tls.context()
+            except ConfigError as problem:
+                self._tls = None
+                raise ConfigError(
+                    f"AWS_CA_BUNDLE, or ca_bundle of the profile: {problem}"
+                ) from None
+        return self._tls
 
     @property
     def region(self) -> str:
@@ -125,12 +140,9 @@ class Aws:
     def session(self) -> AioSession:
         """The aiobotocore session. Raises :class:`ConfigError` for an unknown profile."""
         if self._session is None:
-            from aiobotocore.session import AioSession
             from botocore.exceptions import ConfigParseError, ProfileNotFound
 
-            # With keys of its own no profile counts, not even a wrong one in AWS_PROFILE.
-            unread = {"profile": (None, None, None, None)} if self._credentials else None
-            session = AioSession(session_vars=unread, profile=self._profile)
+            session = self._new_session()
             try:
                 session.get_scoped_config()
             except ProfileNotFound:
@@ -145,6 +157,17 @@ class Aws:
                 ) from None
             self._session = session
         return self._session
+
+    def _new_session(self) -> AioSession:
+        from aiobotocore.session import AioSession
+
+        # What goes wrong is told in our own words; without a handler, Python prints tracebacks.
+        log = logging.getLogger("aiobotocore")
+        if not log.handlers:
+            log.addHandler(logging.NullHandler())
+        # With keys of its own no profile counts, not even a wrong one in AWS_PROFILE.
+        unread = {"profile": (None, None, None, None)} if self._credentials else None
+        return AioSession(session_vars=unread, profile=self._profile)
 
     def ready_client(self, service: str, region: str | None = None) -> Any:
         """Give the shared client for load if it has been made, else ``None``."""
@@ -175,8 +198,11 @@ class Aws:
         key, secret = self._credentials or (None, None)
         region = region or self.region
         attempts = SETUP_ATTEMPTS if retries else 1
-        endpoint_url = self._endpoints.get(service, self.endpoint_url)
-        endpoint = endpoint_url or self.endpoint
+        endpoint = self.endpoints.of(service)
+        url = None if endpoint is None else endpoint.url
+        tls = None if url and url.startswith("http:") else self.tls
+        if not self._credentials:
+            await self._load_provider()  # here it is told in one sentence what is wrong with them
         try:
             config = AioConfig(
                 max_pool_connections=self._connections,
@@ -184,16 +210,17 @@ class Aws:
                 read_timeout=SETUP_TIMEOUT if retries else READ_TIMEOUT,
                 retries={"mode": "standard", "total_max_attempts": attempts},
                 # S3 emulators know buckets by path; real S3 takes both.
-                s3={"addressing_style": "path"} if endpoint else None,
+                s3={"addressing_style": "path"} if url else None,
                 # A proxy for the way out of the house does not know this machine.
-                proxies={} if is_loopback(urlsplit(endpoint or "").hostname or "") else None,
+                proxies={} if is_loopback(urlsplit(url or "").hostname or "") else None,
             )
             await anyio.to_thread.run_sync(_preload_service, self.session, service)
-            return await self._stack.enter_async_context(
+            client = await self._stack.enter_async_context(
                 self.session.create_client(
                     service,
                     region_name=region,
-                    endpoint_url=endpoint_url,
+                    endpoint_url=url,
+                    verify=None if tls is None else tls.verify,
                     aws_access_key_id=key,
                     aws_secret_access_key=secret,
                     config=config,
@@ -208,21 +235,61 @@ class Aws:
             raise ConfigError(
                 f"aws.region: {region!r} is not a region; write it like us-west-2"
             ) from None
-        except ValueError as problem:
-            raise ConfigError(
-                f"aws.endpoint_url: {hide_secrets(str(self.endpoint))!r} is not a URL "
-                f"({hide_secrets(str(problem))}); write it like http://localhost:9324"
-            ) from None
+        known = {name for name, *_ in self._clients}
+        if endpoint is not None and not endpoint.configured and service not in known:
+            where = hide_secrets(endpoint.url)
+            self.note("info", f"calls of {service} go to {where}, by {endpoint.source}")
+        if service == "s3" and os.environ.get("AWS_REQUEST_PAYER", "").lower() == "requester":
+            client.meta.events.register("before-call", _pay)
+        client.meta.events.register("after-call", self._look_at_answer)
+        self.clock.watch(client, retry=retries)
+        return client
 
     async def credentials(self) -> CredentialProvider:
-        """Credentials for the fast backend, kept fresh. Raises :class:`ConfigError` without any."""
-        if self._provider is None:
-            if self._credentials is not None:
-                self._provider = CredentialProvider.fixed(*self._credentials)
-            else:
-                self._provider = await CredentialProvider.of(await self.session.get_credentials())
-            self._stack.push_async_callback(self._provider.close)
+        """Credentials for the fast backend, kept fresh.
+
+        Raises :class:`ConfigError` without any, and :class:`TargetError` when those that are
+        configured cannot be had.
+        """
+        provider = await self._load_provider()
+        if provider is None:
+            raise ConfigError(NO_CREDENTIALS)
+        return provider
+
+    async def _load_provider(self) -> CredentialProvider | None:
+        async with self._keys_lock:
+            if not self._looked_for_keys:
+                self._provider = await self._new_provider()
+                if self._provider is not None:
+                    self._stack.push_async_callback(self._provider.close)
+                self._looked_for_keys = True
         return self._provider
+
+    async def _new_provider(self) -> CredentialProvider | None:
+        if self._credentials is not None:
+            return CredentialProvider.fixed(*self._credentials)
+        await anyio.to_thread.run_sync(_preload)
+        try:
+            source = await self._source(self.session)
+            if source is None:
+                return None
+            return await CredentialProvider.of(
+                source, read_again=lambda: self._source(self._new_session()), note=self.note
+            )
+        except AsyncloadError:
+            raise
+        except Exception as problem:  # files, processes and services of any kind are asked
+            raise credentials_error(problem) from None
+
+    async def _source(self, session: AioSession) -> Any:
+        """Find the source of credentials, by botocore's chain."""
+        never_prompt(session)
+        return await session.get_credentials()
+
+    def _look_at_answer(self, parsed: Any, **_: Any) -> None:
+        """Learn from an answer to the SDK backend that keys have expired."""
+        if self._provider is not None and isinstance(parsed, dict) and "Error" in parsed:
+            self._provider.refused(str(parsed["Error"].get("Code", "")))
 
     async def account(self) -> str:
         """Ask STS for the account id. Raises :class:`TargetError`."""
@@ -253,49 +320,17 @@ class Aws:
                 ) from None
             if not isinstance(problem, BotoCoreError | ClientError | OSError):
                 raise
-            raise TargetError(self._sentence(doing, service, problem, remedies)) from None
+            where = Where(self.target_of(service), self._check_address(service), service)
+            raise TargetError(sentence(doing, where, problem, remedies)) from None
 
     def _check_address(self, service: str) -> str:
-        if service in self._endpoints:
-            return f"check aws.endpoints.{service}"
-        if self.endpoint_url:
-            return "check aws.endpoint_url"
-        return "check AWS_ENDPOINT_URL" if self.endpoint else "check aws.region and the network"
+        endpoint = self.endpoints.shown(service)
+        return f"check {endpoint.source}" if endpoint else "check aws.region and the network"
 
-    def _sentence(
-        self, doing: str, service: str, problem: Exception, remedies: dict[str, str]
-    ) -> str:
-        target, check_address = self.target_of(service), self._check_address(service)
-        code = (error_code(problem) or type(problem).__name__).rpartition(".")[2]
-        if code in remedies:
-            return remedies[code]
-        if code in {"NoCredentialsError", "PartialCredentialsError"}:
-            return (
-                "no AWS credentials were found; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY, or aws.endpoint_url: local for the embedded stack"
-            )
-        if code in _BAD_CREDENTIALS:
-            return (
-                f"{target} refused the credentials while {doing} ({code}); "
-                "check AWS_PROFILE or the AWS_* variables, and that they have not expired"
-            )
-        if code.startswith("AccessDenied") or code in {"403", "Forbidden"}:
-            return (
-                f"access denied by {target} while {doing}; "
-                "give these credentials the permission, or use others"
-            )
-        if code in _UNREACHABLE:
-            return (
-                f"cannot reach {target} while {doing}; {check_address}, and that the service is up"
-            )
-        if code in {"ReadTimeoutError", "TimeoutError"}:
-            return (
-                f"{target} does not answer while {doing}; "
-                f"{check_address}, and that the service is up"
-            )
-        if code.isdigit():  # an HTTP status without one of AWS's error codes
-            return f"{target} answered {describe(problem)!r} while {doing}; {check_address}"
-        return f"{doing} failed at {target}: {describe(problem)}"
+
+def _pay(params: Any, **_: Any) -> None:
+    """Say that we pay, to a bucket whose requester does."""
+    params["headers"]["x-amz-request-payer"] = "requester"
 
 
 def _preload() -> None:
@@ -313,10 +348,3 @@ def _preload_service(session: AioSession, service: str) -> None:
     for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
         with contextlib.suppress(Exception):
             loader.load_data(name)
-
-
-def environment_endpoint() -> str | None:
-    """Give the endpoint that the environment sets for all services, as botocore reads it."""
-    if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
-        return None
-    return os.environ.get("AWS_ENDPOINT_URL") or None

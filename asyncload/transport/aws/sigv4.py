@@ -47,6 +47,7 @@ NOT_SIGNED: Final = frozenset(
 OURS: Final = frozenset({"authorization", "date", "x-amz-date", "x-amz-security-token"})
 SKEW_CODES: Final = frozenset(
     {
+        "403",  # the answer to a HEAD has no code
         "AuthFailure",
         "InvalidSignatureException",
         "RequestExpired",
@@ -115,20 +116,28 @@ class Signer:
         from the one we signed with. Returns whether the offset changed; then
         the request is worth signing again.
         """
-        if code not in SKEW_CODES or date is None:
+        more = clock_skew(code, date, self.clock() + self.offset)
+        if more is None:
             return False
-        try:
-            server = parsedate_to_datetime(date).timestamp()
-        except ValueError:
-            return False
-        now = self.clock()
-        if abs(server - (now + self.offset)) < SKEW_LIMIT:
-            return False
-        self.offset = server - now
+        self.offset += more
         return True
 
     def __repr__(self) -> str:
         return f"Signer({self.region}, {self.service})"
+
+
+def clock_skew(code: str, date: str | None, now: float) -> float | None:
+    """Give the seconds that a service's clock is ahead of ``now``, when that is what it refused.
+
+    ``code`` is that of the refusal, ``date`` its ``Date`` header.
+    """
+    if code not in SKEW_CODES or not date:
+        return None
+    try:
+        skew = parsedate_to_datetime(date).timestamp() - now
+    except ValueError:
+        return None
+    return skew if abs(skew) >= SKEW_LIMIT else None
 
 
 class SigningTemplate:

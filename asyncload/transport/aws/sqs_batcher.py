@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 import msgspec
 
@@ -24,14 +25,31 @@ class _Entry(msgspec.Struct, gc=False):
     due: float
     begun: float | None = None
     """When its iteration began: from then on it waits for others to go with it."""
+    sent: bool = False
+
+
+class _Flight:
+    """A call under way: it ends when nobody waits for it any more."""
+
+    def __init__(self, entries: list[_Entry], call: Coroutine[Any, Any, None]) -> None:
+        self._waiting = len(entries)
+        self._task = asyncio.get_running_loop().create_task(call)
+        for entry in entries:  # they keep this object alive, too
+            entry.waiter.add_done_callback(self._left)
+
+    def _left(self, waiter: asyncio.Future[str]) -> None:
+        self._waiting -= waiter.cancelled()
+        if not self._waiting:
+            self._task.cancel()
 
 
 class Batches:
-    """Coalesces messages: ten go at once, fewer after ``linger`` seconds.
+    """Coalesces messages: ten go at once, fewer after ``linger`` seconds or when they are large.
 
     A call is recorded as one request of the user whose message came first,
     due when that message was. An entry that fails inside an answer is a
-    failed request of its own.
+    failed request of its own. A message is its sender's: it is not sent any more when that was
+    cancelled before, and a call ends when all of its senders were.
     """
 
     def __init__(
@@ -41,12 +59,17 @@ class Batches:
         self._encoder = encoder
         self._linger = linger
         self._entries: list[_Entry] = []
+        self._bytes = 0
+        """Of the bodies in ``_entries``."""
         self._timer: asyncio.TimerHandle | None = None
-        self._flights: set[asyncio.Task[None]] = set()
 
-    def send(self, body: str) -> asyncio.Future[str]:
-        """Send ``body`` with the next batch; await the result for the message's id."""
+    async def send(self, body: str) -> str:
+        """Send ``body`` with the next batch; return the message's id."""
         loop = asyncio.get_running_loop()
+        size = len(body) if body.isascii() else len(body.encode())
+        if self._entries and self._bytes + size > sqs_wire.BATCH_BYTES:
+            self._flush()
+        self._bytes += size
         waiter: asyncio.Future[str] = loop.create_future()
         recorder = CURRENT.get()
         entry = _Entry(body, waiter, recorder, 0.0)
@@ -59,16 +82,35 @@ class Batches:
             self._flush()
         elif self._timer is None:
             self._timer = loop.call_later(self._linger, self._flush)
-        return waiter
+        try:
+            return await waiter
+        except asyncio.CancelledError as cancellation:
+            if not entry.sent:
+                self._never_sent(entry, cancellation)
+            raise
+
+    def _never_sent(self, entry: _Entry, cancellation: asyncio.CancelledError) -> None:
+        """Record that a message was given up before its batch went out."""
+        cancellation.__dict__["phase"] = "pool wait"  # for never_connected()
+        if entry.recorder is None:
+            return
+        with entry.recorder.measure(
+            self._operation.label, due=entry.due, begun=entry.begun
+        ) as call:
+            call.start = None
+            raise cancellation
 
     def _flush(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        entries, self._entries = self._entries, []
-        flight = asyncio.get_running_loop().create_task(self._fly(entries))
-        self._flights.add(flight)
-        flight.add_done_callback(self._flights.discard)
+        entries = [entry for entry in self._entries if not entry.waiter.done()]
+        self._entries = []
+        self._bytes = 0
+        for entry in entries:
+            entry.sent = True
+        if entries:
+            _Flight(entries, self._fly(entries))
 
     async def _fly(self, entries: list[_Entry]) -> None:
         try:

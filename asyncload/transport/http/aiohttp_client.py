@@ -12,10 +12,12 @@ import math
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 import msgspec
 
 from asyncload.transport.http.client import DEFAULTS
+from asyncload.transport.http.connector import basic
 from asyncload.transport.http.http_errors import (
     ConnectFailed,
     ConnectionClosed,
@@ -28,6 +30,7 @@ from asyncload.transport.http.http_errors import (
 )
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Listener, Response
+from asyncload.transport.http.reuse import DEFAULT, Reuse
 from asyncload.transport.http.tls import TlsSettings
 from asyncload.transport.http_client import Body, Fill, HttpClient, PreparedRequest
 
@@ -74,12 +77,16 @@ class AiohttpClient:
         headers: Mapping[str, str] | None = None,
         *,
         tls: TlsSettings | None = None,
+        reuse: Reuse = DEFAULT,
     ) -> PreparedRequest:
-        """As :meth:`HttpClient.prepare`."""
+        """As :meth:`HttpClient.prepare`, but for ``reuse``: aiohttp has rules of its own."""
         from yarl import URL
 
-        prepared = self._fast.prepare(method, url, headers, tls=tls)
+        prepared = self._fast.prepare(method, url, headers, tls=tls, reuse=reuse)
         given = dict(headers or {})
+        credentials = basic(urlsplit(url))
+        if credentials is not None and "authorization" not in {name.lower() for name in given}:
+            given["Authorization"] = credentials
         given.setdefault("User-Agent", DEFAULTS["User-Agent"])
         settings = tls or TlsSettings()
         if url.startswith("https") and settings not in self._contexts:
@@ -170,10 +177,9 @@ class AiohttpClient:
         while True:
             async with _within(idle_limit, answer.url.authority, "idle"):
                 part = await answer.content.readany()
-            if not part:
-                return b"".join(parts)
-            listener(part, self._clock())
             parts.append(part)
+            if not part or listener(part, self._clock()):
+                return b"".join(parts)
 
 
 @contextlib.asynccontextmanager

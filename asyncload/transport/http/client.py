@@ -16,19 +16,24 @@ from typing import Final, Self
 from urllib.parse import quote, urlsplit
 
 from asyncload.errors import ConfigError
+from asyncload.transport.error_text import hide_secrets, hide_user_info
 from asyncload.transport.http.connector import (
     Resolver,
     Target,
     authority,
+    basic,
     environment_proxies,
     proxy_for,
 )
-from asyncload.transport.http.http_errors import Timing, TransportError
+from asyncload.transport.http.http_errors import ConnectionClosed, Timing, TransportError
 from asyncload.transport.http.pool import Pool, Timeouts
 from asyncload.transport.http.response import Listener, Response
+from asyncload.transport.http.reuse import DEFAULT, Reuse
 from asyncload.transport.http.tls import TlsSettings
 from asyncload.transport.http_client import Body, Fill, PreparedRequest
 
+IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""Methods of requests that may be sent again (RFC 9110, section 9.2.2)."""
 LARGE: Final = 131_072
 """Bodies above this many bytes are handed over in views instead of being joined to the head."""
 
@@ -49,6 +54,8 @@ class FastRequest(PreparedRequest, frozen=True, eq=False):
     """The answer has no body (HEAD)."""
     sends_length: bool
     """A content length is sent even when the body is empty."""
+    closes: bool
+    """It says ``Connection: close``, so it is the last one of its connection."""
 
 
 class FastHttpClient:
@@ -57,7 +64,8 @@ class FastHttpClient:
     ``limit`` bounds the connections per target. ``clock`` is monotonic,
     seconds; all timings are on it. Proxies come from the environment, read
     once here. A response with any status is a response: nothing is raised for
-    404 or 500, no redirect is followed, nothing is retried or decompressed.
+    404 or 500, no redirect is followed, nothing is decompressed or retried, but
+    for what an idempotent request meets on a connection that the service was closing.
     """
 
     def __init__(
@@ -75,7 +83,7 @@ class FastHttpClient:
         self._resolver = Resolver()
         self._proxies = environment_proxies()
         self._contexts: dict[TlsSettings, ssl.SSLContext] = {}
-        self._pools: dict[tuple[str, str, int, TlsSettings], Pool] = {}
+        self._pools: dict[tuple[str, str, int, TlsSettings, Reuse], Pool] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,10 +98,11 @@ class FastHttpClient:
         headers: Mapping[str, str] | None = None,
         *,
         tls: TlsSettings | None = None,
+        reuse: Reuse = DEFAULT,
     ) -> FastRequest:
         """Encode the head of a request once; as :meth:`HttpClient.prepare`."""
-        scheme, host, port, target = _split(url)
-        pool = self._pool(scheme, host, port, tls or self._tls)
+        scheme, host, port, target, credentials = _split(url)
+        pool = self._pool(scheme, host, port, tls or self._tls, reuse)
         address = authority(host, port)
         named = address.removesuffix(f":{_PORTS[scheme]}")
         given = dict(headers or {})
@@ -104,6 +113,10 @@ class FastHttpClient:
         if "host" in lower:
             named = next(given.pop(name) for name in list(given) if name.lower() == "host")
         given |= {name: value for name, value in DEFAULTS.items() if name.lower() not in lower}
+        if credentials is not None and "authorization" not in lower:
+            given["Authorization"] = credentials
+        if not reuse.keep_alive and "connection" not in lower:
+            given["Connection"] = "close"
         proxy = pool.target.proxy
         sent = target
         if proxy is not None and scheme == "http":
@@ -116,13 +129,17 @@ class FastHttpClient:
             raise ConfigError(f"{method!r} is not an HTTP method; use GET, POST or another word.")
         return FastRequest(
             method=method,
-            url=url,
+            url=hide_user_info(url),
             host=named,
             target=target,
             pool=pool,
             head="\r\n".join([*lines, ""]).encode(),
             head_only=method == "HEAD",
             sends_length=method not in {"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"},
+            closes=any(
+                name.lower() == "connection" and "close" in re.split(r"[\s,]+", value.lower())
+                for name, value in given.items()
+            ),
         )
 
     def filling(self, prepared: PreparedRequest, marks: Sequence[str]) -> Fill:
@@ -150,6 +167,7 @@ class FastHttpClient:
                 b"".join(pieces),
                 p.head_only,
                 p.sends_length,
+                p.closes,
             )
 
         return fill
@@ -163,9 +181,11 @@ class FastHttpClient:
         *,
         timeouts: Timeouts | None = None,
         tls: TlsSettings | None = None,
+        reuse: Reuse = DEFAULT,
     ) -> Response:
         """Send one request and return its answer. Raises TransportError, ConfigError."""
-        return await self.send(self.prepare(method, url, headers, tls=tls), body, timeouts=timeouts)
+        prepared = self.prepare(method, url, headers, tls=tls, reuse=reuse)
+        return await self.send(prepared, body, timeouts=timeouts)
 
     async def send(
         self,
@@ -183,45 +203,57 @@ class FastHttpClient:
         timing = Timing(now)
         total_by = now + limits.total
         pool = prepared.pool
-        connection = pool.take(now)
-        if connection is None:
-            try:
-                connection = await pool.acquire(limits.connect, total_by, timing)
-            except TransportError as error:
-                error.timing = timing
-                timing.end = clock()
-                raise
         size = len(body)
         if size or prepared.sends_length:
             head = b"%bContent-Length: %d\r\n%b\r\n" % (prepared.head, size, lines)
         else:
             head = b"%b%b\r\n" % (prepared.head, lines)
         large = size > LARGE
-        waiter = connection.start(
-            head if large else head + body,
-            timing,
-            limits.first_byte,
-            total_by,
-            prepared.head_only,
-            body_size=0 if large else size,
-        )
-        if listener is not None:
-            connection.listen(listener, limits.idle)
-        try:
-            if large:
-                await connection.upload(memoryview(body), waiter, limits.first_byte)
-            return await waiter
-        except asyncio.CancelledError:
-            connection.abandon(waiter)
-            raise
+        connection = pool.take(now)
+        while True:
+            if connection is None:
+                try:
+                    connection = await pool.acquire(
+                        limits.connect, total_by, timing, fresh=timing.resent
+                    )
+                except TransportError as error:
+                    error.timing = timing
+                    timing.end = clock()
+                    raise
+            waiter = connection.start(
+                head if large else head + body,
+                timing,
+                limits.first_byte,
+                total_by,
+                prepared.head_only,
+                body_size=0 if large else size,
+            )
+            if prepared.closes:
+                connection.is_last = True
+            if listener is not None:
+                connection.listen(listener, limits.idle)
+            try:
+                if large:
+                    await connection.upload(memoryview(body), waiter, limits.first_byte)
+                return await waiter
+            except asyncio.CancelledError:
+                connection.abandon(waiter)
+                raise
+            except ConnectionClosed as error:
+                # As browsers do it (RFC 9112, section 9.3.1): the service was closing the
+                # connection when the request went out, and has not worked on it.
+                if timing.resent or not error.was_kept or prepared.method not in IDEMPOTENT:
+                    raise
+                timing.resent = True
+                connection = None
 
     async def close(self) -> None:
         """Close every connection; requests under way fail with ConnectionClosed."""
         self._resolver.close()
         await asyncio.gather(*(pool.close() for pool in self._pools.values()))
 
-    def _pool(self, scheme: str, host: str, port: int, tls: TlsSettings) -> Pool:
-        key = (scheme, host, port, tls)
+    def _pool(self, scheme: str, host: str, port: int, tls: TlsSettings, reuse: Reuse) -> Pool:
+        key = (scheme, host, port, tls, reuse)
         pool = self._pools.get(key)
         if pool is None:
             context = None
@@ -236,28 +268,32 @@ class FastHttpClient:
                 tls=context,
                 server_name=tls.server_name or host,
             )
-            pool = self._pools[key] = Pool(target, self._resolver, self._clock, self._limit)
+            pool = Pool(target, self._resolver, self._clock, self._limit, reuse)
+            self._pools[key] = pool
         return pool
 
 
-def _split(url: str) -> tuple[str, str, int, str]:
-    """Split ``url`` into scheme, host, port and target, percent-encoded."""
+def _split(url: str) -> tuple[str, str, int, str, str | None]:
+    """Split ``url`` into scheme, host, port, target, percent-encoded, and Authorization header."""
+    shown = hide_secrets(hide_user_info(url))
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
         raise ConfigError(
-            f"URL {url!r} cannot be read ({error}); give http://host:port/path."
+            f"URL {shown!r} cannot be read ({error}); give http://host:port/path."
         ) from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigError(f"URL {url!r} is not http:// or https:// with a host; give one that is.")
+        raise ConfigError(
+            f"URL {shown!r} is not http:// or https:// with a host; give one that is."
+        )
     target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=-._~")
     if parts.query:
         target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=-._~?")
     host = parts.hostname
     if not host.isascii():
         host = host.encode("idna").decode("ascii")
-    return parts.scheme, host, port or _PORTS[parts.scheme], target
+    return parts.scheme, host, port or _PORTS[parts.scheme], target, basic(parts)
 
 
 def _header(name: str, value: str) -> str:

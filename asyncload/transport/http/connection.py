@@ -1,9 +1,8 @@
 """One HTTP/1.1 connection: bytes out, one answer in, timestamps on the way.
 
-It is a state machine: see :class:`~asyncload.transport.http.connection_state.State`.
-The hot path is :meth:`Connection.start` and :meth:`Connection.data_received`.
-The parser gets no header callback at all: the head of an answer is kept as
-bytes and read only when somebody asks for a header.
+It is a state machine: see :class:`~asyncload.transport.http.connection_state.State`. The hot path
+is :meth:`Connection.start` and :meth:`Connection.data_received`. The parser gets no header callback:
+the head of an answer is kept as bytes and read only when somebody asks for a header.
 """
 
 from __future__ import annotations
@@ -11,11 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from math import inf
-from typing import Final, Protocol, cast
+from typing import cast
 
 import httptools
 
-from asyncload.transport.http.connection_state import State
+from asyncload.transport.http.connection_state import HEAD_LIMIT, TAIL_LIMIT, Owner, State
+from asyncload.transport.http.deadlines import NOWHERE
+from asyncload.transport.http.flow import SLICE, FlowControl, unread_bytes
 from asyncload.transport.http.http_errors import (
     ProtocolError,
     Timing,
@@ -25,6 +26,7 @@ from asyncload.transport.http.http_errors import (
     overdue,
 )
 from asyncload.transport.http.response import (
+    HeadOnly,
     Listener,
     Response,
     ends_with_connection,
@@ -34,44 +36,27 @@ from asyncload.transport.http.response import (
 
 Waiter = asyncio.Future[Response]
 
-HEAD_LIMIT: Final = 65_536
-"""Largest head of an answer we accept, bytes, 1xx answers before it included."""
-SLICE: Final = 262_144
-"""Large bodies are handed to the transport in views of this size, bytes."""
 # Looking a member up in its class takes longer than a global name.
-IDLE, WAITING, BODY, ANSWERED, LAST, CLOSED = State
+IDLE, WAITING, BODY, TAIL, ANSWERED, LAST, CLOSED = State
 
 
-class Owner(Protocol):
-    """Who a connection belongs to: the pool."""
-
-    def release(self, connection: Connection, /) -> None:
-        """Take back a connection that is ready for another request."""
-
-    def lost(self, connection: Connection, /) -> None:
-        """Forget a connection that must not be used again."""
-
-
-class _HeadOnly(Exception):  # noqa: N818 - stops the parser, is not an error
-    """The answer to HEAD ends with its head, whatever its headers promise."""
-
-
-class Connection(asyncio.Protocol):
+class Connection(FlowControl):
     """One connection; carries one request at a time.
 
-    ``where`` is ``host:port`` for messages. ``clock`` is monotonic, in
-    seconds. After an answer is complete the connection goes back to its owner
-    if the answer allows it, and is closed otherwise.
+    ``where`` is ``host:port`` for messages. ``clock`` is monotonic, seconds. After an answer
+    the connection goes back to its owner if it may be used again, and is closed otherwise.
     """
 
     __slots__ = (
-        "_answer_by", "_body", "_bytes_in", "_bytes_out", "_clock", "_drained", "_feed", "_head",
+        "_answer_by", "_body", "_bytes_in", "_bytes_out", "_clock", "_feed", "_head",
         "_head_request", "_idle_limit", "_listener", "_more", "_new_waiter", "_now", "_owner",
-        "_parser", "_paused", "_requests", "_status", "_timing", "_total_by", "_uploading", "_waiter",
-        "deadline", "gone", "idle_since", "state", "transport", "where",
+        "_parser", "_status", "_timing", "_total_by", "_uploading", "_waiter", "deadline",
+        "gone", "idle_since", "is_last", "look_at", "renew_at", "requests", "slot", "state",
+        "transport", "where",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, where: str, clock: Callable[[], float]) -> None:
+        super().__init__()
         self._owner = owner
         self.where = where
         self._clock = clock
@@ -79,18 +64,21 @@ class Connection(asyncio.Protocol):
         self.gone: asyncio.Future[None] | None = None
         """Resolved when the socket is closed; made by who waits for it."""
         self.deadline = inf
-        """When the request under way is overdue; the pool's sweep looks at it."""
+        """When the request under way is overdue."""
+        self.look_at, self.slot = inf, NOWHERE  # as Watched has it
         self.idle_since = 0.0
         """When its last answer ended, or when it was made."""
+        self.renew_at = inf
+        """When it is too old to carry another request."""
+        self.requests = 0
+        """Carried, the one under way included."""
+        self.is_last = False
+        """No other request may follow, whatever the answer allows."""
         self.transport: asyncio.Transport
         self._waiter: Waiter | None = None
         """The future of the request under way: in all states but idle and closed."""
-        self._drained: asyncio.Future[None] | None = None
         self._listener: Listener | None = None
         self._idle_limit = inf
-        self._requests = 0  # carried, the one under way included
-        self._paused = False
-        """The transport wants no more for the moment."""
         self._uploading = False
         """The request's own body is not sent completely; its answer may come all the same."""
         self._now = 0.0
@@ -98,6 +86,8 @@ class Connection(asyncio.Protocol):
 
     def _new_parser(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
+        # A header's value may go on in the next line (RFC 9112, section 5.2).
+        self._parser.set_dangerous_leniencies(lenient_headers=True)
         self._feed = self._parser.feed_data
 
     # ------------------------------------------------------------- requests
@@ -124,7 +114,7 @@ class Connection(asyncio.Protocol):
         self._more: list[bytes] | None = None
         self._bytes_in = 0
         self._bytes_out = body_size
-        self._requests += 1
+        self.requests += 1
         self._head_request = head_request
         self.state = WAITING
         self._timing = timing
@@ -132,41 +122,40 @@ class Connection(asyncio.Protocol):
         self.transport.write(payload)
         timing.sent = now = self._clock()
         self._answer_by = answer_by = now + first_byte_limit
-        self.deadline = min(answer_by, total_by)
+        deadline = answer_by if answer_by < total_by else total_by  # noqa: FURB136 - faster
+        self.deadline = deadline
+        if deadline < self.look_at:
+            self._owner.watch(self)
         return waiter
 
     def listen(self, listener: Listener, idle_limit: float) -> None:
         """Tell ``listener`` of the answer to the request that :meth:`start` has begun.
 
-        From the first byte on, more of the answer must come within
-        ``idle_limit`` seconds each time.
+        From the first byte on, more of the answer must come within ``idle_limit`` seconds
+        each time. The answer is complete when the listener says so, or at its end.
         """
         self._listener = listener
         self._idle_limit = idle_limit
 
     async def upload(self, body: memoryview, waiter: Waiter, first_byte_limit: float) -> None:
-        """Send a large body after :meth:`start` wrote its head, without copying it.
-
-        Follows the transport's flow control; an early answer, or the connection's end, stops it.
-        """
+        """Send a large body after :meth:`start` wrote its head; an early answer or end stops it."""
         self._uploading = True
         self.deadline = self._total_by  # the first byte is not due before the last is sent
         for at in range(0, len(body), SLICE):
+            await self.room()  # in any case a turn, so that an early answer is read first
             if waiter.done():
                 return
             part = body[at : at + SLICE]
             self.transport.write(part)
             self._bytes_out += len(part)
-            if self._paused:
-                self._drained = asyncio.get_running_loop().create_future()
-                await self._drained
+        await self.room()
         if waiter.done():
             return
         self._uploading = False
         self._timing.sent = now = self._clock()
         self._answer_by = now + first_byte_limit
         if self._timing.first_byte is None:
-            self.deadline = min(self._answer_by, self._total_by)
+            self._set_deadline(min(self._answer_by, self._total_by))
 
     def abandon(self, waiter: Waiter) -> None:
         """Close, if the request of ``waiter`` is still under way: its caller has gone."""
@@ -183,6 +172,9 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """Fail the request under way: its deadline has passed."""
+        if self._waiter is None:
+            self.abort()  # in the rest of a body that nobody waits for
+            return
         self._fail(overdue(self.where, self._timing, self.deadline, self._total_by, self._now))
 
     # -------------------------------------------------------- parser callbacks
@@ -195,7 +187,7 @@ class Connection(asyncio.Protocol):
             self._timing.first_byte = now = self._now
             self.deadline = self._total_by
             if self._listener is not None:
-                self.deadline = min(now + self._idle_limit, self._total_by)
+                self._set_deadline(min(now + self._idle_limit, self._total_by))
 
     def on_headers_complete(self) -> None:
         """Note the status; the answer to HEAD ends here."""
@@ -207,7 +199,7 @@ class Connection(asyncio.Protocol):
             if self._head_request:
                 # The parser, which thinks that a body is to follow, cannot tell.
                 self.state = ANSWERED if head_keeps_alive(self._head) else LAST
-                raise _HeadOnly
+                raise HeadOnly
 
     def on_body(self, part: bytes) -> None:
         """Collect the body; nearly always it comes in one part."""
@@ -220,17 +212,18 @@ class Connection(asyncio.Protocol):
         else:
             self._more.append(part)
         if self._listener is not None:
-            self._listener(part, self._now)
             self.deadline = min(self._now + self._idle_limit, self._total_by)
+            if self._listener(part, self._now):
+                self.state = TAIL
 
     def on_message_complete(self) -> None:
         """Finish the answer, or skip a 1xx one and wait for the next."""
-        if self.state is BODY:
+        if self.state is BODY or self.state is TAIL:
             self.state = ANSWERED if self._parser.should_keep_alive() else LAST
         elif self.state is WAITING:
             self._timing.first_byte = None
             if not self._uploading:
-                self.deadline = min(self._answer_by, self._total_by)
+                self._set_deadline(min(self._answer_by, self._total_by))
 
     # ------------------------------------------------------ asyncio callbacks
 
@@ -264,8 +257,8 @@ class Connection(asyncio.Protocol):
         if len(self._head) > HEAD_LIMIT and head_length(self._head) > HEAD_LIMIT:
             self._fail(ProtocolError(f"{self.where} sent a head of more than {HEAD_LIMIT} bytes"))
         elif self.state is ANSWERED:
-            self._finish(reusable=not self._uploading)
-        elif self.state is LAST:
+            self._finish(reusable=not (self._uploading or self.is_last))
+        elif self.state is LAST or (self.state is TAIL and self._waiter is not None):
             self._finish(reusable=False)
 
     def eof_received(self) -> None:
@@ -275,28 +268,24 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Complete an answer that ends with the connection, or fail the request."""
+        if self._waiter is not None and exc is not None:
+            self.is_last = True
+            for data in unread_bytes(self.transport):
+                if self._waiter is not None:
+                    self.data_received(data)
         if self._waiter is not None:
             if exc is None and self.state is BODY and ends_with_connection(self._head):
                 self._now = self._clock()
                 self._finish(reusable=False)
             else:
                 idle = max(self._timing.queued - self.idle_since, 0.0)
-                self._fail(closed_early(self.where, self._bytes_in, exc, self._requests, idle))
+                self._fail(closed_early(self.where, self._bytes_in, exc, self.requests, idle))
         self.state = CLOSED
-        self._wake_upload()
+        self.wake()
         del self._feed, self._parser  # they hold our methods: a cycle
         self._owner.lost(self)
         if self.gone is not None and not self.gone.done():
             self.gone.set_result(None)
-
-    def pause_writing(self) -> None:
-        """Hold back: the transport's buffer is full."""
-        self._paused = True
-
-    def resume_writing(self) -> None:
-        """Go on: the transport's buffer has room again."""
-        self._paused = False
-        self._wake_upload()
 
     # ---------------------------------------------------------------- endings
 
@@ -310,25 +299,35 @@ class Connection(asyncio.Protocol):
         self.state = CLOSED
         self.transport.abort()
 
+    def _set_deadline(self, deadline: float) -> None:
+        self.deadline = deadline
+        if deadline < self.look_at:
+            self._owner.watch(self)
+
     def _finish(self, reusable: bool) -> None:
+        """Give the answer, if that has not been done before its end; then what its state says."""
         waiter = self._waiter
-        assert waiter is not None
-        self._waiter = self._listener = None
+        if waiter is not None:
+            self._waiter = self._listener = None
+            timing = self._timing
+            timing.end = self._now
+            body = self._body if self._more is None else b"".join(self._more)
+            response = Response(self._status, body, timing, len(body), self._bytes_out, self._head)
+            self._head = self._body = b""
+            self._more = None
+            if not waiter.done():
+                waiter.set_result(response)
         self.deadline = inf
-        timing = self._timing
-        timing.end = self.idle_since = self._now
-        body = self._body if self._more is None else b"".join(self._more)
-        response = Response(self._status, body, timing, len(body), self._bytes_out, self._head)
-        self._head = self._body = b""
-        self._more = None
-        if not waiter.done():
-            waiter.set_result(response)
+        self.idle_since = self._now
         if reusable:
             self.state = IDLE
             self._owner.release(self)
+        elif self.state is TAIL:
+            self.wake()
+            self._set_deadline(self._now + TAIL_LIMIT)
         else:
             # Nothing is left to flush, and a TLS goodbye would hold its place in the pool.
-            self._wake_upload()
+            self.wake()
             self.abort()
 
     def _fail(self, error: TransportError) -> None:
@@ -342,9 +341,5 @@ class Connection(asyncio.Protocol):
         self._more = None
         if not waiter.done():
             waiter.set_exception(error)
-        self._wake_upload()
+        self.wake()
         self.abort()
-
-    def _wake_upload(self) -> None:
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)

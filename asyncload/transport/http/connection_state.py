@@ -1,11 +1,29 @@
-"""The states of a connection, and which of them may follow which."""
+"""The states of a connection, which of them may follow which, and who hears of them."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, Protocol
+
+HEAD_LIMIT: Final = 65_536
+"""Largest head of an answer we accept, bytes, 1xx answers before it included."""
+TAIL_LIMIT: Final = 1.0
+"""Seconds that the rest of a body may take which nobody waits for."""
+
+
+class Owner(Protocol):
+    """Who a connection belongs to: the pool. Each method is given the connection."""
+
+    def release(self, connection: Any, /) -> None:
+        """Take back a connection that is ready for another request."""
+
+    def watch(self, connection: Any, /) -> None:
+        """Call the connection's ``expire`` when its deadline has passed."""
+
+    def lost(self, connection: Any, /) -> None:
+        """Forget a connection that must not be used again."""
 
 
 class State(enum.Enum):
@@ -13,11 +31,11 @@ class State(enum.Enum):
 
     ::
 
-        IDLE ──request──► WAITING ──head──► BODY ──end──► ANSWERED ──► IDLE
-                                              │               │
-                                              │             more
-                                              │               ▼
-                                              └─────end────► LAST
+        IDLE ──request──► WAITING ──head──► BODY ──────end──────► ANSWERED ──► IDLE
+                                              │                    ▲     │
+                                              ├──enough──► TAIL ───┤   more
+                                              │                    ▼     ▼
+                                              └─────────end───────► LAST
         all ──► CLOSED
 
     :attr:`CLOSED` follows when an idle connection is not needed or not usable any more, when a
@@ -31,6 +49,9 @@ class State(enum.Enum):
     """A request is under way. The head of its answer is not complete; 1xx answers may come."""
     BODY = "body"
     """The head of the answer is complete, its body is not. To HEAD there is no body."""
+    TAIL = "tail"
+    """The answer is complete for who listens to it, though its body is not: what is left of that is
+    thrown away."""
     ANSWERED = "answered"
     """The answer is complete, and allows another request."""
     LAST = "last"
@@ -44,7 +65,8 @@ TRANSITIONS: Final[Mapping[State, frozenset[State]]] = MappingProxyType(
     {
         State.IDLE: frozenset({State.WAITING, State.CLOSED}),
         State.WAITING: frozenset({State.BODY, State.CLOSED}),
-        State.BODY: frozenset({State.ANSWERED, State.LAST, State.CLOSED}),
+        State.BODY: frozenset({State.TAIL, State.ANSWERED, State.LAST, State.CLOSED}),
+        State.TAIL: frozenset({State.ANSWERED, State.LAST, State.CLOSED}),
         # Closed where the answer came before its request was sent completely.
         State.ANSWERED: frozenset({State.LAST, State.IDLE, State.CLOSED}),
         State.LAST: frozenset({State.LAST, State.CLOSED}),

@@ -1,4 +1,4 @@
-"""Making connections: names resolved and cached, proxies, TLS."""
+"""Making connections: names resolved and cached, addresses raced, proxies, TLS."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import errno
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, TypeVar, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import (  # type: ignore[attr-defined]  # typeshed leaves the second one out
     getproxies_environment,
     proxy_bypass_environment,
@@ -20,6 +20,7 @@ import msgspec
 
 from asyncload.errors import ConfigError
 from asyncload.transport.http.http_errors import ConnectFailed
+from asyncload.transport.http.racing import first_connected, interleaved
 from asyncload.transport.http.tls import explain
 
 P = TypeVar("P", bound=asyncio.Protocol)
@@ -54,11 +55,15 @@ def proxy_for(scheme: str, host: str, port: int, environment: dict[str, str]) ->
             f"{scheme.upper()}_PROXY is {parts.scheme}://{parts.hostname}, but only http:// proxies "
             "are supported; change it, or list the host in NO_PROXY."
         )
-    authorization = None
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        authorization = "Basic " + base64.b64encode(pair.encode()).decode()
-    return Proxy(parts.hostname, parts.port or 80, authorization)
+    return Proxy(parts.hostname, parts.port or 80, basic(parts))
+
+
+def basic(parts: SplitResult) -> str | None:
+    """Give the header for the user and password of a URL; ``None`` where it has none."""
+    if parts.username is None:
+        return None
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
 def is_loopback(host: str) -> bool:
@@ -79,6 +84,8 @@ class Resolver:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, int], tuple[float, list[str]]] = {}
+        self._beaten: dict[tuple[str, int], set[str]] = {}
+        """Addresses that others were faster than, since their name was resolved."""
         self._asking: dict[tuple[str, int], asyncio.Task[list[str]]] = {}
 
     async def resolve(self, host: str, port: int) -> list[str]:
@@ -94,6 +101,20 @@ class Resolver:
             task.add_done_callback(lambda done: self._answered(key, done))
         # One asker's cancellation must not take the answer from the others.
         return await asyncio.shield(task)
+
+    async def in_order(self, host: str, port: int, turn: int) -> list[str]:
+        """Resolve, and give the addresses as they are to be tried: ``turn`` rotates through them.
+
+        Those of which it is known that others are faster come last.
+        """
+        addresses = await self.resolve(host, port)
+        first = turn % len(addresses)
+        beaten = self._beaten.get((host, port), ())
+        return sorted(addresses[first:] + addresses[:first], key=beaten.__contains__)
+
+    def note_beaten(self, host: str, port: int, addresses: Collection[str]) -> None:
+        """Note ``addresses`` that were tried, and were slower than another one or dead."""
+        self._beaten.setdefault((host, port), set()).update(addresses)
 
     def forget(self, host: str, port: int) -> None:
         """Ask again next time: none of the addresses answered."""
@@ -112,7 +133,8 @@ class Resolver:
             raise ConnectFailed(
                 f"The name of {host}:{port} cannot be resolved ({error}); check its spelling and the DNS."
             ) from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        addresses = interleaved(dict.fromkeys(str(entry[4][0]) for entry in found))
+        self._beaten.pop((host, port), None)
         self._known[(host, port)] = (loop.time() + RESOLVED_FOR, addresses)
         return addresses
 
@@ -199,22 +221,24 @@ async def _open(
 ) -> P:
     loop = asyncio.get_running_loop()
     host, port = address
-    addresses = await resolver.resolve(host, port)
+    addresses = await resolver.in_order(host, port, turn)
     options: dict[str, Any] = {}
     if tls and target.tls is not None:
         options = {"ssl": target.tls, "server_hostname": target.server_name}
-    failure: OSError | None = None
-    for offset in range(len(addresses)):
-        found = addresses[(turn + offset) % len(addresses)]
-        try:
-            _, protocol = await loop.create_connection(factory, found, port, **options)
+    try:
+        if len(addresses) == 1:
+            _, protocol = await loop.create_connection(factory, addresses[0], port, **options)
             return protocol
-        except ssl.SSLError:
-            raise
-        except OSError as error:
-            failure = error
-    resolver.forget(host, port)
-    raise _refused(host, port, failure) from failure
+        sock, beaten = await first_connected(addresses, port)
+        if beaten:
+            resolver.note_beaten(host, port, beaten)
+        _, protocol = await loop.create_connection(factory, sock=sock, **options)
+        return protocol
+    except ssl.SSLError:
+        raise
+    except OSError as error:
+        resolver.forget(host, port)
+        raise _refused(host, port, error) from error
 
 
 def _ended(sentence: str) -> str:
@@ -236,10 +260,8 @@ _REASONS: Final[dict[int | None, str]] = {
 }
 
 
-def _refused(host: str, port: int, failure: OSError | None) -> ConnectFailed:
-    reason = "no address"
-    if failure is not None:
-        reason = _REASONS.get(failure.errno) or failure.strerror or str(failure)
+def _refused(host: str, port: int, failure: OSError) -> ConnectFailed:
+    reason = _REASONS.get(failure.errno) or failure.strerror or str(failure)
     return ConnectFailed(f"No connection to {host}:{port}: {reason}")
 
 

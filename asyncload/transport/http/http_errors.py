@@ -32,6 +32,7 @@ class Timing(msgspec.Struct, gc=False):
     open one, if it had to wait because the limit was reached. ``sent``: its last byte was handed
     to the transport. ``first_byte``: the first bytes of the final answer (not
     of a 1xx) arrived. ``end``: its last byte arrived. ``None``: never.
+    ``resent``: it was sent a second time, and these are the times of that.
     """
 
     queued: float
@@ -39,6 +40,7 @@ class Timing(msgspec.Struct, gc=False):
     first_byte: float | None = None
     end: float | None = None
     turn: float | None = None
+    resent: bool = False
 
 
 class TransportError(TargetError):
@@ -61,6 +63,10 @@ class RequestTimeout(TransportError):  # noqa: N818 - it reads as what happened,
 
 class ConnectionClosed(TransportError):  # noqa: N818 - it reads as what happened, like asyncio's own
     """The connection ended before the answer was complete."""
+
+    was_kept = False
+    """It had carried requests before, and ended without a byte of an answer to this one: nearly
+    always the service was closing it when the request went out."""
 
 
 class ProtocolError(TransportError):
@@ -118,7 +124,9 @@ def closed_early(
         # No plural to choose and one unit: numbers aside, all of these are one kind of failure.
         kept = f"a kept-alive connection, earlier requests: {requests - 1}, idle {idle:.3f} s"
     reason = f": {cause}" if did == "closed" and cause is not None and str(cause) else ""
-    return ConnectionClosed(f"{where} {did} the connection {when} ({kept}){reason}")
+    error = ConnectionClosed(f"{where} {did} the connection {when} ({kept}){reason}")
+    error.was_kept = requests > 1 and not bytes_in
+    return error
 
 
 def not_http(where: str, data: bytes, cause: Exception) -> ProtocolError:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from asyncload.transport.http.http_errors import Timing
 
-Listener = Callable[[bytes, float], None]
+_FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
+"""Where the value of a header goes on in the next line."""
+Listener = Callable[[bytes, float], object]
 """Called with each piece of an answer's body and its arrival time, seconds on the client's clock.
 
-It must not raise."""
+It must not raise. What it returns is true when the answer is complete for it, body or not."""
+
+
+class HeadOnly(Exception):  # noqa: N818 - stops the parser, is not an error
+    """The answer to HEAD ends with its head, whatever its headers promise."""
 
 
 class Response(msgspec.Struct, gc=False):
@@ -83,7 +90,7 @@ def _bounds(raw: bytes) -> tuple[int, int]:
 def parse_headers(head: bytes) -> dict[str, str]:
     """Parse the lines of ``head`` after the status line."""
     headers: dict[str, str] = {}
-    for line in head.decode("latin-1").split("\r\n")[1:]:
+    for line in _FOLD.sub(" ", head.decode("latin-1")).split("\r\n")[1:]:
         name, _, value = line.partition(":")
         key = name.lower()
         value = value.strip(" \t")

@@ -28,6 +28,8 @@ class ImageOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     size: str | list[int] = "256x256"
     """Width and height, pixels."""
     seed: int = 0
+    fresh: bool = False
+    """Each request sends an image that was never sent before."""
 
     def __post_init__(self) -> None:
         width, height = self.pixels
@@ -88,6 +90,8 @@ class EdgeOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """Other parameters of the URL."""
     expect_count: int | None = None
     """What ``result.count`` is to be."""
+    expect_from_edge: bool = False
+    """An answer counts only if the endpoint's own model gave it, not the cloud's."""
     token: str | None = None
     """Of the environment variable GROUNDLIGHT_API_TOKEN if left out."""
     timeout: Duration = Duration(60)

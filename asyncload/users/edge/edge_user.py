@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Collection, Sequence
+import secrets
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar, Final
 from urllib.parse import quote, urlencode
 
@@ -25,6 +27,8 @@ from asyncload.users.wait import rate
 
 PATH: Final = "/device-api/v1/image-queries"
 TOKEN: Final = "GROUNDLIGHT_API_TOKEN"  # noqa: S105 - the name of a variable
+FRESH_IMAGES: Final = 16
+"""Images made for ``fresh``, which requests send in turn."""
 LONGEST_START: Final = 1.0
 """Seconds within which a new client sends its first request."""
 _GOLDEN: Final = 0.6180339887498949  # (sqrt(5) - 1) / 2
@@ -35,6 +39,7 @@ class Result(msgspec.Struct):
     """What an answer says; keys that do not matter here are passed over."""
 
     count: Any = None
+    from_edge: Any = None
 
 
 class Answer(msgspec.Struct):
@@ -52,7 +57,8 @@ class Queries(msgspec.Struct, frozen=True):
     client: HttpClient
     prepared: list[PreparedRequest]
     """One for each detector."""
-    image: bytes
+    image: Callable[[], bytes]
+    """Gives what a request sends."""
     timeouts: Timeouts
     token_sent: bool
     spread: bool
@@ -73,6 +79,7 @@ class EdgeUser(User):
         options: EdgeOptions = context.options
         self.wait = rate(options.rate)
         self._expected = options.expect_count
+        self._from_edge = options.expect_from_edge
         which = self.id % len(options.detectors)
         self._detector = options.detectors[which]
         self._prepared = self.shared.prepared[which]
@@ -136,7 +143,7 @@ class EdgeUser(User):
         queries = self.shared
         with self.recorder.measure(self._detector) as measurement:
             response = await queries.client.send(
-                self._prepared, queries.image, b"", queries.timeouts
+                self._prepared, queries.image(), b"", queries.timeouts
             )
             measurement.answered(response)
             wrong = self._judge(response)
@@ -154,6 +161,8 @@ class EdgeUser(User):
             return "the answer is no JSON"
         if result is None:
             return "the answer has no result"
+        if self._from_edge and result.from_edge is not True:
+            return "the result is not from the edge (from_edge is not true)"
         if self._expected is None or result.count == self._expected:
             return None
         if result.count is None:
@@ -181,12 +190,34 @@ def _token(setup: Setup, options: EdgeOptions) -> str:
     return token
 
 
-def _image(setup: Setup, options: EdgeOptions) -> bytes:
-    if not isinstance(options.image, str):
-        return generated_jpeg(*options.image.pixels, options.image.seed)
-    path = setup.find(options.image)
+def _image(setup: Setup, options: EdgeOptions) -> Callable[[], bytes]:
+    """Read or make what is sent; blocks."""
+    wanted = options.image
+    if not isinstance(wanted, str):
+        if wanted.fresh:
+            seeds = range(wanted.seed, wanted.seed + FRESH_IMAGES)
+            return _fresh([generated_jpeg(*wanted.pixels, seed) for seed in seeds])
+        content = generated_jpeg(*wanted.pixels, wanted.seed)
+        return lambda: content
+    path = setup.find(wanted)
     key = setup.key("image")
     content = bytes(read_bytes(path, key=key))
     if not content.startswith(_JPEG):
         raise ConfigError(f"{key}: {str(path)!r} is no JPEG; name a JPEG file")
-    return content
+    return lambda: content
+
+
+def _fresh(images: Sequence[bytes]) -> Callable[[], bytes]:
+    """Give an image that is new each time: the next of ``images``, with a number in a comment.
+
+    Making pixels anew takes a millisecond; a comment (COM, ITU T.81 B.2.4.5) takes none, and makes
+    a file that no cache has seen.
+    """
+    numbers = itertools.count(secrets.randbits(62))
+
+    def image() -> bytes:
+        number = next(numbers)
+        content = images[number % len(images)]
+        return b"%b\xff\xfe\x00\x12%016x%b" % (content[:2], number, content[2:])
+
+    return image

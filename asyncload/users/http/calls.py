@@ -11,6 +11,7 @@ import msgspec
 from asyncload.errors import ConfigError
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Response
+from asyncload.transport.http.reuse import DEFAULT, Reuse
 from asyncload.transport.http_client import HttpClient, PreparedRequest
 from asyncload.transport.measure import Recorder
 from asyncload.users.base_url import check_base_url
@@ -49,12 +50,19 @@ class UserHttp:
     :class:`~asyncload.transport.http.http_errors.TransportError`, recorded too.
     """
 
-    __slots__ = ("_base_url", "_client", "_prepared", "_recorder")
+    __slots__ = ("_base_url", "_client", "_prepared", "_recorder", "_reuse")
 
-    def __init__(self, client: HttpClient, recorder: Recorder, base_url: str = "") -> None:
+    def __init__(
+        self,
+        client: HttpClient,
+        recorder: Recorder,
+        base_url: str = "",
+        reuse: Reuse = DEFAULT,
+    ) -> None:
         self._client = client
         self._recorder = recorder
         self._base_url = base_url
+        self._reuse = reuse
         self._prepared: OrderedDict[Any, tuple[PreparedRequest, str]] = OrderedDict()
 
     @property
@@ -137,7 +145,7 @@ class UserHttp:
         if found is None:
             given = {**(_JSON if is_json else {}), **(headers or {})}
             found = (
-                self._client.prepare(method, joined(self._base_url, url), given),
+                self._client.prepare(method, joined(self._base_url, url), given, reuse=self._reuse),
                 usual_name(method, url),
             )
             self._prepared[key] = found

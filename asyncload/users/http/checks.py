@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,9 +14,9 @@ from asyncload.plan.size import parse_size
 from asyncload.transport.error_text import hide_secrets
 from asyncload.transport.http.failed_answer import failed_answer
 from asyncload.transport.http.response import Response
-from asyncload.users.http.json_path import MISSING, find, parse_path
+from asyncload.users.http.json_path import MISSING, find, find_each, parse_path
 from asyncload.users.templates.compiled import Scope, has_places
-from asyncload.users.templates.conditions import parse_condition, same
+from asyncload.users.templates.conditions import may_be_missing, parse_condition, same
 from asyncload.users.templates.template import value
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class ExpectOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         check_statuses("status", self.status)
         for path, condition in self.json.items():
             try:
-                parse_path(path)
+                parse_path(path, each=True)
                 if not (isinstance(condition, str) and has_places(condition)):
                     parse_condition(condition)
             except ValueError as problem:
@@ -135,13 +135,17 @@ def _format_statuses(good: frozenset[int]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
+def check_names(key: str, names: Iterable[str]) -> None:
+    """Refuse names that no template can use. Raises ValueError that begins with ``key``."""
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{key}: {name!r} is no name for templates; use letters, digits and _")
+
+
 def check_capture(capture: Mapping[str, str]) -> None:
     """Refuse what cannot be captured. Raises ValueError with a sentence."""
-    for name, source in capture.items():
-        if not _NAME.fullmatch(name):
-            raise ValueError(
-                f"capture: {name!r} is no name for templates; use letters, digits and _"
-            )
+    check_names("capture", capture)
+    for source in capture.values():
         if _HEADER.fullmatch(source) is None:
             try:
                 parse_path(source)
@@ -164,7 +168,12 @@ def judge(
     too_large = f"the body has more than {_size(options.max_bytes)}"
     texts = [(text.encode(), _missing_text(text)) for text in options.texts]
     checks = [
-        (path, parse_path(path), _condition(path, raw, compiler))
+        (
+            path,
+            parse_path(path, each=True),
+            _condition(path, raw, compiler),
+            None if may_be_missing(raw) else "is missing",
+        )
         for path, raw in options.json.items()
     ]
     places = {name: parse_path(at) for name, at in capture.items() if not _HEADER.fullmatch(at)}
@@ -188,11 +197,11 @@ def judge(
                 document = response.json()
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 return _not_json(response)
-            for path, segments, condition in checks:
-                found = find(document, segments)
-                wrong = "is missing" if found is MISSING else condition(found, scope)
-                if wrong is not None:
-                    return f"{path} {wrong}"
+            for path, segments, condition, missing in checks:
+                for found in find_each(document, segments):
+                    wrong = missing if found is MISSING else condition(found, scope)
+                    if wrong is not None:
+                        return f"{path} {wrong}"
             for name, segments in places.items():
                 found = find(document, segments)
                 if found is MISSING:

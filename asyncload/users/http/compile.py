@@ -17,7 +17,7 @@ from asyncload.users.http.bodies import body_of
 from asyncload.users.http.checks import ExpectOptions, Judge, good_statuses, judge
 from asyncload.users.http.http_options import ChainedRequestOptions, HttpOptions, RequestOptions
 from asyncload.users.http.streaming import READERS, StreamReader
-from asyncload.users.templates.compiled import Maker, TemplateError
+from asyncload.users.templates.compiled import Maker, TemplateError, has_places
 from asyncload.users.templates.functions import FUNCTIONS, text_of
 from asyncload.users.templates.tables import Table
 from asyncload.users.templates.template import (
@@ -30,6 +30,7 @@ from asyncload.users.templates.template import (
     part,
     read,
     sole_place,
+    value,
 )
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class CompiledRequest(msgspec.Struct, frozen=True):
     """One request of an iteration, ready to be made for a scope."""
 
     name: str
+    lets: tuple[tuple[str, Maker], ...]
+    """Values to be worked out first, by their names."""
     make: Make
     judge: Judge
     reader: Callable[[], StreamReader] | None
@@ -102,10 +105,16 @@ class CallMaker:
         for index, (wanted, name) in enumerate(zip([request, *request.then], names, strict=True)):
             where = f"{key}.then.{index - 1}" if index else key
             texts = [*self._options.headers.values(), *(text for _, text in wanted.texts())]
-            compiler = compiler_of(texts, self._table, find=self._find, captured=captured)
             self._check_names(wanted, key=where)
+            lets = []
             try:
-                requests.append(self._compile(wanted, name, compiler, key=where))
+                for let, text in wanted.let.items():
+                    compiler = compiler_of(texts, self._table, find=self._find, captured=captured)
+                    lets.append((let, _value_of(text, compiler)))
+                    captured |= {let}
+                    uses_rows = uses_rows or (compiler is not None and compiler.uses_rows)
+                compiler = compiler_of(texts, self._table, find=self._find, captured=captured)
+                requests.append(self._compile(wanted, name, compiler, lets, key=where))
             except TemplateError as problem:
                 raise ConfigError(f"{where}: {problem}") from None
             captured |= wanted.capture.keys()
@@ -121,13 +130,20 @@ class CallMaker:
         )
 
     def _compile(
-        self, request: ChainedRequestOptions, name: str, compiler: Compiler | None, *, key: str
+        self,
+        request: ChainedRequestOptions,
+        name: str,
+        compiler: Compiler | None,
+        lets: Sequence[tuple[str, Maker]],
+        *,
+        key: str,
     ) -> CompiledRequest:
         body, content_type = body_of(request, compiler, key=key, find=self._find)
         headers = self._headers(request, content_type, key=key)
         make, fixed = self._make(request, headers, body, compiler, key=key)
         return CompiledRequest(
             name=name,
+            lets=tuple(lets),
             make=make,
             fixed=fixed,
             judge=judge(request.expect, request.capture, compiler),
@@ -155,7 +171,9 @@ class CallMaker:
         url = self._options.base_url.rstrip("/") + target
         client = self._client
         try:
-            prepared = client.prepare(request.method.upper(), url, filled, tls=self._tls)
+            prepared = client.prepare(
+                request.method.upper(), url, filled, tls=self._tls, reuse=self._options.reuse
+            )
         except ConfigError as problem:
             raise ConfigError(f"{key}: {head.readable(str(problem))}") from None
         values = head.values
@@ -190,12 +208,15 @@ class CallMaker:
         return headers
 
     def _check_names(self, request: ChainedRequestOptions, *, key: str) -> None:
-        """Refuse captures whose names mean something else already."""
+        """Refuse captures and lets whose names mean something else already."""
         columns = self._table.names if self._table is not None else ()
-        for name in request.capture:
-            if name in _RESERVED or name in columns:
-                what = "a column of the data" if name in columns else "a name of templates"
-                raise ConfigError(f"{key}.capture: {name!r} is {what} already; choose another name")
+        for option, names in (("let", request.let), ("capture", request.capture)):
+            for name in names:
+                if name in _RESERVED or name in columns:
+                    what = "a column of the data" if name in columns else "a name of templates"
+                    raise ConfigError(
+                        f"{key}.{option}: {name!r} is {what} already; choose another name"
+                    )
 
 
 class Head:
@@ -242,6 +263,12 @@ class Head:
         self.values.append(value)
         self.marks.append(f"{self._word}{len(self.marks)}x")
         return self.marks[-1]
+
+
+def _value_of(given: str | float, compiler: Compiler | None) -> Maker:
+    if isinstance(given, str) and has_places(given):
+        return value(given, compiler).make
+    return lambda _: given
 
 
 def _encoded(text: str) -> str:

@@ -7,10 +7,18 @@ from typing import Any, Literal
 
 import msgspec
 
+from asyncload.plan.duration import Duration
 from asyncload.transport.error_text import hide_secrets
+from asyncload.transport.http.reuse import DEFAULT, Reuse
 from asyncload.users.base_url import check_base_url
 from asyncload.users.edge.edge_options import SimulatedOptions
-from asyncload.users.http.checks import Expect, ExpectOptions, check_capture, check_statuses
+from asyncload.users.http.checks import (
+    Expect,
+    ExpectOptions,
+    check_capture,
+    check_names,
+    check_statuses,
+)
 from asyncload.users.http.streaming import StreamKind
 from asyncload.users.templates.compiled import TemplateError, has_places
 from asyncload.users.templates.functions import as_json
@@ -47,6 +55,8 @@ class ChainedRequestOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     body: str | None = None
     file: str | None = None
     multipart: dict[str, str | PartOptions] | None = None
+    let: dict[str, str | int | float | bool] = {}
+    """Values by name, worked out once for each request: its templates may use them several times."""
     expect: Expect | None = None
     """What counts as answered well: status codes, or more; 2xx if left out."""
     capture: dict[str, str] = {}
@@ -62,6 +72,7 @@ class ChainedRequestOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
         if self.multipart == {}:
             raise ValueError("multipart is empty; give it parts, or leave it out")
         check_statuses("expect", self.expect)
+        check_names("let", self.let)
         check_capture(self.capture)
         check_stream(self.stream, self.expect, self.capture)
         check_templates(self.texts())
@@ -73,6 +84,7 @@ class ChainedRequestOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=T
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Give every text that may be a template, with the key it stands under."""
+        yield from texts_in("let", self.let)
         yield "path", self.path
         yield from texts_in("headers", self.headers)
         yield from texts_in("query", self.query)
@@ -178,6 +190,12 @@ class HttpOptions(TemplateOptions, frozen=True, forbid_unknown_fields=True, kw_o
     """Of every request."""
     tls: TlsOptions = TlsOptions()
     client: Literal["fast", "aiohttp"] = "fast"
+    keep_alive: bool = True
+    """Whether a connection carries more than one request."""
+    max_requests_per_connection: int | None = None
+    max_connection_age: Duration | None = None
+    idle_age: Duration | None = None
+    """How long a connection may be without a request before it is closed."""
     local: SimulatedOptions | None = None
     """Of the server of ``base_url: local``; else it is not read."""
 
@@ -185,4 +203,21 @@ class HttpOptions(TemplateOptions, frozen=True, forbid_unknown_fields=True, kw_o
         check_base_url("base_url", self.base_url, simulated="a simulated server")
         if not self.requests:
             raise ValueError("requests is empty; give at least one request")
+        if self.reuse != DEFAULT and self.client == "aiohttp":
+            raise ValueError(
+                "client is aiohttp, which has rules of its own for connections; leave out "
+                "keep_alive, max_requests_per_connection, max_connection_age and idle_age, or set "
+                "client: fast"
+            )
         super().__post_init__()
+
+    @property
+    def reuse(self) -> Reuse:
+        """The limits of a connection. Raises ValueError that names the key."""
+        limits = {
+            "max_requests_per_connection": self.max_requests_per_connection,
+            "max_connection_age": self.max_connection_age,
+            "idle_age": self.idle_age,
+        }
+        given = {name: limit for name, limit in limits.items() if limit is not None}
+        return Reuse(keep_alive=self.keep_alive, **given)

@@ -103,6 +103,8 @@ class HttpUser(TemplateUser):
         """Send one request; whether it was answered well."""
         shared = self.shared
         try:
+            for name, make in request.lets:
+                self.captured[name] = make(self)
             prepared, body = request.make(self)
         except Exception as problem:  # what a template does is its author's business
             self.cannot_make(request.name, problem)

@@ -1,18 +1,22 @@
 """Places in a JSON document: ``$.predictions[0].score``, ``$['page title']``, ``$.items[-1]``.
 
-The part of JSONPath (RFC 9535) that names one value. What names several, such
-as ``[*]`` and ``..``, is left out: an expectation is about one value.
+The part of JSONPath (RFC 9535) that names one value, and ``[*]``, which names each element of a
+list.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
-Segments = tuple[str | int, ...]
+Segments = tuple[str | int | None, ...]
+"""Names of members, indexes of lists, and :data:`EACH`."""
+EACH: Final = None
 
 _SEGMENT: Final = re.compile(
     r"\.(?P<name>[^\W\d][\w-]*)"
+    r"|\[\s*(?P<each>\*)\s*\]"
     r"|\[\s*(?P<index>0|-?[1-9]\d{0,8})\s*\]"
     r"|\[\s*'(?P<single>(?:[^'\\]|\\.)*)'\s*\]"
     r'|\[\s*"(?P<double>(?:[^"\\]|\\.)*)"\s*\]',
@@ -31,21 +35,27 @@ class _Missing:
 MISSING: Final = _Missing()
 
 
-def parse_path(text: str) -> Segments:
+def parse_path(text: str, *, each: bool = False) -> Segments:
     """Read a path into its segments: names of members, and indexes (from the end when negative).
 
-    ``$`` alone is the whole document. Raises ValueError with a sentence.
+    ``$`` alone is the whole document. ``each`` allows ``[*]``. Raises ValueError with a sentence.
     """
     if not text.startswith("$"):
         raise _malformed(text)
-    segments: list[str | int] = []
+    segments: list[str | int | None] = []
     at = 1
     while at < len(text):
         segment = _SEGMENT.match(text, at)
         if segment is None:
             raise _malformed(text)
         at = segment.end()
-        if segment["index"] is not None:
+        if segment["each"] is not None:
+            if not each:
+                raise ValueError(
+                    f"{text!r} names several values; name one, such as [0] in place of [*]"
+                )
+            segments.append(EACH)
+        elif segment["index"] is not None:
             segments.append(int(segment["index"]))
         elif segment["name"] is not None:
             segments.append(segment["name"])
@@ -67,6 +77,20 @@ def find(document: Any, segments: Segments) -> Any:
                 return MISSING
             document = document[segment]
     return document
+
+
+def find_each(document: Any, segments: Segments) -> Iterator[Any]:
+    """Find the values at ``segments``; :data:`MISSING` in place of each that is not there."""
+    if EACH not in segments:
+        yield find(document, segments)
+        return
+    at = segments.index(EACH)
+    items = find(document, segments[:at])
+    if not isinstance(items, list):
+        yield MISSING
+        return
+    for item in items:
+        yield from find_each(item, segments[at + 1 :])
 
 
 def _malformed(text: str) -> ValueError:

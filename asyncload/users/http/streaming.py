@@ -6,6 +6,7 @@ raises: what is wrong with a stream is told at its end.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -13,16 +14,17 @@ from typing import Any, Final, Literal
 import msgspec
 
 from asyncload.records.record import Stream
-from asyncload.transport.error_text import hide_secrets
+from asyncload.transport.http.failed_answer import READ, body_message
 from asyncload.transport.http.pool import Timeouts
 from asyncload.transport.http.response import Response
 from asyncload.transport.http_client import Body, HttpClient, PreparedRequest
 from asyncload.transport.measure import Measurement
+from asyncload.users.http.stream_events import DONE, ENDS, ERROR, FAILED, LAST, error_in, is_output
 
 StreamKind = Literal["chunks", "lines", "sse", "openai"]
 
-DONE: Final = b"[DONE]"
-_LONGEST: Final = 200
+NO_EVENT: Final = "the answer holds no event"
+_FIELD: Final = re.compile(rb":|(?:id|retry)(?::|$)")
 
 
 class StreamReader:
@@ -35,10 +37,13 @@ class StreamReader:
         self._gaps: list[float] = []
         self._problem: str | None = None
 
-    def feed(self, part: bytes, now: float) -> None:
-        """Take in a piece of the body that arrived at ``now`` seconds."""
+    def feed(self, part: bytes, now: float) -> bool:
+        """Take in a piece of the body that arrived at ``now`` seconds; whether it was the last."""
         if part:
             self._chunk(now)
+            if ERROR in part:
+                self._look_for_error(part)
+        return False
 
     def end(self) -> str | None:
         """Say, after the whole answer, why it is no complete stream; ``None`` when it is."""
@@ -47,6 +52,11 @@ class StreamReader:
     def snapshot(self) -> Stream:
         """Give what the record keeps, at any moment."""
         return Stream(self._chunks, self._first, self._tokens(), self._gaps or None)
+
+    @property
+    def unread(self) -> bytes:
+        """What stood in the body in place of a stream, or its beginning."""
+        return b""
 
     def _chunk(self, now: float) -> None:
         if self._first is None:
@@ -59,6 +69,22 @@ class StreamReader:
     def _tokens(self) -> int | None:
         return None
 
+    def _look_for_error(self, part: bytes) -> None:
+        """Note an error that a piece reports which is a document, or events, of its own."""
+        self._note(error_in(part))
+        name = b""
+        for line in part.splitlines():
+            field, _, value = line.partition(b":")
+            if field == b"event":
+                name = value.strip()
+            else:
+                self._note(error_in(value if field == b"data" else line, name))
+
+    def _note(self, problem: str | None) -> None:
+        """Keep the first of the problems."""
+        if self._problem is None and problem is not None:
+            self._problem = problem
+
 
 class LineReader(StreamReader):
     """``stream: lines``: every line that is not empty is a chunk, as in JSON Lines."""
@@ -68,7 +94,7 @@ class LineReader(StreamReader):
         self._rest = b""
         self._rest_came = 0.0
 
-    def feed(self, part: bytes, now: float) -> None:
+    def feed(self, part: bytes, now: float) -> bool:
         """Take in a piece of the body."""
         lines = (self._rest + part if self._rest else part).split(b"\n")
         self._rest = lines.pop()
@@ -76,6 +102,7 @@ class LineReader(StreamReader):
             self._line(line[:-1] if line.endswith(b"\r") else line, now)
         if self._rest:
             self._rest_came = now
+        return False
 
     def end(self) -> str | None:
         """Count a last line without its end, too."""
@@ -86,10 +113,15 @@ class LineReader(StreamReader):
     def _line(self, line: bytes, now: float) -> None:
         if line.strip():
             self._chunk(now)
+            if ERROR in line:
+                self._note(error_in(line))
 
 
 class SseReader(LineReader):
-    """``stream: sse``: every server-sent event with data is a chunk.
+    """``stream: sse``: every server-sent event with output is a chunk.
+
+    That is each event with data, but for those of Anthropic's messages and OpenAI's responses that
+    only say how the answer goes on, and ``data: [DONE]``.
 
     https://html.spec.whatwg.org/multipage/server-sent-events.html, but for
     line ends that are a carriage return alone.
@@ -98,38 +130,75 @@ class SseReader(LineReader):
     def __init__(self) -> None:
         super().__init__()
         self._data: list[bytes] = []
+        self._name = b""
+        self._unread = b""
+        self._seen = self._done = False
+        self._missing = b""
+        """The event that the stream has to end with, as its first one says."""
+
+    def feed(self, part: bytes, now: float) -> bool:
+        """Take in a piece of the body; nothing is read after the event that ends the stream."""
+        if not self._done:
+            super().feed(part, now)
+        return self._done
 
     def end(self) -> str | None:
-        """Say whether an event was cut off, or none came at all."""
-        if self._rest:
+        """Say whether the stream failed, was cut off, or was none at all."""
+        if self._rest and not self._done:
             self._line(self._rest, self._rest_came)
             self._rest = b""
-        if self._problem is not None:
+        if self._data == [DONE]:  # that lacks its empty line
+            self._done = True
+        if self._problem is not None or self._done:
             return self._problem
-        if self._data and not self._is_end(self._data):
+        if self._data:
             return "the stream ended in the middle of an event"
-        return self._incomplete()
+        if not self._seen:
+            return NO_EVENT
+        if self._missing:
+            return f"the stream ended without {self._missing.decode()}"
+        return None
+
+    @property
+    def unread(self) -> bytes:
+        """Lines that are nothing of an event stream, before its first event."""
+        return self._unread
 
     def _line(self, line: bytes, now: float) -> None:
         if not line:
             if self._data:
                 data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
                 self._data = []
-                self._event(data, now)
+                if not self._done:
+                    self._seen = True
+                    self._event(data, now)
+            self._name = b""
         elif line.startswith(b"data"):
             name, _, data = line.partition(b":")
             if name == b"data":
                 self._data.append(data.removeprefix(b" "))
+        elif line.startswith(b"event:"):
+            self._name = line[6:].strip()
+        elif not self._seen and len(self._unread) < READ and not _FIELD.match(line):
+            self._unread += line[:READ] + b"\n"
 
-    def _event(self, data: bytes, now: float) -> None:  # noqa: ARG002 - for subclasses
-        self._chunk(now)
+    def _event(self, data: bytes, now: float) -> None:
+        if data == DONE:
+            self._done = True
+            return
+        self._missing = self._missing or ENDS.get(self._name, b"")
+        if self._name in LAST:
+            self._done = True
+        if ERROR in data or self._name in FAILED:
+            self._fail(error_in(data, self._name))
+        if self._problem is None and is_output(self._name):
+            self._chunk(now)
 
-    def _is_end(self, data: list[bytes]) -> bool:  # noqa: ARG002 - for subclasses
-        """Whether an event that lacks its empty line ends the stream all the same."""
-        return False
-
-    def _incomplete(self) -> str | None:
-        return None if self._chunks else "the answer holds no event"
+    def _fail(self, problem: str | None) -> None:
+        """Note what an event says has failed; nothing that comes after it matters."""
+        if problem is not None:
+            self._note(problem)
+            self._done = True
 
 
 class _Delta(msgspec.Struct):
@@ -137,6 +206,8 @@ class _Delta(msgspec.Struct):
     reasoning_content: Any = None
     reasoning: Any = None
     tool_calls: Any = None
+    refusal: Any = None
+    function_call: Any = None
 
 
 class _Choice(msgspec.Struct):
@@ -151,35 +222,33 @@ class _Usage(msgspec.Struct):
 class _Completion(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
-    error: Any = None
 
 
 class OpenAiReader(SseReader):
     """``stream: openai``: events of a completion; one with content is a chunk.
 
-    Completions (``text``) and chat completions (``delta.content``, reasoning
-    and tool calls too). The stream must end with ``data: [DONE]``.
+    Completions (``text``) and chat completions (``delta.content``, reasoning,
+    refusals and calls of tools too). The stream must end with ``data: [DONE]``.
     """
 
     _decode: Final = msgspec.json.Decoder(_Completion).decode
 
     def __init__(self) -> None:
         super().__init__()
-        self._seen = self._done = False
+        self._missing = b"data: [DONE]"
         self._counted: int | None = None
 
     def _event(self, data: bytes, now: float) -> None:
-        self._seen = True
         if data == DONE:
             self._done = True
             return
+        if ERROR in data or self._name in FAILED:
+            self._fail(error_in(data, self._name))
         try:
             completion = OpenAiReader._decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            self._problem = self._problem or "the stream has an event that is no completion"
+            self._note("the stream has an event that is no completion")
             return
-        if completion.error is not None:
-            self._problem = self._problem or f"the stream says: {_reason(completion.error)}"
         if completion.usage is not None and completion.usage.completion_tokens is not None:
             self._counted = completion.usage.completion_tokens
         if any(map(_has_content, completion.choices or ())):
@@ -188,31 +257,19 @@ class OpenAiReader(SseReader):
     def _tokens(self) -> int | None:
         return self._chunks if self._counted is None else self._counted
 
-    def _is_end(self, data: list[bytes]) -> bool:
-        self._done = self._done or data == [DONE]
-        return self._done
-
-    def _incomplete(self) -> str | None:
-        if self._done:
-            return None
-        if self._seen:
-            return "the stream ended without data: [DONE]"
-        return "the answer holds no event"
-
 
 def _has_content(choice: _Choice) -> bool:
     if choice.text:
         return True
     delta = choice.delta
     return delta is not None and bool(
-        delta.content or delta.reasoning_content or delta.reasoning or delta.tool_calls
+        delta.content
+        or delta.reasoning_content
+        or delta.reasoning
+        or delta.tool_calls
+        or delta.refusal
+        or delta.function_call
     )
-
-
-def _reason(error: Any) -> str:
-    message = error.get("message", error) if isinstance(error, dict) else error
-    text = hide_secrets(" ".join(str(message).split()))
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 async def send_measured(
@@ -234,6 +291,9 @@ async def send_measured(
     else:
         sending = client.send(prepared, body, b"", timeouts, reader.feed)
         response, cut = await listened(sending, reader=reader, measurement=measurement)
+        if cut == NO_EVENT and reader.unread:
+            _, message = body_message(msgspec.structs.replace(response, body=reader.unread))
+            cut = f"{cut}: {message}" if message else cut
     measurement.answered(response)
     return response, cut
 

@@ -248,12 +248,24 @@ def _is_in(name: str, folder: str) -> bool:
 
 
 async def check_bucket(aws: Aws, url: str, *, key: str) -> tuple[str, str]:
-    """Make sure of the bucket in ``url``; give it and the prefix. Raises :class:`TargetError`."""
+    """Make sure of the bucket in ``url``; give it and the prefix. Raises :class:`TargetError`.
+
+    The service writes there, so whoever only sends jobs need not be allowed to look at it.
+    """
     bucket, prefix = parse_s3_url(url, key=key)
     remedies = dict.fromkeys(("404", "NoSuchBucket"), no_bucket(aws, bucket, key=key))
     async with aws.explained(f"checking the bucket {bucket!r}", service="s3", **remedies):
         s3 = await aws.client("s3", retries=True)
-        await s3.head_bucket(Bucket=bucket)
+        try:
+            await s3.head_bucket(Bucket=bucket)
+        except Exception as problem:
+            if error_code(problem) not in {"403", "AccessDenied", "Forbidden"}:
+                raise
+            aws.note(
+                "warning",
+                f"{key}: these credentials may not look at the bucket {bucket!r} (s3:ListBucket), so "
+                "it is not known whether the service can write there",
+            )
     return bucket, prefix
 
 

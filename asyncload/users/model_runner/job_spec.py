@@ -41,20 +41,36 @@ def encoded(job_name: str, request: Mapping[str, Any]) -> Body:
     return head, middle, tail
 
 
+def is_url(model: str) -> bool:
+    """Whether a model is the URL of an HTTP server, not the name of an endpoint."""
+    return "://" in model
+
+
+def type_of(model: str) -> str:
+    """What ModelRunner calls a model of this name.
+
+    One that is called SM_ENDPOINT and is a URL ends its work on the queue for good.
+    """
+    return "HTTP_ENDPOINT" if is_url(model) else "SM_ENDPOINT"
+
+
 def job_spec_for(
     scenario: str,
     form: RequestForm,
     image: Image,
     *,
     model: str,
-    model_type: str,
     outputs: Sequence[Mapping[str, Any]],
+    model_type: str | None = None,
 ) -> JobSpec:
-    """What is sent for ``image`` to be processed by ``model``, but for the job's id."""
+    """What is sent for ``image`` to be processed by ``model``, but for the job's id.
+
+    ``model_type`` is told by the model's name if left out.
+    """
     request = {
         "imageUrls": [image.url],
         "outputs": outputs,
-        "imageProcessor": {"name": model, "type": model_type},
+        "imageProcessor": {"name": model, "type": model_type or type_of(model)},
         "imageProcessorParameters": form.model_parameters,
         "imageProcessorTileSize": form.tile_size,
         "imageProcessorTileOverlap": form.tile_overlap,

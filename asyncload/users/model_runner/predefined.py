@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import msgspec
 
 from asyncload.errors import ConfigError
+from asyncload.transport.error_text import hide_secrets
 from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.images import Image, check_bucket, look_at_images, parse_s3_url
 from asyncload.users.model_runner.job_options import Attempts, JobOptions
-from asyncload.users.model_runner.job_spec import JobSpec, encoded
+from asyncload.users.model_runner.job_spec import JobSpec, encoded, is_url
 from asyncload.users.model_runner.job_user import JobUser, RoundRobin, open_queues
 from asyncload.users.user import Setup, task
 from asyncload.users.wait import NO_WAIT
@@ -79,6 +80,12 @@ async def _requests(
                 raise ConfigError(
                     f"{file.entry(index)} has no URL in imageUrls; "
                     'write "imageUrls": ["s3://bucket/image.tif"]'
+                )
+        match request.get("imageProcessor"):
+            case {"name": str(model), "type": "SM_ENDPOINT"} if is_url(model):
+                raise ConfigError(
+                    f"{file.entry(index)} has the URL {hide_secrets(model)!r} as the name of an "
+                    'SM_ENDPOINT; write "type": "HTTP_ENDPOINT"'
                 )
         if not isinstance(request.get("jobName", ""), str):
             raise ConfigError(f"{file.entry(index)} has a jobName that is no text; write it as one")

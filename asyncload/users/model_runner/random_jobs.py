@@ -25,7 +25,7 @@ class RandomOptions(RequestForm, frozen=True, forbid_unknown_fields=True, kw_onl
     """The ``user`` section of a scenario with ``kind: model_runner_random``."""
 
     models: list[str] | None = None
-    """SageMaker endpoints; left out, all that are in service."""
+    """SageMaker endpoints, or URLs of HTTP servers; left out, all endpoints in service."""
     attempts: Attempts = 3
 
     def __post_init__(self) -> None:
@@ -70,7 +70,6 @@ class RandomUser(JobUser):
                 options,
                 image,
                 model=model,
-                model_type="SM_ENDPOINT",
                 outputs=outputs,
             )
 

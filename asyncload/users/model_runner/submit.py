@@ -8,11 +8,13 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from asyncload.errors import ConfigError
+from asyncload.transport.error_text import hide_secrets
 from asyncload.users.model_runner.deployment import Deployment
 from asyncload.users.model_runner.endpoints import note_instance_type
 from asyncload.users.model_runner.images import find_images
 from asyncload.users.model_runner.job_options import RequestForm
-from asyncload.users.model_runner.job_spec import job_spec_for
+from asyncload.users.model_runner.job_spec import is_url, job_spec_for, type_of
 from asyncload.users.model_runner.job_user import JobUser, RoundRobin, find_outputs, open_queues
 from asyncload.users.settings_source import Setting, SettingsSource
 from asyncload.users.user import Setup, task
@@ -23,7 +25,8 @@ class ModelRunnerOptions(RequestForm, frozen=True, forbid_unknown_fields=True, k
     """The ``user`` section of a scenario with ``kind: model_runner``."""
 
     model: str | None = None
-    model_type: Literal["SM_ENDPOINT", "HTTP_ENDPOINT"] = "SM_ENDPOINT"
+    model_type: Literal["SM_ENDPOINT", "HTTP_ENDPOINT"] | None = None
+    """Told by ``model`` if left out: a URL is an HTTP_ENDPOINT."""
 
 
 class ModelRunnerUser(JobUser):
@@ -39,13 +42,13 @@ class ModelRunnerUser(JobUser):
     ) -> Sequence[Setting]:
         """Tell of queues, places, model and account."""
         deployment = Deployment(options, source, key=key)
-        return await deployment.everything(deployment.model(options.model))
+        return await deployment.everything(_model(deployment, options))
 
     @classmethod
     async def prepare(cls, setup: Setup, options: ModelRunnerOptions) -> RoundRobin:
         """Find the queues, check the bucket, list the images and read their headers, once."""
         deployment = Deployment.of(setup, options)
-        model = deployment.model(options.model).value
+        model = _model(deployment, options).value
         requests = await open_queues(setup, options, deployment)
         outputs = await find_outputs(setup, options, deployment)
         place = await deployment.images()
@@ -56,12 +59,12 @@ class ModelRunnerUser(JobUser):
                 options,
                 image,
                 model=model,
-                model_type=options.model_type,
                 outputs=outputs,
+                model_type=options.model_type,
             )
             for image in images
         ]
-        if options.model_type == "SM_ENDPOINT":
+        if (options.model_type or type_of(model)) == "SM_ENDPOINT":
             await note_instance_type(setup, model)
         return RoundRobin(requests, itertools.cycle(specs))
 
@@ -69,3 +72,14 @@ class ModelRunnerUser(JobUser):
     async def submit(self) -> None:
         """Send one image request."""
         await self.send(next(self.shared.specs))
+
+
+def _model(deployment: Deployment, options: ModelRunnerOptions) -> Setting:
+    """Find the model. Raises :class:`ConfigError` for a URL that is called an endpoint's name."""
+    model = deployment.model(options.model)
+    if options.model_type == "SM_ENDPOINT" and is_url(model.value):
+        raise ConfigError(
+            f"{model.key}: {hide_secrets(model.value)!r} is a URL, and no SageMaker endpoint is "
+            "called so; leave model_type out, or name an endpoint"
+        )
+    return model

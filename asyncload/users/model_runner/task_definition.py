@@ -114,12 +114,12 @@ async def newest_task_definition(aws: Aws, pattern: str, *, key: str) -> TaskDef
     there is none or ECS cannot be asked.
     """
     denied = (
-        f"{key}: access denied by {aws.target} while {_ASKING}; give these credentials "
+        f"{key}: access denied by {aws.target_of('ecs')} while {_ASKING}; give these credentials "
         "ecs:ListTaskDefinitions and ecs:DescribeTaskDefinition, or set request_queue and "
         "status_queue"
     )
     remedies = {"AccessDeniedException": denied, "AccessDenied": denied}
-    async with aws.explained(_ASKING, **remedies):
+    async with aws.explained(_ASKING, service="ecs", **remedies):
         ecs = await aws.client("ecs", retries=True)
         arns: list[str] = []
         async for page in ecs.get_paginator("list_task_definitions").paginate(status="ACTIVE"):
@@ -129,7 +129,7 @@ async def newest_task_definition(aws: Aws, pattern: str, *, key: str) -> TaskDef
             for arn in newest_of_each_family(arns, pattern)
         ]
         if not found:
-            raise no_such_task_definition(pattern, at=aws.target, key=key)
+            raise no_such_task_definition(pattern, at=aws.target_of("ecs"), key=key)
         return _read(max(found, key=_registered))
 
 

@@ -26,22 +26,23 @@ class PartReader(StreamReader):
         self._decoder = EventStreamDecoder()
         self._parts: list[bytes] = []
 
-    def feed(self, part: bytes, now: float) -> None:
-        """Take in a piece of the event stream."""
+    def feed(self, part: bytes, now: float) -> bool:
+        """Take in a piece of the event stream, which tells its end itself."""
         if self._problem is not None:
-            return  # what comes after an error means nothing
+            return False  # what comes after an error means nothing
         try:
             messages = self._decoder.feed(part)
         except DamagedStream as problem:
             self._problem = f"the answer is no event stream: {problem}"
-            return
+            return False
         for message in messages:
             if message.headers.get(":event-type") == PART:
                 self._parts.append(message.payload)
                 self._inner.feed(message.payload, now)
             elif message.headers.get(":message-type") in {"exception", "error"}:
                 self._problem = _format_error(message)
-                return
+                break
+        return False
 
     def end(self) -> str | None:
         """Say why the stream is not complete: the service's words first."""

@@ -1,7 +1,8 @@
 """Conditions on one value, of a data row or of an answer.
 
 A plain value must be equal, a list holds the values allowed, and a mapping
-has limits: ``{min: 0, max: 1}``, ``{min_length: 10, max_length: 2000}``.
+has limits: ``{min: 0, max: 1}``, ``{min_length: 10, max_length: 2000}``, or says
+what is not allowed: ``{not: [en, de]}``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """What a value must keep to; without any limit it must only be there."""
 
     equals: Any = msgspec.UNSET
+    no: Any = msgspec.field(default=msgspec.UNSET, name="not")
+    """A condition that it must not meet."""
+    when_present: bool = False
+    """Nothing is wrong where there is no value."""
     min: float | None = None
     max: float | None = None
     min_length: int | None = None
@@ -42,12 +47,17 @@ def parse_condition(raw: Any) -> Condition:
     try:
         limits = msgspec.convert(raw, Limits)
     except msgspec.ValidationError:
-        known = ", ".join(Limits.__struct_fields__)
+        known = ", ".join(Limits.__struct_encode_fields__)
         raise ValueError(
             f"{raw!r} is no condition; give a value, a list of values, or limits of these: {known} "
-            "(numbers, but for equals)"
+            "(numbers, but for equals, not and when_present)"
         ) from None
     return _within(limits)
+
+
+def may_be_missing(raw: Any) -> bool:
+    """Whether a condition holds where there is no value."""
+    return isinstance(raw, dict) and raw.get("when_present") is True
 
 
 def same(found: Any, wanted: Any) -> bool:
@@ -99,6 +109,7 @@ def _within(limits: Limits) -> Condition:
     _check_order(low, high, "min", "max")
     _check_order(shortest, longest, "min_length", "max_length")
     equal = None if limits.equals is msgspec.UNSET else _equal_to(limits.equals)
+    unwanted = None if limits.no is msgspec.UNSET else parse_condition(limits.no)
 
     # Without the value itself: what is wrong is counted by its text.
     def check(found: Any) -> str | None:
@@ -116,6 +127,8 @@ def _within(limits: Limits) -> Condition:
                 return f"is shorter than {shortest}"
             if longest is not None and len(found) > longest:
                 return f"is longer than {longest}"
+        if unwanted is not None and unwanted(found) is None:
+            return f"is {_shown(found)}, which is not allowed"
         return None if equal is None else equal(found)
 
     return check

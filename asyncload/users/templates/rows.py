@@ -14,7 +14,7 @@ import msgspec
 
 from asyncload.errors import ConfigError
 from asyncload.plan.plan import Scenario
-from asyncload.users.templates.conditions import parse_condition
+from asyncload.users.templates.conditions import may_be_missing, parse_condition
 from asyncload.users.templates.tables import (
     SUFFIXES,
     Format,
@@ -119,12 +119,12 @@ def read_data(options: DataOptions, *, key: str, find: Callable[[str], Path]) ->
                 f"{key}.where: there is no column {name!r} in {options.file!r}; "
                 f"{near_names(name, table.names)}"
             )
-        condition = parse_condition(raw)
+        condition, optional = parse_condition(raw), may_be_missing(raw)
         values = table.column(name).values
         rows = [
             row
             for row in rows
-            if values[row] is not msgspec.UNSET and condition(values[row]) is None
+            if (optional if values[row] is msgspec.UNSET else condition(values[row]) is None)
         ]
     if not rows:
         raise ConfigError(

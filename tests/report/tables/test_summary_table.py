@@ -212,6 +212,19 @@ def test_files_and_the_next_command_come_last_and_what_the_run_came_to_before_th
     assert text.endswith("Files   run.jsonl  a.json  b.json\nGraphs  asyncload plot run.jsonl\n")
 
 
+def test_warnings_of_a_kind_are_one_row_with_examples_and_what_the_log_has_more_is_counted(stats):
+    for letter in "abcd":
+        stats.write(Note(5.0, "warning", f"skipped s3://bucket/{letter}.tif: no image"))
+    for kind in "abcdefghijkl":
+        stats.write(Note(6.0, "warning", f"trouble of kind {kind * 5}"))
+    seen = stats.snapshot(40.0)
+    text = printed(stats, 100, notes=seen.notes, more_notes=seen.more_notes)
+    assert "skipped s3://bucket/a.tif: no image (4 times)" in text
+    assert text.count("also: skipped") == 2
+    assert "also: skipped s3://bucket/c.tif: no image" in text
+    assert f"and {seen.more_notes} more warnings, in the log" in text
+
+
 def test_what_set_up_found_out_is_told_and_later_notes_for_the_log_are_not(stats):
     stats.write(Note(0.0, "info", "the model 'm' runs on ml.g5.xlarge"))
     stats.write(Note(9.0, "info", "the service's clock is about 3 ms ahead"))
@@ -306,13 +319,13 @@ def test_problems_are_told_in_full_before_the_last_line():
     assert text.endswith(f"\n{problem}\nno thresholds were set; nothing failed\n")
 
 
-def of_names(p95s, *, jobs=20, lost=()):
+def of_names(p95s, *, jobs=20, lost=(), model="m"):
     stats = LiveStats()
     stats.write(request())
     for index, p95 in enumerate(p95s):
         for _ in range(jobs):
             status = "LOST" if index in lost else "SUCCESS"
-            stats.write(job(t=50.0, latency=p95, name=f"image-{index}.tif:m", status=status))
+            stats.write(job(t=50.0, latency=p95, name=f"image-{index}.tif:{model}", status=status))
     return stats
 
 
@@ -336,6 +349,11 @@ def test_jobs_of_few_names_or_that_differ_have_a_row_for_each(stats):
     assert "names;" not in text
     for row in stats.fold.summary().jobs_by_name:
         assert row.name in text
+
+
+def test_a_model_that_is_a_url_is_left_out_as_a_whole():
+    text = printed(of_names([1.0, 1.2, 1.9, 1.1], model="http://models:8080/v1"), 80)
+    assert "  4 names; p95 from 1.00 s (image-0.tif) to 1.90 s (image-2.tif)\n" in text
 
 
 def test_a_few_jobs_of_each_name_do_not_tell_that_they_differ():

@@ -359,3 +359,8 @@ def test_binary_attributes_come_as_bytes():
     message = {"MessageAttributes": {"a": {"DataType": "Binary", "BinaryValue": "aGk="}}}
     (found,) = sqs_wire.decode_received(json.dumps({"Messages": [message]}).encode())
     assert found["MessageAttributes"]["a"]["BinaryValue"] == b"hi"
+
+
+def test_a_message_with_half_a_character_does_not_hide_the_others():
+    body = b'{"Messages": [{"Body": "x \\ud800"}, {"Body": "y"}]}'
+    assert [one["Body"] for one in sqs_wire.decode_received(body)] == ["x \ud800", "y"]

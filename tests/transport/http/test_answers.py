@@ -317,6 +317,50 @@ def test_a_small_body_of_any_kind_arrives(run, kind):
     assert fetch(run, answering(OK), body=kind(b"abc"))[1].bodies == [b"abc"]
 
 
+@pytest.mark.parametrize("size", [100_000, 8_000_000])
+def test_an_early_refusal_is_read_though_the_connection_is_reset_behind_it(run, size):
+    """The server closes with most of the body unread, so writing fails before anything is read."""
+
+    async def handler(server, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\n"
+        writer.write(head + b"big")
+        await writer.drain()
+
+    async def main():
+        async with nothing_left_open(), serve(handler) as server, FastHttpClient() as client:
+            prepared = client.prepare("POST", server.url)
+            return [await client.send(prepared, bytes(size)) for _ in range(10)]
+
+    assert {(answer.status, answer.body) for answer in run(main())} == {(413, b"big")}
+
+
+def test_a_write_that_fails_leaves_no_connection_to_be_used_again(run):
+    """What came before is an answer that would keep the connection."""
+
+    async def main():
+        async with serve(answering(OK)) as server, FastHttpClient() as client:
+            prepared = client.prepare("POST", server.url)
+            sending = asyncio.ensure_future(client.send(prepared, b"x"))
+            while not prepared.pool._open:
+                await asyncio.sleep(0)
+            (connection,) = prepared.pool._open
+            connection.transport.pause_reading()
+            await asyncio.sleep(0.1)  # the answer lies unread
+            connection.connection_lost(BrokenPipeError())
+            connection.transport.abort()
+            connection.connection_lost = lambda exc: None
+            return (await sending).body, prepared.pool.connections
+
+    assert run(main()) == (b"hi", 0)
+
+
+def test_a_header_that_goes_on_in_the_next_line_is_read(run):
+    raw = b"HTTP/1.1 200 OK\r\nX-A: a\r\n  b: c\r\n\td\r\nContent-Length: 2\r\n\r\nhi"
+    (answer,), _ = fetch(run, answering(raw))
+    assert answer.headers["x-a"] == "a b: c d"
+
+
 def test_an_early_refusal_ends_the_upload_and_the_connection(run):
     async def handler(server, reader, writer):
         await reader.readuntil(b"\r\n\r\n")

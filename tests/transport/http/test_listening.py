@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from asyncload.transport.http import connection
 from asyncload.transport.http.client import FastHttpClient
 from asyncload.transport.http.http_errors import ConnectionClosed, RequestTimeout
 from asyncload.transport.http.pool import Timeouts
@@ -113,3 +114,53 @@ async def test_values_take_the_places_of_marks_in_a_head():
     first, second = server.heads
     assert first.startswith(b"GET /v1/a%2F/x?q=b HTTP/1.1\r\nHost: d.org\r\nX-Key: k c!\r\n")
     assert second.startswith(b"GET /v1/1/x?q=2 HTTP/1.1\r\nHost: 4.org\r\nX-Key: k 3!\r\n")
+
+
+async def listen_until(client, server, last):
+    """Listen until the body has ``last`` in it."""
+    prepared = client.prepare("GET", server.url)
+    return await client.send(prepared, listener=lambda part, _: last in part), prepared.pool
+
+
+async def test_an_answer_is_complete_when_its_listener_says_so_and_its_connection_is_kept():
+    parts = [HEAD, chunk(b"one"), chunk(b"done"), chunk(b"more"), b"0\r\n\r\n"]
+    async with nothing_left_open(), serve(answering(*parts, pause=0.03)) as server:
+        async with FastHttpClient() as client:
+            answer, pool = await listen_until(client, server, b"done")
+            assert answer.body == b"onedone"
+            assert not pool._idle  # what is left of the body is still to come
+            await asyncio.sleep(0.15)
+            assert len(pool._idle) == 1
+            assert (await listen_until(client, server, b"done"))[0].body == b"onedone"
+        assert server.connections == 1
+
+
+async def test_a_body_that_stays_open_behind_a_complete_answer_costs_its_connection(monkeypatch):
+    monkeypatch.setattr(connection, "TAIL_LIMIT", 0.05)
+    parts = [HEAD, chunk(b"done"), chunk(b"more")]
+
+    async def handler(server, reader, writer):
+        await answering(*parts, times=1)(server, reader, writer)
+        await asyncio.sleep(5)
+
+    async with nothing_left_open(), serve(handler) as server, FastHttpClient() as client:
+        answer, pool = await listen_until(client, server, b"done")
+        assert answer.body == b"done"
+        await asyncio.sleep(0.2)
+        assert pool.connections == 0
+
+
+async def test_garbage_behind_a_complete_answer_is_no_failure():
+    handler = answering(HEAD, chunk(b"done"), b"zz\r\n", pause=0.02)
+    async with nothing_left_open(), serve(handler) as server, FastHttpClient() as client:
+        answer, pool = await listen_until(client, server, b"done")
+        await asyncio.sleep(0.1)
+        assert (answer.body, pool.connections) == (b"done", 0)
+
+
+async def test_an_answer_that_is_complete_in_one_read_keeps_its_connection():
+    async with serve(answering(HEAD + chunk(b"done") + b"0\r\n\r\n")) as server:
+        async with FastHttpClient() as client:
+            for _ in range(3):
+                assert (await listen_until(client, server, b"done"))[0].body == b"done"
+        assert server.connections == 1

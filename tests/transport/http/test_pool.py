@@ -264,7 +264,7 @@ def test_an_idle_connection_that_closed_while_the_loop_was_busy_is_not_used(run)
         async with serve(handler) as server, FastHttpClient(clock=lambda: now) as client:
             prepared = client.prepare("POST", server.url)
             await client.send(prepared, b"0")
-            idle = prepared.pool._idle[0]
+            (idle,) = prepared.pool._idle
             idle.transport.pause_reading()  # its end arrives, and our loop does not notice
             close.set()
             await until(lambda: server.open == 0)

@@ -229,3 +229,29 @@ async def test_the_header_keeps_no_token_of_a_plan_made_in_python(tmp_path):
         result = await asyncload.run(plan, aws=NOWHERE, log=tmp_path / "log.jsonl")
     assert [step.clients for step in result.summary.steps] == [1, 2]
     assert "api_secret_token" not in (tmp_path / "log.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        ('{"result": {"count": 3, "from_edge": true}}', None),
+        ('{"result": {"count": 3, "from_edge": false}}', "the result is not from the edge"),
+        ('{"result": {"count": 3}}', "the result is not from the edge"),
+    ],
+)
+async def test_an_answer_of_the_cloud_can_be_told_from_one_of_the_edge(answer, wrong, tmp_path):
+    async with edge_endpoint(text=answer) as endpoint:
+        records = await ask(endpoint, tmp_path, expect_from_edge=True)
+    for record in records:
+        assert (record.error or "").startswith(wrong or "")
+        assert (record.outcome == "ok") is (wrong is None)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+async def test_each_request_can_send_an_image_that_was_never_sent(tmp_path):
+    async with edge_endpoint() as endpoint:
+        await ask(endpoint, tmp_path, image={"size": "64x48", "fresh": True})
+    assert len(set(endpoint.bodies)) == len(endpoint.bodies) > 5
+    for body in endpoint.bodies[:3]:
+        with MemoryFile(body) as file, file.open() as image:
+            assert (image.width, image.height) == (64, 48)

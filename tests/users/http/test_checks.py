@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
+import re
 
 import pytest
 
+from asyncload.errors import ConfigError
 from tests.users.http.http_app import http, model_server, run
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -34,6 +37,8 @@ async def outcome(tmp_path, *, client="fast", **request):
         {"body_contains": ["label", "cat"]},
         {"body_contains": "confidence"},
         {"max_bytes": "1kB", "status": 200},
+        {"json": {"$.predictions[*].score": {"min": 0, "when_present": True}}},
+        {"json": {"$.label": {"not": ["dog", "bird"]}}},
     ],
 )
 async def test_an_answer_as_expected_is_ok(expect, tmp_path):
@@ -53,6 +58,8 @@ async def test_an_answer_as_expected_is_ok(expect, tmp_path):
         ("/broken", {"json": {"$.label": "cat"}}, "HTTP 503 Service Unavailable: no model"),
         ("/broken", {"status": 503, "json": {"$.error": "x"}}, "$.error is 'no model', not 'x'"),
         ("/", {"json": {"$.label": "dog"}}, "$.label is 'cat', not 'dog'"),
+        ("/", {"json": {"$.predictions[*].score": {}}}, "$.predictions[*].score is missing"),
+        ("/", {"json": {"$.label": {"not": "cat"}}}, "$.label is 'cat', which is not allowed"),
         (
             "/",
             {"json": {"$.predictions[0].score": {"min": 0}}},
@@ -151,6 +158,38 @@ async def test_later_requests_use_what_earlier_ones_captured(client, tmp_path):
         assert headers["if-match"] == f'"{number}"'
         assert body == f'{{"id":{number},"text":"user {number}"}}'.encode()
     assert {f"/users/{n}" for n in range(1, 31)} <= set(server.targets)
+
+
+async def test_a_value_of_let_is_the_same_in_all_places_of_a_request_and_another_in_the_next(
+    tmp_path,
+):
+    request = {
+        "method": "POST",
+        "path": "/use",
+        "let": {"n": "{{ random_int(1, 10**9) }}", "double": "{{ 2 * n }}", "word": "fixed"},
+        "headers": {"X-Token": "{{ n }}"},
+        "json": {"n": "{{ n }}", "double": "{{ double }}", "word": "{{ word }}"},
+    }
+    async with model_server() as server:
+        await run(http(server.url, [request]), tmp_path)
+    sent = [json.loads(body) for body in server.bodies]
+    assert len({body["n"] for body in sent}) == len(sent) > 5
+    for body, headers in zip(sent, server.headers, strict=True):
+        assert (str(body["n"]), body["word"]) == (headers["x-token"], "fixed")
+        assert body["double"] == 2 * body["n"]
+
+
+@pytest.mark.parametrize(
+    ("let", "words"),
+    [
+        ({"row": "1"}, "let: 'row' is a name of templates already"),
+        ({"a b": "1"}, "let: 'a b' is no name for templates"),
+        ({"a": "{{ b }}"}, "'b' is not known"),
+    ],
+)
+async def test_a_name_of_let_that_cannot_be_used_is_refused(let, words, tmp_path):
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        await run(http("http://127.0.0.1:9", [{"path": "/{{ a }}", "let": let}]), tmp_path)
 
 
 async def test_requests_of_an_iteration_follow_each_other_and_only_the_first_waits_for_its_due_time(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncload.users.http.json_path import MISSING, find, parse_path
+from asyncload.users.http.json_path import MISSING, find, find_each, parse_path
 
 DOCUMENT = {
     "predictions": [{"score": 0.25, "a b": {"it's": None}}, {"score": 1}],
@@ -54,7 +54,7 @@ def test_what_is_not_there_is_missing_and_not_null(path):
 @pytest.mark.parametrize(
     "path",
     [
-        "", "predictions", ".a", "$a", "$.", "$..a", "$.a.", "$[", "$[]", "$[*]", "$.*", "$[01]", "$[1",
+        "", "predictions", ".a", "$a", "$.", "$..a", "$.a.", "$[", "$[]", "$.*", "$[01]", "$[1",
         "$['a]", "$.a b", "$[?(@.x)]", "$[1:2]", "$.1a", " $", "$[1e3]",
     ],
 )  # fmt: skip
@@ -97,3 +97,26 @@ def test_every_place_of_any_document_can_be_named(document):
     document = json.loads(json.dumps(document))
     for path, value in places(document):
         assert find(document, parse_path(path)) is value
+
+
+ANSWER = {"p": [{"s": 1, "q": [1, 2]}, {"s": 2, "q": []}, {"q": [3]}], "n": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("$.n", [1]),
+        ("$.p[*].s", [1, 2, MISSING]),
+        ("$.p[*].q[*]", [1, 2, 3]),
+        ("$.p[1].q[*]", []),
+        ("$.n[*]", [MISSING]),
+        ("$.nope[*].s", [MISSING]),
+    ],
+)
+def test_a_star_names_each_element_of_a_list(path, values):
+    assert list(find_each(ANSWER, parse_path(path, each=True))) == values
+
+
+def test_a_star_is_refused_where_one_value_is_wanted():
+    with pytest.raises(ValueError, match=r"names several values; name one, such as \[0\]"):
+        parse_path("$.p[*].s")

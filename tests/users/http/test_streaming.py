@@ -110,6 +110,111 @@ def test_a_completion_that_is_not_whole_is_told(pieces, words):
     assert "\n" not in wrong
 
 
+def named(name, data):
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+ERROR = {"message": "out of memory", "type": "server_error"}
+FAILURES = {
+    "an event of that name": named("error", ERROR),
+    "an event of that name without JSON": b"event: error\ndata: out of memory\n\n",
+    "a key": f"data: {json.dumps({'error': ERROR})}\n\n".encode(),
+    "a text under a key": b'data: {"error": "out of memory", "error_type": "generation"}\n\n',
+    "an object": f"data: {json.dumps({'object': 'error', **ERROR, 'code': 40301})}\n\n".encode(),
+    "a type": named("error", {"type": "error", "error": ERROR}),
+    "a response": named("response.failed", {"type": "x", "response": {"error": ERROR}}),
+}
+
+
+@pytest.mark.parametrize("kind", ["sse", "openai", "chunks"])
+@pytest.mark.parametrize("how", FAILURES)
+def test_a_stream_that_reports_an_error_has_failed_however_it_says_so(kind, how):
+    failure = FAILURES[how]
+    if kind == "chunks" and how == "a response":
+        return  # a piece of any body is no event of OpenAI's responses
+    told, wrong = read(kind, event("a"), failure, event("b"), DONE)
+    assert wrong == "the stream says: out of memory"
+    if kind != "chunks":  # what comes behind the error is no output
+        assert told.chunks == 1
+        assert ended_by(kind, event("a"), failure) == [False, True]
+
+
+@pytest.mark.parametrize("kind", ["lines", "chunks"])
+@pytest.mark.parametrize(
+    "line", ['{"error": "out of memory"}', '{"object": "error", "message": "out of memory"}']
+)
+def test_a_line_that_reports_an_error_fails_the_stream(kind, line):
+    assert read(kind, b'{"n": 1}\n', line.encode() + b"\n")[1] == "the stream says: out of memory"
+
+
+@pytest.mark.parametrize("kind", ["lines", "sse", "openai", "chunks"])
+@pytest.mark.parametrize(
+    "document", [{"error": None}, {"error": {}}, {"a": {"error": "x"}}, {"text": '"error"'}, []]
+)
+def test_what_only_mentions_an_error_is_none(kind, document):
+    if kind == "openai" and document == []:
+        return  # that is no completion
+    line = json.dumps(document).encode()
+    piece = line + b"\n" if kind in {"lines", "chunks"} else b"data: " + line + b"\n\n"
+    assert read(kind, piece, *([DONE] if kind == "openai" else []))[1] is None
+
+
+def ended_by(kind, *pieces):
+    """Whether the answer is complete for the reader after each piece."""
+    reader = READERS[kind]()
+    return [bool(reader.feed(piece, 0.0)) for piece in pieces]
+
+
+@pytest.mark.parametrize("kind", ["sse", "openai"])
+def test_a_stream_is_complete_at_its_last_event_though_the_body_stays_open(kind):
+    assert ended_by(kind, event("a"), DONE[:6], DONE[6:]) == [False, False, True]
+    told, wrong = read(kind, event("a"), DONE, b"data: late\n\n")
+    assert (told.chunks, wrong) == (1, None)
+
+
+ANTHROPIC = [
+    named("message_start", {"type": "message_start"}),
+    named("content_block_start", {"type": "content_block_start"}),
+    named("content_block_delta", {"delta": {"type": "text_delta", "text": "Hi"}}),
+    named("ping", {"type": "ping"}),
+    named("content_block_delta", {"delta": {"type": "text_delta", "text": "!"}}),
+    named("content_block_stop", {"type": "content_block_stop"}),
+    named("message_delta", {"usage": {"output_tokens": 2}}),
+    named("message_stop", {"type": "message_stop"}),
+]
+RESPONSES = [
+    named("response.created", {"type": "response.created"}),
+    named("response.output_text.delta", {"delta": "Hi"}),
+    named("response.output_text.delta", {"delta": "!"}),
+    named("response.output_text.done", {"text": "Hi!"}),
+    named("response.completed", {"response": {"usage": {"output_tokens": 2}}}),
+]
+
+
+@pytest.mark.parametrize("pieces", [ANTHROPIC, RESPONSES], ids=["messages", "responses"])
+def test_events_that_only_say_how_the_answer_goes_on_are_no_chunks(pieces):
+    told, wrong = read("sse", *pieces)
+    assert (told.chunks, wrong) == (2, None)
+    assert told.first_token == next(n for n, piece in enumerate(pieces) if b"Hi" in piece)
+    assert ended_by("sse", *pieces) == [False] * (len(pieces) - 1) + [True]
+    _, cut = read("sse", *pieces[:-1])
+    assert cut.startswith("the stream ended without ")
+
+
+def test_what_stands_in_place_of_a_stream_is_kept_for_its_reason():
+    reader = READERS["openai"]()
+    reader.feed(b'{"error": {"mess', 0.0)
+    reader.feed(b'age": "too long"}}', 0.0)
+    assert reader.end() == "the answer holds no event"
+    assert json.loads(reader.unread) == {"error": {"message": "too long"}}
+
+
+@pytest.mark.parametrize("name", ["refusal", "function_call"])
+def test_refusals_and_calls_of_functions_are_content(name):
+    body = {"choices": [{"delta": {name: {"arguments": "{"}}}]}
+    assert read("openai", f"data: {json.dumps(body)}\n\n".encode(), DONE)[0].chunks == 1
+
+
 def test_the_last_event_may_lack_its_empty_line():
     assert read("openai", event("a"), b"data: [DONE]")[1] is None
     assert read("openai", event("a"), b"data: [DONE]\n")[1] is None

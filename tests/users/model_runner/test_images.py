@@ -23,6 +23,7 @@ from asyncload.users.model_runner.images import (
     look_at_images,
     parse_s3_url,
 )
+from tests.transport.servers import answering, serve
 from tests.users.desk import Desk
 from tests.users.model_runner.test_headers import tiff_with_its_directory_at_the_end
 from tests.users.model_runner.troubled_s3 import TroubledS3
@@ -442,3 +443,18 @@ def test_reasons_that_differ_in_the_image_alone_are_one():
 
 def test_the_name_of_an_image_is_the_last_part_of_its_url():
     assert Image("s3://b/a/c.tif", 1, 2).file_name == "c.tif"
+
+
+@pytest.mark.anyio
+async def test_the_bucket_of_the_results_need_not_be_open_to_who_sends_the_jobs():
+    notes = []
+    denied = answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    async with (
+        serve(denied) as server,
+        Aws(endpoint_url=server.url, region=REGION, credentials=("a", "b")) as aws,
+    ):
+        aws.note = lambda *what: notes.append(what)
+        assert await check_bucket(aws, "s3://theirs/out", key="results") == ("theirs", "out")
+    ((level, text),) = notes
+    assert level == "warning"
+    assert "results: these credentials may not look at the bucket 'theirs'" in text

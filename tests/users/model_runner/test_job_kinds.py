@@ -202,6 +202,22 @@ async def test_what_the_model_runs_on_is_noted_before_the_start(folder, stack):
 
 
 @pytest.mark.anyio
+async def test_a_url_that_is_called_an_endpoint_is_refused(folder, stack):
+    url = "http://models:8080"
+    with pytest.raises(ConfigError, match=r"user\.model: 'http://models:8080' is a URL"):
+        await prepared(ModelRunnerUser, stack, model=url, model_type="SM_ENDPOINT")
+    write(
+        folder,
+        {
+            "imageUrls": ["s3://a/b.tif"],
+            "imageProcessor": {"name": url, "type": "SM_ENDPOINT"},
+        },
+    )
+    with pytest.raises(ConfigError, match=r"entry 0.* has the URL"):
+        await prepared(PredefinedUser, stack, requests="requests.json")
+
+
+@pytest.mark.anyio
 async def test_photographs_alone_are_nothing_for_random_pairs(folder, stack):
     async with Aws(endpoint_url=stack.endpoint_url, region=REGION) as aws:
         s3 = await aws.client("s3", retries=True)

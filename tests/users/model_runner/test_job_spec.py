@@ -141,3 +141,18 @@ def assert_refused(options, kind, says):
     with pytest.raises(ConfigError) as caught:
         convert(options, kind, where="scenarios.0.user")
     assert str(caught.value).startswith(f"scenarios.0.user{says}")
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted", "sent"),
+    [
+        ("centerpoint", None, "SM_ENDPOINT"),
+        ("http://models:8080/v1/x:predict", None, "HTTP_ENDPOINT"),
+        ("models:8080", "HTTP_ENDPOINT", "HTTP_ENDPOINT"),
+    ],
+)
+def test_a_url_is_never_sent_as_the_name_of_an_endpoint(model, wanted, sent):
+    options = ModelRunnerOptions(model_type=wanted)
+    made = job_spec_for("jobs", options, IMAGE, model=model, model_type=wanted, outputs=[S3])
+    found = msgspec.json.decode(made.request(ID))["imageProcessor"]
+    assert found == {"name": model, "type": sent}

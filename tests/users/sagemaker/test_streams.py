@@ -37,7 +37,7 @@ async def service():
     [
         ("chunks", None, PARTS, None),
         ("lines", "application/jsonlines", PARTS, None),
-        ("sse", "text/event-stream", PARTS + 2, None),  # how many tokens, and [DONE]
+        ("sse", "text/event-stream", PARTS + 1, None),  # how many tokens
         ("openai", "text/event-stream", PARTS, PARTS),
     ],
 )

@@ -97,7 +97,7 @@ async def test_without_credentials_a_run_says_which_to_set(service, keys, tmp_pa
     keys.setenv("AWS_EC2_METADATA_DISABLED", "true")
     keys.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     keys.setenv("AWS_CONFIG_FILE", "/dev/null")
-    with pytest.raises(asyncload.ConfigError, match="No AWS credentials were found; set AWS_ACC"):
+    with pytest.raises(asyncload.ConfigError, match="no AWS credentials were found; set AWS_PRO"):
         await run(service.url, tmp_path, body="x")
 
 

@@ -34,6 +34,12 @@ from asyncload.users.templates.conditions import parse_condition, same
         ({"equals": ["a"]}, ["a"], None),
         ({"equals": {"a": 1}}, {"a": 1.0}, None),
         ({"equals": ["a"]}, ["b"], "is a list, not a list"),
+        ({"not": ["en", "de"]}, "fr", None),
+        ({"not": ["en", "de"]}, "de", "is 'de', which is not allowed"),
+        ({"not": "en", "min_length": 2}, "x", "is shorter than 2"),
+        ({"not": {"min": 5}}, 7, "is 7, which is not allowed"),
+        ({"not": None}, None, "is null, which is not allowed"),
+        ({"when_present": True, "min": 1}, 0, "is below 1"),
     ],
 )
 def test_a_condition_says_what_is_wrong_with_a_value(condition, value, wrong):
@@ -45,6 +51,8 @@ def test_a_condition_says_what_is_wrong_with_a_value(condition, value, wrong):
     [
         ([], "the list is empty"),
         ({"mn": 1}, "is no condition; give a value"),
+        ({"not": {"mn": 1}}, "is no condition; give a value"),
+        ({"not": []}, "the list is empty"),
         ({"min": "a"}, "is no condition"),
         ({"min": 2, "max": 1}, "min is 2 and max 1"),
         ({"min_length": 2, "max_length": 1}, "min_length is 2"),

@@ -160,6 +160,10 @@ def test_rows_that_do_not_meet_a_condition_are_left_out(tmp_path):
     found = table(tmp_path, content, "r.jsonl", where=where)
     assert [len(text) for text in found.column("text").values] == [10, 2000]
     assert [found.place(row) for row in range(found.count)] == ["line 2", "line 5"]
+    found = table(tmp_path, content, "r.jsonl", where={"lang": {"not": ["en", "xx"]}})
+    assert found.column("lang").values == ["de", "de"]
+    where = {"text": {"max_length": 9, "when_present": True}}
+    assert table(tmp_path, content, "r.jsonl", where=where).column("lang").values == ["en", "de"]
 
 
 @pytest.mark.parametrize(

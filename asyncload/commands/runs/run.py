@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
 import time
@@ -16,22 +15,23 @@ from rich.console import Console
 from rich.text import Text
 
 from asyncload.api import make_config
-from asyncload.commands.advise import advise_before
-from asyncload.commands.baseline import (
+from asyncload.commands.loop import Output, run_loop
+from asyncload.commands.runs.advise import advise_before
+from asyncload.commands.runs.baseline import (
     check_comparable,
     compare_result,
     exit_code,
     read_baseline,
 )
-from asyncload.commands.exports import Exports, worse
-from asyncload.commands.loop import Output, run_loop
+from asyncload.commands.runs.exports import Exports, worse
 from asyncload.compare.limits import Limits
 from asyncload.compare.pairing import NO_LIMITS
 from asyncload.compare.table import print_comparison
 from asyncload.cost.preview import bill_line, estimate_line, is_billed
-from asyncload.errors import AsyncloadError
+from asyncload.errors import AsyncloadError, StoppedError
 from asyncload.live.terminal import job_totals, run_plain, run_terminal
 from asyncload.load_test import LoadTest
+from asyncload.process import WayOut, leave_terminal, say, stop_signals
 from asyncload.records.record import Tee
 from asyncload.result import Result
 
@@ -97,8 +97,9 @@ def run_test(test: LoadTest, console: Console, *, quiet: bool) -> Result | None:
     :meth:`LoadTest.run` raises.
     """
     # What nobody is charged for needs no estimate; nor does what nothing is known of.
-    estimate = test.estimate() if is_billed(test.config.aws) else None
-    if estimate is not None and estimate.scenarios and not quiet:
+    estimate = test.estimate()
+    billed = bool(estimate.scenarios) and is_billed(test.config.aws)
+    if billed and not quiet:
         console.print(estimate_line(estimate), soft_wrap=True)
     advise_before(test)
 
@@ -114,18 +115,18 @@ def run_test(test: LoadTest, console: Console, *, quiet: bool) -> Result | None:
         if result is None:
             raise
     if result is None:
-        click.echo("asyncload: stopped before the load began; nothing was sent", err=True)
+        say("stopped before the load began; nothing was sent")
         return None
     end = test.stats.snapshot(result.summary.t)
     if not (quiet or console.is_terminal or end.ledger is None):
         console.print(Text(job_totals(end)), soft_wrap=True)
     result.print_table(console)
-    if estimate is not None and estimate.scenarios:
+    if billed:
         line = bill_line(result.summary, result.calls, estimate)
         console.print(line, soft_wrap=True)
     if not console.is_terminal:  # the table with its problems went to a file
         for problem in result.problems:
-            click.echo(f"asyncload: {problem}", err=True)
+            say(problem)
     return result
 
 
@@ -138,13 +139,15 @@ async def _run_watched(test: LoadTest, console: Console, *, quiet: bool) -> Resu
             group.start_soon(_view, test, console)
         try:
             result = await test.run()
-        except asyncio.CancelledError:
+        except StoppedError:
             if not test.interrupted:
                 raise
         group.cancel_scope.cancel()
     if test.interrupted:
-        # Whoever presses Ctrl-C once too often gets the report all the same.
+        # Whoever presses Ctrl-C once too often gets the report all the same, and a shell that
+        # goes away says so twice.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     return result
 
 
@@ -163,11 +166,16 @@ async def _mind_signals(
     """Ctrl-C once: stop the load, drain, report. Twice: stop now, still report.
 
     When the load is over already, the first one ends the drain: there is
-    nothing else that it could stop. ``drawn``: there is a live view on a terminal.
+    nothing else that it could stop. The fourth ends the process, whatever it waits for.
+    ``drawn``: there is a live view on a terminal.
     """
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with anyio.open_signal_receiver(*stop_signals()) as signals, WayOut(test):
         task_status.started()
-        async for _ in signals:
+        async for number in signals:
+            if number == signal.SIGHUP:
+                leave_terminal()
+                if test.interrupted:  # the shell says it, and so does the system
+                    continue
             if test.interrupted:
                 test.abort()
                 continue

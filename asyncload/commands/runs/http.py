@@ -11,8 +11,8 @@ from typing import Any, Final
 import click
 import msgspec
 
-from asyncload.commands.exports import Exports
-from asyncload.commands.run import run_command
+from asyncload.commands.runs.exports import Exports
+from asyncload.commands.runs.run import run_command
 from asyncload.compare.limits import Limits
 from asyncload.config.load import load_config, with_override
 from asyncload.config.redact import is_secret_name

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-
-import click
 from rich.console import Console
 from rich.text import Text
 
 from asyncload.calibration.advice import Advice, advice_for
+from asyncload.engine.descriptors import shortage
 from asyncload.load_test import LoadTest
+from asyncload.process import say
 
 
 def advise(test: LoadTest) -> list[Advice]:
@@ -23,13 +22,10 @@ def advise_before(test: LoadTest) -> None:
     """Do so, and say on stderr what is a warning: later would be too late."""
     for advice in advise(test):
         if advice.level == "warning":
-            warn(advice)
-
-
-def warn(advice: Advice) -> None:
-    """Say it on stderr."""
-    with contextlib.suppress(OSError):
-        click.echo(f"asyncload: {advice.text}", err=True)
+            say(advice.text)
+    few = shortage(test.config.plan, test.config.connections)
+    if few is not None:
+        say(few)
 
 
 def print_advice(test: LoadTest, console: Console) -> None:

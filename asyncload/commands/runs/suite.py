@@ -16,16 +16,17 @@ from rich.console import Console
 from rich.text import Text
 
 from asyncload.api import make_config
-from asyncload.commands.baseline import (
+from asyncload.commands.loop import Output
+from asyncload.commands.runs.baseline import (
     check_comparable,
     compare_result,
     exit_code,
     read_baseline,
 )
-from asyncload.commands.check import check_command, check_test
-from asyncload.commands.exports import Exports, worse
-from asyncload.commands.loop import Output
-from asyncload.commands.run import run_command, run_test
+from asyncload.commands.runs.check import check_command, check_test
+from asyncload.commands.runs.exports import Exports, worse
+from asyncload.commands.runs.run import run_command, run_test
+from asyncload.commands.runs.source import config_files, config_source
 from asyncload.compare.folders import file_of
 from asyncload.compare.limits import Limits
 from asyncload.compare.measured import Side
@@ -33,13 +34,10 @@ from asyncload.compare.pairing import NO_LIMITS, joined
 from asyncload.compare.suite_table import SuiteRow, print_suite
 from asyncload.compare.table import print_comparison
 from asyncload.config.model import Config
-from asyncload.config.reader import config_content
 from asyncload.errors import AsyncloadError, ConfigError
 from asyncload.load_test import LoadTest
-from asyncload.records.files import read_errors
 from asyncload.stats import units
 
-_ENDINGS: Final = frozenset({".yaml", ".yml"})
 _WORST_FIRST: Final = (130, 4, 2, 3, 1)
 """Exit codes; what stands further ahead is what a suite ends with."""
 
@@ -71,10 +69,10 @@ def run_path(
 
     ``-`` is a config on standard input.
     """
-    _refuse_url(path)
+    source = config_source(path)
     if not path.is_dir():
         return run_command(
-            config_content(sys.stdin.read(), "standard input") if str(path) == "-" else path,
+            source,
             overrides=overrides,
             log=log,
             csv=csv,
@@ -109,19 +107,11 @@ def run_path(
     return worse(next((code for code in _WORST_FIRST if code in codes), 0), exported)
 
 
-def _refuse_url(path: Path) -> None:
-    if str(path).startswith(("http:/", "https:/")):
-        url = str(path).replace(":/", "://", 1)
-        raise ConfigError(
-            f"{url} is a URL, and run takes a config file; "
-            f"asyncload http {url} tests a URL without one"
-        )
-
-
 def check_path(path: Path, *, overrides: tuple[str, ...], discover: bool) -> int:
     """Check what is at ``path`` as it would be run; 0 when all settings can be told."""
+    source = config_source(path)
     if not path.is_dir():
-        check_command(path, overrides=overrides, discover=discover)
+        check_command(source, overrides=overrides, discover=discover)
         return 0
     console = Output()
     codes = set()
@@ -146,7 +136,7 @@ def _tests(
     folder: Path, overrides: Sequence[str], log: Path | None, csv: str | None
 ) -> list[_Test]:
     """Check all configs of a folder. Raises :class:`ConfigError` after telling what is wrong."""
-    paths = _config_files(folder)
+    paths = config_files(folder)
     if log is not None and log.exists() and not log.is_dir():
         raise ConfigError(
             f"--log {log} is a file, but {folder} is a folder of tests; "
@@ -182,26 +172,6 @@ def _tests(
             f"{units.counted(len(paths), 'config')}, and nothing was sent; mend what is named above"
         )
     return tests
-
-
-def _config_files(folder: Path) -> list[Path]:
-    """Find the configs of a folder and its sub-folders, sorted; hidden ones are left out."""
-    with read_errors(
-        folder, ConfigError, f"cannot read the folder {folder}", remedy="check its permissions"
-    ):
-        next(folder.iterdir(), None)
-        found = sorted(
-            path
-            for path in folder.rglob("*")
-            if path.suffix.lower() in _ENDINGS
-            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-            and path.is_file()
-        )
-    if not found:
-        raise ConfigError(
-            f"the folder {folder} has no configs; put files that end in .yaml or .yml into it"
-        )
-    return found
 
 
 def _logs(own: dict[Path, str], names: dict[Path, str], folder: Path | None) -> dict[Path, str]:
