@@ -85,7 +85,12 @@ def leave_terminal() -> None:
 
 
 def leave(code: int) -> None:
-    """End the process with ``code``, also when a thread of a user's never ends."""
+    """End the process with ``code``, also when a thread of a user's never ends.
+
+    Signals do not change the code any more.
+    """
+    for number in stop_signals():
+        signal.signal(number, signal.SIG_IGN)
     busy = busy_threads()
     if not busy:
         sys.exit(code)

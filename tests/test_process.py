@@ -148,6 +148,50 @@ def test_tasks_and_threads_that_never_end_are_left_behind_and_named():
     assert second == "asyncload: left behind threads that did not end: asyncload-default_0"
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_no_signal_changes_the_exit_code_of_a_command_that_is_over(name):
+    ended = python(
+        f"""
+        import atexit, os, signal
+        from asyncload import process
+        atexit.register(os.kill, os.getpid(), signal.{name})
+        process.leave(3)
+        """
+    )
+    assert (ended.returncode, ended.stderr) == (3, "")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_signal_between_a_run_and_its_report_ends_the_command_as_ctrl_c_does(name, interrupted):
+    ended = python(
+        f"""
+        import os, signal
+        from asyncload.cli import main
+        from asyncload.commands import run
+        from asyncload.commands.loop import Output, run_loop
+
+        class Test:
+            interrupted = {interrupted}
+            async def run(self):
+                return "result"
+            def rescue_log(self):
+                pass
+
+        @main.command()
+        def tried():
+            assert run_loop(lambda: run._run_watched(Test(), Output(), quiet=True)) == "result"
+            os.kill(os.getpid(), signal.{name})
+            print("reported")
+
+        main(["tried"])
+        """
+    )
+    goes_on = interrupted and name != "SIGTERM"
+    assert (ended.returncode, ended.stderr) == (0 if goes_on else 130, "")
+    assert ended.stdout == ("reported\n" if goes_on else "")
+
+
 def test_the_limit_of_open_files_is_raised_to_the_hard_one():
     ended = python(
         """

@@ -61,4 +61,5 @@ def naming(source: str, secrets: Collection[str]) -> Iterator[None]:
         yield
     except AsyncloadError as problem:
         text = f"{source}: {problem}" if source else str(problem)
-        raise type(problem)(hide_texts(text, secrets)) from problem.__cause__
+        problem.args = (hide_texts(text, secrets),)  # an error of its own class may take more
+        raise

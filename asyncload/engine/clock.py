@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable
 from typing import Final
@@ -12,6 +11,9 @@ import anyio
 
 APPROACH: Final = 0.002
 """Seconds before a due time from which on precise pacing no longer trusts timers."""
+
+SET_UP: Final = 10**15
+"""Nanoseconds that no set-up takes: eleven days."""
 
 
 class RunClock:
@@ -22,7 +24,7 @@ class RunClock:
     the monotonic clock: the loop's own ``time()`` is too coarse on uvloop.
     """
 
-    __slots__ = ("_start", "_wall", "epoch", "now", "virtual")
+    __slots__ = ("_start", "_wall", "epoch", "now", "ticking", "virtual")
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -35,9 +37,10 @@ class RunClock:
         if virtual is not None:
             # Rounded to what is read: sleeping until t must not end a nanosecond before t.
             nanoseconds = lambda: round(virtual() * 1e6) * 1000  # noqa: E731 - named where it goes
-        self.now, self._start = _stopwatch(nanoseconds)
+        self.now, self.ticking, self._start = _stopwatch(nanoseconds)
         """``now()`` is the clock for what reads it many times a request: half the cost of a call
-        of the clock itself."""
+        of the clock itself. ``ticking()`` goes on before the start, too, far below 0: for what has
+        limits of time in the set-up."""
 
     def start(self) -> None:
         """This moment is t = 0."""
@@ -69,17 +72,23 @@ class RunClock:
 
 def _stopwatch(
     nanoseconds: Callable[[], int],
-) -> tuple[Callable[[], float], Callable[[], None]]:
-    """Give a function that tells the seconds since the other one was called, and that one."""
-    zero = sys.maxsize
+) -> tuple[Callable[[], float], Callable[[], float], Callable[[], None]]:
+    """Give functions that tell the seconds since the last one was called, and that one.
+
+    Before that the first one gives 0, and the second a number below 0.
+    """
+    zero = nanoseconds() + SET_UP
 
     def now() -> float:
         # Whole microseconds; round(seconds, 6) would take five times as long.
         elapsed = nanoseconds() - zero
         return elapsed // 1000 / 1e6 if elapsed > 0 else 0.0
 
+    def ticking() -> float:
+        return (nanoseconds() - zero) // 1000 / 1e6
+
     def start() -> None:
         nonlocal zero
         zero = nanoseconds()
 
-    return now, start
+    return now, ticking, start

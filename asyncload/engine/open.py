@@ -16,6 +16,8 @@ from asyncload.users.user import User
 
 BURST: Final = 200
 """Arrivals started in a row before other tasks get a turn, when many are due at once."""
+LONG_TURN: Final = 0.1
+"""Seconds that a turn of the loop may take before fewer arrivals are started in one."""
 CHUNK: Final = 10_000
 """Due times turned into Python floats at a time: a day of load holds millions."""
 
@@ -61,16 +63,23 @@ class OpenRun(ScenarioRun):
     async def _dispatch(self) -> None:
         clock, precise = self.clock, self.scenario.precise
         now = clock.now
-        started = row = 0
+        started = row = before = 0
+        burst = BURST
         try:
             for first in range(0, len(self._due_times), CHUNK):
                 for due in self._due_times[first : first + CHUNK].tolist():
-                    if due > now():
-                        row = 0
-                        await clock.reach(due, precise=precise)
-                    elif (row := row + 1) >= BURST:
-                        row = 0
+                    if due > (turn := now()):
+                        before, row = row, 0
+                        await clock.reach(turn := due, precise=precise)
+                    elif row >= burst:
+                        before, row = row, 0
                         await asyncio.sleep(0)
+                    if not row:
+                        # Users whose own work takes long share a turn with fewer others, so that
+                        # timeouts and answers have theirs.
+                        long = now() - turn > LONG_TURN
+                        burst = max(before // 2, 1) if long else min(burst * 2, BURST)
+                    row += 1
                     self._arrive(due)
                     started += 1
                 self._fold_starts()

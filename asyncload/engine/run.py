@@ -75,7 +75,7 @@ class Engine:
         """Calls to status queues by name: requests to AWS that are no user's."""
         self._sink = sink
         self._aws = aws
-        self._http = FastHttpClient(clock=self.clock.now, limit=connections)
+        self._http = FastHttpClient(clock=self.clock.ticking, limit=connections)
         self._resources = contextlib.AsyncExitStack()
         self._service_clock = ServiceClock(0.0)
         self.ledger = JobLedger(
@@ -238,7 +238,7 @@ class Engine:
         if self._dead_letters.due:
             group.start_soon(self._dead_letters.look)
         else:
-            self.ledger.expire()
+            group.start_soon(self.ledger.expire_in_turns)
 
     def _progress(self, text: str) -> None:
         self.doing = text

@@ -22,10 +22,11 @@ finished job is told from a foreign one without remembering finished jobs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
-import anyio
+import anyio.lowlevel
 
 from asyncload.jobs.clock import ServiceClock
 from asyncload.jobs.counters import GiveUpReason, JobCounters
@@ -41,7 +42,7 @@ from asyncload.jobs.job import (
     Submission,
 )
 from asyncload.jobs.status import TERMINAL, Status
-from asyncload.jobs.timeouts import Timeouts
+from asyncload.jobs.timeouts import GIVEN_UP_IN_A_TURN, Timeouts
 from asyncload.records.record import Ledger, Sink
 
 __all__ = ["REMEMBERED", "JobLedger", "LiveJob", "Submission"]
@@ -210,14 +211,20 @@ class JobLedger(JobCounters):
     # -- what the engine calls ------------------------------------------------
 
     @property
-    def overdue(self) -> list[LiveJob]:
-        """Open jobs whose own timeout has passed."""
-        return self._timeouts.overdue(self._clock())
+    def overdue(self) -> bool:
+        """Whether there are open jobs whose own timeout has passed."""
+        return bool(self._timeouts.overdue(self._clock(), 1))
 
-    def expire(self) -> None:
-        """Give up jobs whose own timeout has passed."""
-        for job in self.overdue:
+    def expire(self, most: float = math.inf) -> int:
+        """Give up jobs whose own timeout has passed, ``most`` of them; return how many they were."""
+        for job in (overdue := self._timeouts.overdue(self._clock(), most)):
             self._give_up(job, "TIMED_OUT", f"within {job.about.timeout:g} s")
+        return len(overdue)
+
+    async def expire_in_turns(self) -> None:
+        """Do the same for all of them, some in each turn of the loop."""
+        while self.expire(GIVEN_UP_IN_A_TURN):
+            await anyio.lowlevel.checkpoint()
 
     def close(self) -> None:
         """Give up every job that is still open: the drain is over."""

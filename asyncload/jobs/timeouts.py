@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
+from typing import Final
 
 from asyncload.jobs.job import LiveJob
+
+GIVEN_UP_IN_A_TURN: Final = 500
+"""Jobs that are given up in one turn of the loop: a few milliseconds."""
 
 
 class Timeouts:
@@ -36,12 +41,12 @@ class Timeouts:
         if self._apart:
             del self._apart[job.about.timeout][job.id]
 
-    def overdue(self, now: float) -> list[LiveJob]:
-        """Give the jobs whose timeout has passed, but for those still being sent."""
-        found = []
+    def overdue(self, now: float, most: float = inf) -> list[LiveJob]:
+        """Give the jobs whose timeout has passed, but for those still being sent; ``most`` of them."""
+        found: list[LiveJob] = []
         for jobs in self._apart.values() or (self._live,):
             for job in jobs.values():
-                if job.start + job.about.timeout > now:
+                if job.start + job.about.timeout > now or len(found) >= most:
                     break
                 if not job.sending:
                     found.append(job)

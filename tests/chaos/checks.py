@@ -22,7 +22,7 @@ from tests.cli.command_line import ROOT
 
 _CRASH = re.compile(
     r"Traceback \(most recent call last\)|Fatal Python error|never retrieved|never awaited"
-    r"|panicked at|Segmentation fault|Task was destroyed|Exception ignored"
+    r"|panicked at|Segmentation fault|Task was destroyed|Exception ignored|ResourceWarning|RuntimeWarning"
 )
 DOCUMENTED = {0, 1, 2, 3, 4, 130}
 _INTERRUPTIONS = (*plan.SIGNALS, plan.TERMINAL_GONE)
@@ -55,8 +55,16 @@ def _of_the_end(ended: Ended) -> Iterator[str]:
         yield "it ended with 130, but nobody interrupted it"
     elif code == 2 and not (trial.surroundings == plan.DESCRIPTORS and "ulimit" in ended.screen):
         yield f"it ended with 2, but its config is right: {ended.screen.strip()[-300:]}"
+    elif code in (1, 4) and not _is_hard_to_reach(trial):
+        yield f"it ended with {code}, but nothing was done to the service: {ended.screen[-300:]}"
     elif code in (2, 4) and "asyncload: " not in ended.screen and not _is_blind(trial):
         yield f"it ended with {code} and no sentence"
+
+
+def _is_hard_to_reach(trial: Trial) -> bool:
+    """Whether the run may have found no service, or no answer."""
+    service = (plan.SERVICE_KILL, plan.SERVICE_STOP, plan.CUT, plan.REFUSE, plan.STALL)
+    return trial.surroundings == plan.DESCRIPTORS or trial.has(*service)
 
 
 def _is_blind(trial: Trial) -> bool:
@@ -79,7 +87,7 @@ def _of_the_rest(ended: Ended) -> Iterator[str]:
 
 def _of_the_log(ended: Ended) -> Iterator[str]:
     if not ended.log.exists():
-        if ended.exit_code in (0, 1):
+        if ended.exit_code in (0, 1) and not _lost_its_folder_late(ended.trial):
             yield f"there is no log, and the exit code is {ended.exit_code}"
         return
     reader = LogReader(ended.log)
@@ -102,6 +110,11 @@ def _of_the_log(ended: Ended) -> Iterator[str]:
     if whole:
         yield from _of_the_summary(records)
     yield from _of_the_truth(ended, records, whole=whole)
+
+
+def _lost_its_folder_late(trial: Trial) -> bool:
+    """Whether its log may have been complete before it was removed."""
+    return any(fault.what == plan.FOLDER_GONE and fault.at > plan.SECONDS for fault in trial.faults)
 
 
 def _of_the_readers(log: Path) -> Iterator[str]:

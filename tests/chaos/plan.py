@@ -32,7 +32,9 @@ FAULTS = {
 }
 DESCRIPTORS, DISK = "descriptors", "disk"
 NO_STDIN, NO_STDOUT, NO_READER, TERMINAL = "no stdin", "no stdout", "no reader", "terminal"
-_STREAMS = (None, None, NO_STDIN, NO_STDOUT, NO_READER, TERMINAL)
+DEVELOPMENT = "development mode"
+"""``PYTHONDEVMODE``: what is left open is told."""
+_STREAMS = (None, DEVELOPMENT, NO_STDIN, NO_STDOUT, NO_READER, TERMINAL)
 SURROUNDINGS = {
     "http": (*_STREAMS, DESCRIPTORS, DISK),
     "queue": (*_STREAMS, DESCRIPTORS, DISK),

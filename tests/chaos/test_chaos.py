@@ -102,6 +102,7 @@ PLANTED = {
     "does not begin with a header": {"records": [job("a")]},
     "Traceback": {"records": [HEADER], "screen": "Traceback (most recent call last):\n  x\nOh: no"},
     "no documented exit code": {"records": [HEADER], "exit_code": -6},
+    "nothing was done to the service": {"records": [HEADER], "exit_code": 4},
     "did not end": {"records": [HEADER], "exit_code": None},
     "a process is left: sleep 1": {"records": [HEADER], "processes": ["sleep 1"]},
     "temporary files are left: x": {"records": [HEADER], "files": ["x"]},

@@ -119,6 +119,7 @@ async def _start(
                 "AWS_EC2_METADATA_DISABLED": "true",
                 # Python leaves half a file where the disk is full, and trips over it ever after.
                 "PYTHONDONTWRITEBYTECODE": "1",
+                "PYTHONDEVMODE": "1" if trial.surroundings == plan.DEVELOPMENT else "",
                 **environment,
             },
             stdin=stdin,

@@ -18,7 +18,10 @@ from asyncload.api import make_config
 from asyncload.engine.run import Engine
 from asyncload.records.log import LogReader
 from asyncload.records.record import Request
+from asyncload.transport.http.http_errors import RequestTimeout
+from asyncload.transport.http.pool import Timeouts
 from tests.engine.harness import one, run_plan
+from tests.transport.servers import serve
 
 pytestmark = pytest.mark.slow
 
@@ -241,3 +244,51 @@ def test_what_a_generator_that_is_behind_cannot_start_any_more_is_counted_as_dro
     assert sorted(request.due for request in requests) == pytest.approx(
         [0.00025 + 0.0005 * number for number in range(len(requests))]
     )
+
+
+@pytest.mark.anyio
+async def test_users_that_block_the_loop_leave_others_a_turn_in_between(tmp_path):
+    """Behind its load the generator started 200 users in a turn, so nothing else ran for seconds."""
+
+    class Blocking(User):
+        @task()
+        async def call(self) -> None:
+            time.sleep(0.005)
+
+    longest = 0.0
+
+    async def watch():
+        nonlocal longest
+        while True:
+            began = time.monotonic()
+            await anyio.sleep(0)
+            longest = max(longest, time.monotonic() - began)
+
+    plan = one(Scenario(name="s", user=Blocking, shape=shapes.Constant(600), duration=0.4))
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        await asyncload.run(plan, log=tmp_path / "run.jsonl")
+        group.cancel_scope.cancel()
+    assert longest < 0.45  # it was twice that, and more for more
+
+
+@pytest.mark.anyio
+async def test_a_limit_of_time_holds_in_the_set_up_too():
+    """The clock of the run stands still there."""
+
+    class Asking(User):
+        url = ""
+
+        @classmethod
+        async def prepare(cls, setup, options):
+            await setup.http.request("GET", cls.url, timeouts=Timeouts(total=0.1))
+
+        @task()
+        async def call(self) -> None:
+            pass
+
+    async with serve(lambda *_: anyio.sleep(30)) as server:
+        Asking.url = server.url
+        plan = one(Scenario(name="s", user=Asking, shape=shapes.Constant(1), duration=1))
+        with anyio.fail_after(5), pytest.raises(RequestTimeout, match=r"within 0\.1 s"):
+            await asyncload.run(plan)

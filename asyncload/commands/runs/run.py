@@ -143,11 +143,12 @@ async def _run_watched(test: LoadTest, console: Console, *, quiet: bool) -> Resu
             if not test.interrupted:
                 raise
         group.cancel_scope.cancel()
-    if test.interrupted:
-        # Whoever presses Ctrl-C once too often gets the report all the same, and a shell that
-        # goes away says so twice.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Whoever presses Ctrl-C once too often gets the report all the same, and a shell that goes
+    # away says so twice. Any other signal ends the command as Ctrl-C does, and not at once: the
+    # loop has left them at what the system does.
+    ignored = (signal.SIGINT, signal.SIGHUP) if test.interrupted else ()
+    for number in stop_signals():
+        signal.signal(number, signal.SIG_IGN if number in ignored else signal.default_int_handler)
     return result
 
 

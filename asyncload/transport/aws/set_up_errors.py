@@ -60,7 +60,7 @@ def sentence(doing: str, where: Where, problem: Exception, remedies: Mapping[str
         return remedies[code]
     if code in {"NoCredentialsError", "PartialCredentialsError"}:
         return NO_CREDENTIALS
-    response: Any = getattr(problem, "response", {})
+    response: Any = getattr(problem, "response", None) or {}  # None where no answer came
     date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     if (skew := clock_skew(code, date, time.time())) is not None:
         side = "behind" if skew > 0 else "ahead of"

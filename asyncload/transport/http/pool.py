@@ -282,9 +282,11 @@ class Pool:
         return ConnectionClosed(f"The client closed its connections to {self.target.where}")
 
     def _none_free(self, limit: float) -> RequestTimeout:
+        why = f"all {self._limit} of asyncload's own limit were in use"
+        if self._taken < self._limit:
+            why = "asyncload's event loop was too busy to open one"
         return RequestTimeout(
-            f"No connection to {self.target.where} was free {limit_of('pool wait', limit)}: "
-            f"all {self._limit} of asyncload's own limit were in use",
+            f"No connection to {self.target.where} was free {limit_of('pool wait', limit)}: {why}",
             "pool wait",
         )
 

@@ -48,6 +48,8 @@ EXIT_LIMIT: Final = 1.0
 STDERR_TAIL: Final = 2000
 """Bytes of what a worker said at its end that are looked at."""
 
+_NEEDED_PIPES: Final = 5
+"""As many descriptors as the start of a worker takes, and one more."""
 _WORKER: Final = ("-P", "-m", "asyncload.users.model_runner.header_worker")
 _NOT_INHERITED: Final = re.compile(
     r"AWS_|GDAL_SKIP$|GDAL_DRIVER_PATH$|CPL_|.*_proxy$", re.IGNORECASE
@@ -148,6 +150,20 @@ class HeaderReader:
             await worker.end()
 
 
+def _check_descriptors() -> None:
+    """Raise ``OSError`` if there are too few descriptors left to start a process.
+
+    uvloop would find out half-way: it raises "Unknown error -1", and writes to stderr at the end.
+    """
+    opened: list[int] = []
+    try:
+        for _ in range(_NEEDED_PIPES):
+            opened += os.pipe()
+    finally:
+        for fd in opened:
+            os.close(fd)
+
+
 class _Worker:
     """One process of :mod:`header_worker`, which answers one request at a time."""
 
@@ -161,6 +177,7 @@ class _Worker:
     @classmethod
     async def start(cls) -> Self:
         """Start a process that imports what this one would import."""
+        _check_descriptors()
         path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         kept = {name: value for name, value in os.environ.items() if not _NOT_INHERITED.match(name)}
         stderr = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `end`

@@ -210,6 +210,11 @@ def read_parquet(path: Path, *, key: str) -> Table:
         try:
             with data_errors(path, key), path.open("rb"):  # of a missing file Polars says more
                 yield
+        except pl.exceptions.PanicException:  # no Exception: what was not foreseen in Rust
+            raise ConfigError(
+                f"{key}: cannot read {str(path)!r} as Parquet (it is damaged); name a file that is "
+                "whole"
+            ) from None
         except pl.exceptions.PolarsError as problem:
             # Of "parquet: File out of specification: The file must end with PAR1" the last tells.
             reason = hide_secrets(" ".join(str(problem).split())).rpartition(": ")[2].rstrip(".")

@@ -7,7 +7,8 @@ Jinja2 is imported where there is something to be filled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -42,8 +43,9 @@ if TYPE_CHECKING:
 Part = bytes | Callable[[Any], bytes]
 """Some bytes of a request, or what makes them for a scope."""
 
-_RETURN: Final = "\ue00d"
-"""Stands for a carriage return while Jinja2 reads a text; it would take it for a line end."""
+_RETURN: Final = 0xE00D
+"""A sign, or the next that a text has not, stands for a carriage return while Jinja2 reads the
+text; it would take it for a line end."""
 _SHOWN: Final = 60
 
 
@@ -64,8 +66,10 @@ def read(text: str) -> list[str | nodes.Expr]:
         return [text] if text else []
     from jinja2 import TemplateSyntaxError, nodes
 
+    stand_in = next(sign for sign in map(chr, range(_RETURN, 0xF900)) if sign not in text)
     try:
-        tree = _environment().parse(text.replace("\r", _RETURN))
+        with _bounded_depth(text):
+            tree = _environment().parse(text.replace("\r", stand_in))
     except TemplateSyntaxError as problem:
         if "{%" in text:
             raise _no_statements(text) from None
@@ -77,10 +81,11 @@ def read(text: str) -> list[str | nodes.Expr]:
             raise _no_statements(text)
         for node in statement.nodes:
             if isinstance(node, nodes.TemplateData):
-                pieces.append(node.data.replace(_RETURN, "\r"))
+                pieces.append(node.data.replace(stand_in, "\r"))
             else:
                 pieces.append(node)
-    _check_names(tree, text)
+    with _bounded_depth(text):
+        _check_names(tree, text)
     return pieces
 
 
@@ -102,10 +107,11 @@ def compiler_of(
 def part(text: str, node: nodes.Expr, form: Form, compiler: Compiler | None) -> Part:
     """Compile one place of ``text``. Raises :class:`TemplateError`."""
     assert compiler is not None, "there is one where there are places"
-    try:
-        return _part(compiler.compile(node), form, compiler.table)
-    except TemplateError as problem:
-        raise TemplateError(f"{shown(text)}: {problem}") from None
+    with _bounded_depth(text):
+        try:
+            return _part(compiler.compile(node), form, compiler.table)
+        except TemplateError as problem:
+            raise TemplateError(f"{shown(text)}: {problem}") from None
 
 
 def parts(
@@ -152,10 +158,11 @@ def value(text: str, compiler: Compiler | None) -> Code:
     node = sole_place(pieces)
     if node is None:
         node = nodes.Concat([nodes.Const(one) if isinstance(one, str) else one for one in pieces])
-    try:
-        return compiler.compile(node)
-    except TemplateError as problem:
-        raise TemplateError(f"{shown(text)}: {problem}") from None
+    with _bounded_depth(text):
+        try:
+            return compiler.compile(node)
+        except TemplateError as problem:
+            raise TemplateError(f"{shown(text)}: {problem}") from None
 
 
 def sole_place(pieces: Sequence[str | nodes.Expr]) -> nodes.Expr | None:
@@ -230,6 +237,15 @@ def _environment() -> Environment:
         comment_start_string="{\ue000#",
         comment_end_string="#\ue000}",
     )
+
+
+@contextlib.contextmanager
+def _bounded_depth(text: str) -> Iterator[None]:
+    """Refuse a text that is nested more deeply than Python's stack."""
+    try:
+        yield
+    except RecursionError:
+        raise TemplateError(f"{shown(text)} is nested too deeply; write it more simply") from None
 
 
 def _no_statements(text: str) -> TemplateError:

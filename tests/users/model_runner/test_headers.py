@@ -416,3 +416,28 @@ async def test_readers_get_no_keys_and_no_memory_of_threads(plant, monkeypatch):
     async with HeaderReader(1) as reader:
         with pytest.raises(UnreadableImageError, match=r"^\[\]$"):
             await Remote(b"EVIL").read_by(reader)
+
+
+SHORT_OF_DESCRIPTORS = """
+import os, resource, uvloop
+from asyncload.users.model_runner.headers import _Worker
+
+async def main():
+    open_ones = len(os.listdir("/dev/fd"))
+    for more in range(9):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (open_ones + more, 4096))
+        try:
+            await _Worker.start()
+        except OSError as problem:
+            print(problem.strerror)
+
+uvloop.run(main())
+"""
+
+
+def test_a_worker_for_which_there_are_no_descriptors_is_refused_without_a_complaint():
+    ended = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_DESCRIPTORS], capture_output=True, text=True, timeout=20
+    )
+    assert ended.stderr == ""
+    assert set(ended.stdout.splitlines()) == {"Too many open files"}

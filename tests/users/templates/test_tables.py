@@ -94,6 +94,23 @@ def test_a_field_may_be_as_long_as_an_image_in_base64(tmp_path):
     assert table(tmp_path, f"a,b\nx,{'A' * 300_000}\n").column("b").values == ["A" * 300_000]
 
 
+def test_parquet_that_makes_polars_panic_is_damaged(tmp_path, monkeypatch):
+    def panic(*_arguments, **_options):
+        raise pl.exceptions.PanicException("assertion failed: offset + length <= self.length")
+
+    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "rows.parquet")
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    found = read_data(
+        DataOptions(file="rows.parquet"), key="data", find=lambda name: tmp_path / name
+    )
+    with pytest.raises(ConfigError) as caught:
+        found.column("a")
+    assert str(caught.value) == (
+        f"data.file: cannot read {str(tmp_path / 'rows.parquet')!r} as Parquet (it is damaged); "
+        "name a file that is whole"
+    )
+
+
 @given(
     st.lists(
         st.lists(

@@ -283,6 +283,15 @@ def test_a_secret_of_the_environment_is_in_no_message():
         assert "s3cr3t" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "inside", ["(" * 500 + "1" + ")" * 500, "[" * 500, "1" + " + 1" * 3000, "-" * 900 + "1"]
+)
+def test_what_is_nested_too_deeply_is_refused(inside):
+    for compile_it in (filled, lambda text: value(text, compiler())):
+        with pytest.raises(TemplateError, match=r"^'\{\{ [^ ]+.*…' is nested too deeply; write it"):
+            compile_it("{{ " + inside + " }}")
+
+
 @given(st.text())
 def test_any_text_is_a_template_or_refused_in_a_sentence(text):
     try:
