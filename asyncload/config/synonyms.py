@@ -38,7 +38,7 @@ def _scenario(scenario: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _shape(shape: Mapping[str, Any], model: Any, where: str) -> Mapping[str, Any]:
-    word = _LEVEL.get(model)
+    word = _LEVEL.get(model) if isinstance(model, str) else None
     if shape.get("kind") != "constant" or word is None:
         return shape
     other = "users" if word == "rate" else "rate"

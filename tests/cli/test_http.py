@@ -122,7 +122,7 @@ def test_run_says_which_command_is_meant_for_a_url(asyncload):
     ended = asyncload("run", URL)
     assert ended.returncode == 2
     assert ended.sentence == (
-        f"{URL} is a URL, and run takes a config file; asyncload http {URL} tests a URL without one"
+        f"{URL} is a URL, and this takes a config file; asyncload http {URL} tests a URL without one"
     )
 
 
