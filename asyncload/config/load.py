@@ -17,6 +17,7 @@ from asyncload.config.convert import below, convert, explain
 from asyncload.config.model import Config, FileConfig, ScenarioConfig
 from asyncload.config.reader import parse_scalar, parse_yaml, read_yaml
 from asyncload.config.redact import HIDDEN, hide_texts, is_secret_name, redact
+from asyncload.config.synonyms import without_synonyms
 from asyncload.errors import ConfigError
 from asyncload.plan.duration import enc_hook
 from asyncload.plan.plan import Plan, Scenario, UserSpec
@@ -60,7 +61,7 @@ def _load(
     secrets: set[str] = set()
     try:
         for override in overrides:
-            raw = _override(raw, override)
+            raw = with_override(raw, override)
         raw = _expand(raw, environment, secrets, "")
         return _config(raw, directory, frozenset(secrets))
     except ConfigError as problem:
@@ -81,7 +82,7 @@ def config_from(raw: Mapping[str, Any], *, directory: Path | str = ".") -> Confi
 
 def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
     _check_data(raw)
-    file = convert(raw, FileConfig)
+    file = convert(without_synonyms(raw), FileConfig)
     folder = str(directory.resolve())
     _importable(folder)
     plan = Plan(
@@ -197,6 +198,7 @@ def _scenario(scenario: ScenarioConfig, index: int, folder: str) -> Scenario:
                 shape=shape,
                 duration=duration,
                 model=load.model,
+                iterations=load.iterations,
                 **load.of_open,
             )
     except ConfigError as problem:
@@ -283,7 +285,7 @@ def _expand(value: Any, environment: Mapping[str, str], secrets: set[str], where
 # -- --set ------------------------------------------------------------------------
 
 
-def _override(raw: dict[str, Any], override: str) -> dict[str, Any]:
+def with_override(raw: dict[str, Any], override: str) -> dict[str, Any]:
     """Copy ``raw`` with one ``KEY=VALUE`` applied; list items go by index or by name."""
     path, equals, text = override.partition("=")
     keys = path.strip().split(".")

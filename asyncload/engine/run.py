@@ -277,8 +277,10 @@ class Engine:
         with self._work:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._end_load)
-                for run in self.runs:
-                    group.start_soon(run.run)
+                async with anyio.create_task_group() as loads:
+                    for run in self.runs:
+                        loads.start_soon(run.run)
+                self._ended.set()  # all may be done before the end that was planned
             if self.has_jobs:
                 await self.ledger.settle()
 
