@@ -39,11 +39,11 @@ def test_think_time_is_wait():
     ("load", "user", "sentence"),
     [
         ({"shape": {"kind": "constant", "users": 5}}, {},
-         "scenarios.0.load.shape.users: in the open model a level is arrivals per second; write rate, "
-         "or set model: closed"),
+         ("scenarios.0.load.shape.users: in the open model a level is arrivals per second; write rate, "
+         "or set model: closed")),
         ({"model": "closed", "shape": {"kind": "constant", "rate": 5}}, {},
-         "scenarios.0.load.shape.rate: in the closed model a level is users; write users, or set "
-         "model: open"),
+         ("scenarios.0.load.shape.rate: in the closed model a level is users; write users, or set "
+         "model: open")),
         ({"shape": {"kind": "constant", "rate": 5, "level": 5}}, {},
          "scenarios.0.load.shape.rate: is the same as level, which is given, too; keep one"),
         ({"model": "closed"}, {"wait": 1, "think_time": 1},
