@@ -36,6 +36,13 @@ HIDDEN = [
     {"base_url": f"https://host/?X-Amz-Signature={SECRET}"},
     {"body": f'{{"user": "me", "password": "{SECRET}"}}'},
     {"list": [{"deep": {"token": SECRET}}]},
+    {"headers": {"X-Anything": SECRET}},
+    {"headers": {"X-Session": SECRET}},
+    {"query": {"q": SECRET}},
+    {"form": {"field": SECRET}},
+    {"path": f"/v1?key={SECRET}"},
+    {"path": f"/blob?sv=2020&sig={SECRET}&se=1"},
+    {"path": f"/?jwt={SECRET}&code={SECRET}&session={SECRET}&sas={SECRET}"},
 ]
 
 
