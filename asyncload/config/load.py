@@ -241,7 +241,8 @@ def _user(spec: dict[str, Any] | str, where: str, folder: str) -> UserSpec:
 def _expand(value: Any, environment: Mapping[str, str], secrets: set[str], where: str) -> Any:
     """Replace ``${NAME}`` and ``${NAME:-default}`` by environment variables; ``$${`` is ``${``.
 
-    Values of variables with secret names are added to ``secrets``.
+    Texts that come from the environment, and values of variables with secret names, are added
+    to ``secrets``.
     """
     if isinstance(value, dict):
         return {
@@ -273,7 +274,9 @@ def _expand(value: Any, environment: Mapping[str, str], secrets: set[str], where
                 f"{where}: the environment variable {name} is not set; "
                 f"set it, or write ${{{name}:-default}}"
             )
-        if is_secret_name(name):
+        # Whatever the variable is called, but for defaults, which stand in the file, and numbers.
+        from_environment = bool(environment.get(name))
+        if is_secret_name(name) or (from_environment and isinstance(parse_scalar(found), str)):
             secrets.add(found)
         return found
 

@@ -58,11 +58,15 @@ def _sentence(cannot: str, problem: OSError, remedy: str) -> str:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes the place of ``path`` when it is complete.
 
-    A reader finds the old file or the new one, never half of one or none.
+    A reader finds the old file or the new one, never half of one or none. A link that somebody
+    has put in the place of the temporary file is removed, not followed.
     """
     temporary = path.with_name(f".{path.name}.tmp")
+    temporary.unlink(missing_ok=True)  # left by a run that was killed, or planted
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    descriptor = os.open(temporary, flags, 0o666)
     try:
-        with temporary.open("wb") as file:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
             yield file
         os.replace(temporary, path)  # noqa: PTH105 - the atomic one, said by its name
     finally:

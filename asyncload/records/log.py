@@ -221,7 +221,7 @@ def _open_fresh(path: Path) -> int:
         flags = os.O_WRONLY | os.O_APPEND
         if not path.exists():
             flags |= os.O_CREAT | (0 if path.is_symlink() else os.O_EXCL)
-        fd = os.open(path, flags, 0o644)
+        fd = os.open(path, flags, 0o600)  # it holds what services said: for its owner alone
         return _locked(path, fd, fcntl.LOCK_EX) if _is_regular(path) else fd
     except FileExistsError:
         raise _taken(path) from None
