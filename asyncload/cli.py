@@ -8,13 +8,18 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from asyncload import __version__
+from asyncload.commands.options import (
+    comparison_limits,
+    limit_options,
+    output_options,
+    request_options,
+)
 from asyncload.errors import AsyncloadError
 from asyncload.process import check_folder, leave, open_streams, say
 from asyncload.transport.error_text import hide_known
@@ -53,24 +58,6 @@ class _Group(click.Group):
             ctx.exit(3)
 
 
-def _limits(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say what a comparison takes for a change."""
-    options = (
-        click.option("--threshold", "thresholds", metavar="METRIC=PERCENT [for NAME]",
-                     multiple=True,
-                     help="How much worse a metric may get: average, median, p95, p99, rate (10% "
-                          "each) or failures (1% of the requests); of all names, or of NAME, which "
-                          "may hold * and ?; repeatable."),
-        click.option("--floor", metavar="TIME",
-                     help="A time that changes by no more is the same; 1ms if left out."),
-        click.option("--ignore", metavar="NAME", multiple=True,
-                     help="Leave out this name, which may hold * and ?; repeatable."),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 @click.group(cls=_Group, context_settings=_CONTEXT)
 @click.version_option(__version__)
 def main() -> None:
@@ -83,33 +70,14 @@ def main() -> None:
               help="Override a key of the config; repeatable.")  # fmt: skip
 @click.option("--log", type=click.Path(path_type=Path),
               help="Where the log goes; for a folder of configs, a folder.")  # fmt: skip
-@click.option("--csv", metavar="PREFIX", help="Write CSV files as Locust does, too.")
-@click.option("--baseline", "baselines", type=click.Path(path_type=Path), metavar="FILE|FOLDER",
-              multiple=True,
-              help="Compare with an earlier log or _stats.csv: the file, or a folder that has it; "
-                   "several are pooled.")  # fmt: skip
-@_limits
-@click.option(
-    "--junit",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write JUnit XML, too: a test case for each threshold, and the verdict.",
-)
-@click.option(
-    "--hlog",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write an HdrHistogram log, too: the latencies of each second and name.",
-)
-@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE",
-              help="Write the result as Markdown, too.")  # fmt: skip
-@click.option("--quiet", is_flag=True, help="No live view; only the final table.")
+@output_options
 def run(
     config: Path,
     *,
     junit: Path | None,
     hlog: Path | None,
     markdown: Path | None,
+    html: Path | None,
     baselines: tuple[Path, ...],
     thresholds: tuple[str, ...],
     floor: str | None,
@@ -117,18 +85,75 @@ def run(
     **options: Any,
 ) -> None:
     """Run the test that CONFIG describes; of a folder, all of them, one after the other."""
-    from asyncload.commands.exports import Exports
-    from asyncload.commands.suite import run_path
-    from asyncload.compare.limits import Limits
+    from asyncload.commands.runs.exports import Exports
+    from asyncload.commands.runs.suite import run_path
 
-    if not baselines and (thresholds or floor is not None or ignore):
-        raise click.UsageError(
-            "--threshold, --floor and --ignore are of the comparison with a --baseline; a "
-            "threshold of the run itself stands under thresholds in the config"
-        )
-    limits = Limits.parse(thresholds, floor=floor, ignore=ignore)
-    exports = Exports(junit=junit, hlog=hlog, markdown=markdown)
+    limits = comparison_limits(baselines, thresholds, floor, ignore)
+    exports = Exports(junit=junit, hlog=hlog, markdown=markdown, html=html)
     leave(run_path(config, baselines=baselines, limits=limits, exports=exports, **options))
+
+
+@main.command()
+@click.argument("url")
+@request_options
+@click.option("--seed", type=click.IntRange(min=0), help="Of all random numbers.")
+@click.option("--save", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write the config of this test, too; secrets become environment variables.")  # fmt: skip
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True,
+              help="Set any other key of a config; repeatable.")  # fmt: skip
+@click.option("--log", type=click.Path(path_type=Path), help="Where the log goes.")
+@output_options
+def http(
+    *,
+    junit: Path | None,
+    hlog: Path | None,
+    markdown: Path | None,
+    html: Path | None,
+    baselines: tuple[Path, ...],
+    thresholds: tuple[str, ...],
+    floor: str | None,
+    ignore: tuple[str, ...],
+    save: Path | None,
+    overrides: tuple[str, ...],
+    log: Path | None,
+    csv: str | None,
+    quiet: bool,
+    **of_test: Any,
+) -> None:
+    """Send requests to URL, and say how it took them; no config file is needed."""
+    from asyncload.commands.runs.exports import Exports
+    from asyncload.commands.runs.http import HttpTest, http_command
+
+    limits = comparison_limits(baselines, thresholds, floor, ignore)
+    exports = Exports(junit=junit, hlog=hlog, markdown=markdown, html=html)
+    sys.exit(
+        http_command(
+            HttpTest(**of_test),
+            save=save,
+            overrides=overrides,
+            log=log,
+            csv=csv,
+            baselines=baselines,
+            limits=limits,
+            exports=exports,
+            quiet=quiet,
+        )
+    )
+
+
+@main.command()
+@click.argument("kind", required=False)
+@click.option("--from-curl", "curl", metavar="COMMAND",
+              help="Write what this curl command sends; - reads the command from stdin.")  # fmt: skip
+@click.option("--from-har", "har", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write the requests recorded in this HAR file, weighted by their counts.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
+              help="Where it goes; KIND.yaml if left out.")  # fmt: skip
+def init(kind: str | None, curl: str | None, har: Path | None, output: Path | None) -> None:
+    """Write a config to start from: of KIND http, model_runner, edge, sagemaker or user."""
+    from asyncload.commands.init import init_command
+
+    init_command(kind, curl=curl, har=har, output=output)
 
 
 @main.command()
@@ -139,7 +164,7 @@ def run(
               help="Ask AWS for the settings that the config leaves open; only looks.")  # fmt: skip
 def check(config: Path, overrides: tuple[str, ...], discover: bool) -> None:
     """Check CONFIG, or all of a folder, and show the plan, without sending anything."""
-    from asyncload.commands.suite import check_path
+    from asyncload.commands.runs.suite import check_path
 
     sys.exit(check_path(config, overrides=overrides, discover=discover))
 
@@ -168,6 +193,19 @@ def summary(log: Path, as_json: bool, csv: str | None, hlog: Path | None) -> Non
     from asyncload.commands.summary import summary_command
 
     summary_command(log, as_json=as_json, csv=csv, hlog=hlog)
+
+
+@main.command()
+@click.argument("log", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE",
+              help="Where the report goes; beside the log if left out.")  # fmt: skip
+@click.option("--baseline", type=click.Path(path_type=Path), metavar="LOG",
+              help="Show an earlier log beside it.")  # fmt: skip
+def report(log: Path, output: Path | None, baseline: Path | None) -> None:
+    """Write the report of a LOG as one HTML file."""
+    from asyncload.commands.report import report_command
+
+    report_command(log, output, baseline=baseline)
 
 
 @main.command()
@@ -214,7 +252,7 @@ def cost(
               metavar="FILE|FOLDER",
               help="A run of the baseline; repeatable. All other paths are runs of the candidate, "
                    "and the runs of a side are pooled.")  # fmt: skip
-@_limits
+@limit_options
 @click.option("--markdown", type=click.Path(path_type=Path),
               help="Write the comparison as Markdown, too.")  # fmt: skip
 @click.option("--json", type=click.Path(path_type=Path), help="Write it as JSON, too.")

@@ -23,9 +23,9 @@ from typing import NoReturn
 
 SERVED = """
 import asyncload.cli
-import asyncload.commands.check
-import asyncload.commands.run
-import asyncload.commands.suite
+import asyncload.commands.runs.check
+import asyncload.commands.runs.run
+import asyncload.commands.runs.suite
 import asyncload.commands.summary
 import asyncload.local.stack.stack
 import asyncload.users.http.http_user

@@ -64,6 +64,8 @@ class Reader:
     def types(self, words: list[str]) -> None:
         """Run `asyncload` with these words; a run is a short one."""
         short = [*SHORT, *UNHURRIED] if words[0] == "run" else []
+        if words[0] == "http":
+            short = ["--set=scenarios.http.load.duration=2s", *UNHURRIED]
         code, out, err = self._server.run([*words, *short], self.folder, environment(), limit=100)
         assert code == 0, f"asyncload {shlex.join(words)}\n{out}{err}"
 
@@ -129,7 +131,7 @@ def test_shell_blocks_of_a_page_run_one_after_the_other(page, reader, logs_of):
                 subprocess.run([sys.executable, *words], cwd=ROOT, check=True, timeout=100)
                 continue
             assert program == "asyncload"
-            if words[0] == "run" and len(words) == 2:
+            if words[0] == "run" and len(words) == 2 and (ROOT / words[1]).exists():
                 shutil.rmtree(logs)
                 shutil.copytree(logs_of(words[1]), logs)
             else:

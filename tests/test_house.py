@@ -60,6 +60,7 @@ KEPT_NAMES = {
     ("asyncload/users/model_runner/images.py", "Range"): "HTTP's header",
     ("asyncload/stats/metrics.py", "token_gap"): "the field in JSON, which thresholds name",
     ("asyncload/report/tables/streams_table.py", "token_gap"): "that field",
+    ("asyncload/report/html/report_tables.py", "token_gap"): "that field",
 }
 # The same in docs, comments and messages, as regular expressions.
 OLD_PROSE = {

@@ -27,7 +27,7 @@ FLOORS = [
     {"engine", "target"},
     {"load_test", "result"},
     {"api"},
-    {"capacity", "calibration"},
+    {"capacity", "calibration", "drafts"},
     {"process", "commands", "cli"},
     {"testing", "__init__", "__main__"},
 ]
@@ -208,7 +208,7 @@ def test_checking_a_config_touches_no_aws_library():
 
 
 def test_a_run_without_a_baseline_or_a_graph_loads_nothing_that_reads_logs_or_draws():
-    found = imported("import asyncload.commands.run, asyncload.commands.suite")
+    found = imported("import asyncload.commands.runs.run, asyncload.commands.runs.suite")
     assert found & {"matplotlib", "polars", "rasterio"} == set()
 
 

@@ -18,8 +18,8 @@ from asyncload.capacity.result import Capacity, TrialResult, kept_as
 from asyncload.capacity.search import CapacitySearch, Options
 from asyncload.capacity.strategy import Trial
 from asyncload.capacity.table import print_capacity, trial_line, write_json
-from asyncload.commands.advise import advise
 from asyncload.commands.loop import Output, run_loop
+from asyncload.commands.runs.advise import advise
 from asyncload.errors import ConfigError
 from asyncload.load_test import LoadTest
 from asyncload.plan.duration import parse_duration

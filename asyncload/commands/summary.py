@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import msgspec
@@ -15,41 +16,45 @@ from asyncload.commands.reading import reading
 from asyncload.errors import ConfigError, LogError
 from asyncload.export.hlog import HistogramLog
 from asyncload.records.log import LogReader
-from asyncload.records.record import RunHeader, SummaryRecord, Tee
+from asyncload.records.record import RunHeader, Sink, SummaryRecord, Tee
 from asyncload.report.csv.csv_files import CsvFiles
 from asyncload.report.tables.hosts_table import print_hosts
 from asyncload.report.tables.summary_table import print_summary
 from asyncload.stats import units
 from asyncload.stats.live import LiveStats
+from asyncload.stats.metrics import Summary
 from asyncload.verdict.judge import limits_of, verdict_of
 from asyncload.verdict.thresholds import ThresholdResult
 from asyncload.verdict.verdict import Reason, Verdict
 
 
-def summary_command(
-    log: Path, *, as_json: bool, csv: str | None = None, hlog: Path | None = None
-) -> None:
-    """Fold ``log`` again, and print the table or JSON. Works on the log of a killed run.
+class ReadLog(NamedTuple):
+    """A log, folded anew."""
 
-    With ``csv``, the beginning of their paths, CSV files are written too, and with ``hlog`` an
-    HdrHistogram log.
+    summary: Summary
+    thresholds: list[ThresholdResult] | None
+    """How they came out; ``None`` where the log has no summary."""
+    verdict: Verdict
+    monitored: bool
+    """It is a log of ``asyncload monitor``: there was no load."""
+    skipped: str
+    """How many lines could not be read, in words; empty where all could."""
+
+
+def read_log(log: Path, stats: LiveStats, *sinks: Sink) -> ReadLog:
+    """Fold ``log`` into ``stats``; it may be that of a killed run. ``sinks`` get its records, too.
+
+    Raises :class:`LogError` when it cannot be read, or is no log.
     """
-    stats = LiveStats()
-    sinks = Tee(stats)
-    files = None if csv is None else CsvFiles(csv, stats.fold)
-    if files is not None:
-        sinks.add(files)
-    histograms = None if hlog is None else HistogramLog(hlog, stats.fold)
-    if histograms is not None:
-        sinks.add(histograms)
+    every = Tee(stats, *sinks)
     last: SummaryRecord | None = None  # a killed run has none
     number = 0
-    monitored = False  # it is a log of ``asyncload monitor``: there was no load
+    monitored = False
     with reading(str(log), Console(stderr=True)) as progress:
         reader = LogReader(log, progress=progress)
         for record in reader:
             number += 1
-            sinks.write(record)
+            every.write(record)
             if isinstance(record, SummaryRecord):
                 last = record
             elif isinstance(record, RunHeader):
@@ -61,6 +66,29 @@ def summary_command(
             f"{log} is not an asyncload log: no line of it is a record; "
             "name a .jsonl file that a run has written"
         )
+    lines = units.counted(reader.skipped, "line")
+    skipped = f"left out {lines} that could not be read" if reader.skipped else ""
+    return ReadLog(
+        stats.fold.summary(),
+        None if last is None else _thresholds(last),
+        _verdict(last, stats, skipped),
+        monitored,
+        skipped,
+    )
+
+
+def summary_command(
+    log: Path, *, as_json: bool, csv: str | None = None, hlog: Path | None = None
+) -> None:
+    """Fold ``log`` again, and print the table or JSON. Works on the log of a killed run.
+
+    With ``csv``, the beginning of their paths, CSV files are written too, and with ``hlog`` an
+    HdrHistogram log.
+    """
+    stats = LiveStats()
+    files = None if csv is None else CsvFiles(csv, stats.fold)
+    histograms = None if hlog is None else HistogramLog(hlog, stats.fold)
+    read = read_log(log, stats, *(one for one in (files, histograms) if one is not None))
     if files is not None:
         files.open()
         files.finish()
@@ -70,35 +98,33 @@ def summary_command(
         histograms.finish()
         if histograms.error:
             raise ConfigError(histograms.error)
-    skipped = f"left out {units.counted(reader.skipped, 'line')} that could not be read"
-    summary = stats.fold.summary()
-    thresholds = None if last is None else _thresholds(last)
-    verdict = None if monitored else _verdict(last, stats, skipped if reader.skipped else "")
+    summary = read.summary
     if as_json:
-        judged = {"thresholds": thresholds or [], "verdict": verdict}
+        verdict = None if read.monitored else read.verdict
+        judged = {"thresholds": read.thresholds or [], "verdict": verdict}
         content = {**summary.to_dict(), **msgspec.to_builtins(judged)}
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
-        if reader.skipped:
-            click.echo(f"asyncload: {skipped}", err=True)
+        if read.skipped:
+            click.echo(f"asyncload: {read.skipped}", err=True)
         return
     console = Output()
-    if monitored and summary.hosts:
+    if read.monitored and summary.hosts:
         print_hosts(summary.hosts, console)
     else:
         end = stats.snapshot(summary.t)
         print_summary(
             summary,
-            thresholds,
+            read.thresholds,
             console,
             log_path=log,
             artifacts=() if files is None else files.paths,
             notes=end.notes,
             more_notes=end.more_notes,
             found=end.found,
-            verdict=verdict,
+            verdict=None if read.monitored else read.verdict,
         )
-    if reader.skipped:
-        console.print(skipped)
+    if read.skipped:
+        console.print(read.skipped)
 
 
 def _verdict(last: SummaryRecord | None, stats: LiveStats, skipped: str) -> Verdict:

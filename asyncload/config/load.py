@@ -17,6 +17,7 @@ from asyncload.config.environment import expand
 from asyncload.config.model import Config, FileConfig, ScenarioConfig, ThresholdOptions
 from asyncload.config.reader import parse_scalar, parse_yaml, read_yaml
 from asyncload.config.redact import HIDDEN, hide_texts, redact, secret_texts, secret_variables
+from asyncload.config.synonyms import without_synonyms
 from asyncload.errors import ConfigError
 from asyncload.monitor.settings import MonitorSource
 from asyncload.plan.duration import enc_hook
@@ -58,9 +59,8 @@ def _load(
     secrets: set[str] = set()
     try:
         for override in overrides:
-            raw = _override(raw, override)
+            raw = with_override(raw, override)
         raw = expand(raw, environment, secrets, "")
-        remember_secrets(secrets)
         remember_secrets(secret_variables(environment))
         return _config(raw, directory, frozenset(secrets))
     except ConfigError as problem:
@@ -82,11 +82,11 @@ def config_from(raw: Mapping[str, Any], *, directory: Path | str = ".") -> Confi
 def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
     _check_data(raw)
     remember_secrets(secret_texts(raw))
-    file = convert(raw, FileConfig)
+    file = convert(without_synonyms(raw), FileConfig)
     folder = str(directory.resolve())
     _importable(folder)
     plan = Plan(
-        name=hide_texts(file.name, secrets),
+        name=hide_texts(file.name, ()),
         seed=file.seed,
         drain=float(file.drain),
         scenarios=tuple(
@@ -178,6 +178,9 @@ def _resolved(file: FileConfig, plan: Plan, secrets: frozenset[str]) -> dict[str
     for source in resolved["monitor"]:  # whatever they are called, most headers are credentials
         source["headers"] = dict.fromkeys(source["headers"], HIDDEN)
     cleaned: dict[str, Any] = redact(resolved, secrets=secrets)
+    # As the records have them: what reads a log finds a scenario's settings by its name.
+    for entry, scenario in zip(cleaned["scenarios"], plan.scenarios, strict=True):
+        entry["name"] = scenario.name
     return cleaned
 
 
@@ -212,6 +215,7 @@ def _scenario(scenario: ScenarioConfig, index: int, folder: str) -> Scenario:
                 shape=shape,
                 duration=duration,
                 model=load.model,
+                iterations=load.iterations,
                 **load.of_open,
             )
     except ConfigError as problem:
@@ -251,7 +255,7 @@ def _user(spec: dict[str, Any] | str, where: str, folder: str) -> UserSpec:
 # -- --set ------------------------------------------------------------------------
 
 
-def _override(raw: dict[str, Any], override: str) -> dict[str, Any]:
+def with_override(raw: dict[str, Any], override: str) -> dict[str, Any]:
     """Copy ``raw`` with one ``KEY=VALUE`` applied; list items go by index or by name."""
     path, equals, text = override.partition("=")
     keys = path.strip().split(".")

@@ -64,6 +64,9 @@ class LoadConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     arrivals: Literal["even", "poisson"] | None = None
     max_in_flight: int | None = None
     precise: bool = False
+    # Of the closed model only.
+    iterations: int | None = None
+    """The load ends once so many have begun."""
 
     def __post_init__(self) -> None:
         if self.duration is not None and self.duration <= 0:

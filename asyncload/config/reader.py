@@ -73,13 +73,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
         folder=f"{path}: is a folder; name one config file in it",
     ):
         text = path.read_text(encoding="utf-8")
+    return config_content(text, str(path))
+
+
+def config_content(text: str, name: str) -> dict[str, Any]:
+    """Read the text of a config, which errors call ``name``. Raises :class:`ConfigError`."""
     try:
         raw = parse_yaml(text)
     except yaml.YAMLError as problem:
-        raise ConfigError(f"{path}{_explained(problem, text)}") from None
+        raise ConfigError(f"{name}{_explained(problem, text)}") from None
     if not isinstance(raw, dict):
         what = "is empty" if raw is None else f"holds {_TYPES.get(type(raw), 'a single value')}"
-        raise ConfigError(f"{path}: {what}; a config is keys and values, such as 'scenarios:'")
+        raise ConfigError(f"{name}: {what}; a config is keys and values, such as 'scenarios:'")
     return raw
 
 

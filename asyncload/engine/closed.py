@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import Final
+from typing import Any, Final
 
 import anyio
 
@@ -54,6 +54,11 @@ async def _ask_to_leave(slots: dict[_Slot, None], left: int) -> None:
 class ClosedRun(ScenarioRun):
     """Keeps as many users as the level says: adds some, or retires the newest."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._left = self.scenario.iteration_limit
+        """Iterations that may still begin; ``None``: any number."""
+
     async def run(self) -> None:
         """Follow the level until the end of the load; return when all users have left."""
         slots: dict[_Slot, None] = {}
@@ -97,7 +102,7 @@ class ClosedRun(ScenarioRun):
         def rng() -> random.Random:
             return user.rng
 
-        while not slot.leaving and due < self.scenario.end:
+        while not slot.leaving and due < self.scenario.end and self._may_begin():
             if not await self.iterate(user, due):
                 await anyio.sleep(CRASH_PAUSE)
             now = clock()
@@ -111,6 +116,15 @@ class ClosedRun(ScenarioRun):
                 await self._pause(slot, due - now)
             elif (turn := turn + 1) % TURNS == 0:
                 await asyncio.sleep(0)  # others get a turn, also when iterations never wait
+
+    def _may_begin(self) -> bool:
+        """Whether one more iteration may begin; it is counted. The last one ends the load."""
+        if self._left is None:
+            return True
+        self._left -= 1
+        if self._left <= 0:
+            self.stop()
+        return self._left >= 0
 
     def _read_wait(self, user: User, now: float) -> Wait:
         try:

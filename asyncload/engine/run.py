@@ -221,8 +221,7 @@ class Engine:
 
     def note(self, level: str, text: str) -> None:
         """Record a note; before the clock starts it waits for the log's header."""
-        text = hide_known(str(text))  # users' code calls it, too
-        note = Note(t=self.clock(), level=str(level), text=text)
+        note = Note(self.clock(), str(level), hide_known(str(text)))  # users' code calls it, too
         if self.phase == "setup":
             self._notes.append(note)
         else:
@@ -279,8 +278,10 @@ class Engine:
         with self._work:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._end_load)
-                for run in self.runs:
-                    group.start_soon(run.run)
+                async with anyio.create_task_group() as loads:
+                    for run in self.runs:
+                        loads.start_soon(run.run)
+                self._ended.set()  # all may be done before the end that was planned
             if self.has_jobs:
                 await self.ledger.settle()
 

@@ -15,6 +15,7 @@ from asyncload.plan.shapes import (
     Ramp,
     Shape,
     Spawn,
+    Stages,
     end_of,
     shape_from,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Scenario",
     "Shape",
     "Spawn",
+    "Stages",
     "UserSpec",
     "dec_hook",
     "due_times",

@@ -8,12 +8,10 @@ type checkers only: :class:`Checked` takes the same names at run time.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from asyncload.plan.arrays import Array, Times, seconds
 from asyncload.plan.checked import Checked
@@ -64,7 +62,7 @@ class Constant(BuiltIn, frozen=True, tag="constant"):
         def __init__(self, level: float) -> None: ...
 
     def __post_init__(self) -> None:
-        _check_not_negative("level", self.height)
+        check_not_negative("level", self.height)
 
     def _level(self, t: Array) -> Array:
         return np.full_like(t, self.height)
@@ -88,9 +86,9 @@ class Ramp(BuiltIn, frozen=True, tag="ramp"):
         def __init__(self, max: float, step: float, every: float | str) -> None: ...  # noqa: A002
 
     def __post_init__(self) -> None:
-        _check_positive("max", self.max)
-        _check_positive("step", self.step)
-        _check_positive("every", self.every)
+        check_positive("max", self.max)
+        check_positive("step", self.step)
+        check_positive("every", self.every)
 
     @property
     def stairs(self) -> int:
@@ -117,76 +115,6 @@ class Ramp(BuiltIn, frozen=True, tag="ramp"):
         return np.minimum(self.step * (stair + 1), self.max)
 
 
-class CustomRamp(BuiltIn, frozen=True, tag="custom_ramp"):
-    """A ramp in stairs of any height; the last level has no end.
-
-    Either ``levels``, each held for ``every`` seconds, or ``stages`` of (level, duration). The
-    shape's end is the end of the last one.
-    """
-
-    levels: tuple[float, ...] | None = None
-    every: Duration | None = None
-    stages: tuple[tuple[float, Duration], ...] | None = None
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            levels: Sequence[float] | None = None,
-            every: float | str | None = None,
-            stages: Sequence[tuple[float, float | str]] | None = None,
-        ) -> None: ...
-
-    def __post_init__(self) -> None:
-        by_levels = self.levels is not None and self.every is not None and self.stages is None
-        by_stages = self.levels is None and self.every is None and self.stages is not None
-        if not (by_levels or by_stages):
-            raise ValueError(
-                "custom_ramp takes either levels and every, or stages of [level, duration]"
-            )
-        if not (self.levels or self.stages):
-            raise ValueError(
-                f"{'levels' if by_levels else 'stages'} must not be empty; give at least one"
-            )
-        if self.every is not None:
-            _check_positive("every", self.every)
-        for index, (level, duration) in enumerate(self._stages()):
-            where = f"levels[{index}]" if by_levels else f"stages[{index}]"
-            _check_not_negative(f"the level in {where}", level)
-            _check_positive(f"the duration in {where}", duration)
-
-    def _level(self, t: Array) -> Array:
-        _, levels, _ = self._table()
-        return levels[self._stage(t)]
-
-    def _area(self, t: Array) -> Array:
-        starts, levels, heights = self._table()
-        stage = self._stage(t)
-        return heights[stage] + levels[stage] * (t - starts[stage])
-
-    def end(self) -> float:
-        """Give the end of the last stage, seconds."""
-        return math.fsum(duration for _, duration in self._stages())
-
-    def _stages(self) -> tuple[tuple[float, float], ...]:
-        if self.stages is not None:
-            return self.stages
-        every = self.every if self.every is not None else 0.0
-        return tuple((level, every) for level in self.levels or ())
-
-    def _table(self) -> tuple[Array, Array, Array]:
-        """Start of each stage, its level, and the area up to its start."""
-        levels, durations = np.array(self._stages(), dtype=np.float64).T
-        starts = np.concatenate([[0.0], np.cumsum(durations)[:-1]])
-        heights = np.concatenate([[0.0], np.cumsum(levels * durations)[:-1]])
-        return starts, levels, heights
-
-    def _stage(self, t: Array) -> npt.NDArray[np.intp]:
-        """Index of the stage at ``t``."""
-        starts, _, _ = self._table()
-        return np.searchsorted(starts, t, side="right") - 1
-
-
 class Linear(BuiltIn, frozen=True, tag="linear"):
     """A straight line from ``start`` to ``end`` in ``over`` seconds; then ``end``."""
 
@@ -199,9 +127,9 @@ class Linear(BuiltIn, frozen=True, tag="linear"):
         def __init__(self, start: float, end: float, over: float | str) -> None: ...
 
     def __post_init__(self) -> None:
-        _check_not_negative("start", self.start)
-        _check_not_negative("end", self.target)
-        _check_positive("over", self.over)
+        check_not_negative("start", self.start)
+        check_not_negative("end", self.target)
+        check_positive("over", self.over)
 
     def _level(self, t: Array) -> Array:
         done = np.minimum(t / self.over, 1.0)
@@ -229,8 +157,8 @@ class Spawn(BuiltIn, frozen=True, tag="spawn"):
         def __init__(self, users: float, spawn_rate: float) -> None: ...
 
     def __post_init__(self) -> None:
-        _check_not_negative("users", self.users)
-        _check_positive("spawn_rate", self.spawn_rate)
+        check_not_negative("users", self.users)
+        check_positive("spawn_rate", self.spawn_rate)
 
     def _level(self, t: Array) -> Array:
         return np.minimum(self.spawn_rate * t, self.users)
@@ -267,9 +195,9 @@ class PeriodicBurst(BuiltIn, frozen=True, tag="periodic_burst"):
         ) -> None: ...
 
     def __post_init__(self) -> None:
-        _check_positive("period", self.period)
-        _check_not_negative("min", self.min)
-        _check_not_negative("peak", self.peak)
+        check_positive("period", self.period)
+        check_not_negative("min", self.min)
+        check_not_negative("peak", self.peak)
         if self.peak < self.min:
             raise ValueError(f"peak must not be less than min, and {self.peak:g} < {self.min:g}")
         mean, std = self._mean_and_std()
@@ -277,7 +205,7 @@ class PeriodicBurst(BuiltIn, frozen=True, tag="periodic_burst"):
             raise ValueError(
                 f"mean must be within the period, 0 to {self.period:g} s, not {mean:g}"
             )
-        _check_positive("std", std)
+        check_positive("std", std)
 
     def _level(self, t: Array) -> Array:
         mean, std = self._mean_and_std()
@@ -307,11 +235,13 @@ def _erf(x: Array) -> Array:
     return np.fromiter(map(math.erf, x.ravel().tolist()), np.float64, x.size).reshape(x.shape)
 
 
-def _check_positive(name: str, value: float) -> None:
+def check_positive(name: str, value: float) -> None:
+    """Raise ValueError for a value of 0 or less, or without end."""
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"{name} must be a finite number over 0, not {value:g}")
 
 
-def _check_not_negative(name: str, value: float) -> None:
+def check_not_negative(name: str, value: float) -> None:
+    """Raise ValueError for a value under 0, or without end."""
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"{name} must be a finite number of 0 or more, not {value:g}")

@@ -59,6 +59,8 @@ class Scenario:
     """Limit for the whole scenario; for this part see :attr:`in_flight_limit`."""
     precise: bool = False
     """Open model only: start arrivals to the microsecond, which takes more CPU."""
+    iterations: int | None = None
+    """Closed model only: the load ends once so many iterations have begun, or at its end."""
     part: int = 0
     parts: int = 1
 
@@ -75,6 +77,7 @@ class Scenario:
             arrivals: Arrivals = "even",
             max_in_flight: int = 10_000,
             precise: bool = False,
+            iterations: int | None = None,
             part: int = 0,
             parts: int = 1,
         ) -> None: ...
@@ -102,6 +105,7 @@ class Scenario:
             self._refuse("arrivals", self.arrivals, "even or poisson")
         if not _is_whole(self.max_in_flight) or self.max_in_flight < 1:
             self._refuse("max_in_flight", self.max_in_flight, "a whole number of 1 or more")
+        self._check_iterations()
         _check_part(self.part, self.parts)
         if self.model == "open":
             self._check_size()
@@ -111,6 +115,11 @@ class Scenario:
         """End of the load, seconds since the start of the run."""
         assert self.duration is not None  # __post_init__ saw to it
         return self.duration
+
+    @property
+    def iteration_limit(self) -> int | None:
+        """This part's share of ``iterations``."""
+        return None if self.iterations is None else self._share(self.iterations)
 
     @property
     def in_flight_limit(self) -> int:
@@ -182,6 +191,17 @@ class Scenario:
     def _check_open(self) -> None:
         if self.model != "open":
             raise ValueError(f"scenario {self.name!r} is closed: nothing in it is due beforehand")
+
+    def _check_iterations(self) -> None:
+        if self.iterations is None:
+            return
+        if self.model == "open":
+            raise ConfigError(
+                f"scenario {self.name!r}: iterations is {self.iterations!r}, and in the open model "
+                "rate and duration say how many there are; leave it out, or set model: closed"
+            )
+        if not _is_whole(self.iterations) or self.iterations < 1:
+            self._refuse("iterations", self.iterations, "a whole number of 1 or more")
 
     def _check_size(self) -> None:
         expected = _arrivals.expected_arrivals(self.shape, self.end)

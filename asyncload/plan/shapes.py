@@ -18,7 +18,6 @@ from asyncload.plan.arrays import Array
 from asyncload.plan.builtin import (
     BuiltIn,
     Constant,
-    CustomRamp,
     Linear,
     PeriodicBurst,
     Ramp,
@@ -26,6 +25,7 @@ from asyncload.plan.builtin import (
 )
 from asyncload.plan.duration import dec_hook
 from asyncload.plan.function import FunctionShape
+from asyncload.plan.stages import CustomRamp, Stages
 
 __all__ = [
     "SHAPES",
@@ -39,6 +39,7 @@ __all__ = [
     "Ramp",
     "Shape",
     "Spawn",
+    "Stages",
     "end_of",
     "shape_from",
 ]

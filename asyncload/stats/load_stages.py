@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncload.errors import ConfigError
-from asyncload.plan.builtin import CustomRamp, Ramp
+from asyncload.plan.builtin import Ramp
 from asyncload.plan.duration import parse_duration
 from asyncload.plan.shapes import shape_from
+from asyncload.plan.stages import CustomRamp
 from asyncload.records.record import OK, SENT, Level, Request, RunHeader
 from asyncload.stats.histogram import LatencyHistogram
 

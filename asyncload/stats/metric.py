@@ -61,6 +61,8 @@ _REQUEST_TIMES: Final = (
     "first_token",
     "token_gap",
 )
+_ALSO: Final = {"ttft": "first_token"}
+"""Other words of the field for a time."""
 _STATISTICS: Final = ("p50", "p90", "p95", "p99", "p99.9", "mean", "min", "max")
 
 _PATH: Final = re.compile(r"(?P<family>request|job)(?:\[(?P<name>.*)\])?\.(?P<rest>.+)")
@@ -104,6 +106,7 @@ class Metric(msgspec.Struct, frozen=True):
                 )
             return cls(path, family, name, rest, None, 0.0, "count")
         field, _, statistic = rest.partition(".")
+        field = _ALSO.get(field, field)
         if field not in (_REQUEST_TIMES if family == "request" else JOB_TIMES):
             raise _unknown(path, family, name, rest)
         if statistic in {"mean", "min", "max"}:

@@ -89,7 +89,11 @@ class Shell:
 
     def _words(self, arguments: tuple[object, ...]) -> list[str]:
         words = [str(argument) for argument in arguments]
-        judged = self.unhurried and words[:1] in (["run"], ["capacity"]) and "--help" not in words
+        judged = (
+            self.unhurried
+            and words[:1] in (["run"], ["http"], ["capacity"])
+            and "--help" not in words
+        )
         return [*words, *UNHURRIED] if judged else words
 
     def check(self, text: str = CONFIG, *overrides: str, **environment: str) -> Ended:

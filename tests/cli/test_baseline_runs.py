@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from asyncload.commands.baseline import exit_code
+from asyncload.commands.runs.baseline import exit_code
 from asyncload.compare.comparison import Comparison
 from tests.cli.command_line import CONFIG
 from tests.cli.services import BROKEN, OK, write_test

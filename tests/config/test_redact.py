@@ -36,6 +36,13 @@ HIDDEN = [
     {"base_url": f"https://host/?X-Amz-Signature={SECRET}"},
     {"body": f'{{"user": "me", "password": "{SECRET}"}}'},
     {"list": [{"deep": {"token": SECRET}}]},
+    {"headers": {"X-Anything": SECRET}},
+    {"headers": {"X-Session": SECRET}},
+    {"query": {"q": SECRET}},
+    {"form": {"field": SECRET}},
+    {"path": f"/v1?key={SECRET}"},
+    {"path": f"/blob?sv=2020&sig={SECRET}&se=1"},
+    {"path": f"/?jwt={SECRET}&code={SECRET}&session={SECRET}&sas={SECRET}"},
 ]
 
 
@@ -139,3 +146,14 @@ def test_a_message_of_a_whole_page_is_one_short_line():
     text = describe(RuntimeError("<html>\n" + "x y\n" * 100_000))
     assert len(text) <= 300
     assert "\n" not in text
+
+
+def test_what_came_from_the_environment_is_hidden_whatever_it_is_called(tmp_path):
+    path = tmp_path / "test.yaml"
+    path.write_text(
+        "scenarios: [{load: {shape: {kind: constant, level: 1}, duration: 1}, "
+        "user: {kind: 'a:B', tenant: '${TENANT}', region: '${PLACE:-north-west}'}}]"
+    )
+    config = load_config(path, environment={"TENANT": SECRET})
+    assert SECRET not in str(config.resolved)
+    assert "north-west" in str(config.resolved)

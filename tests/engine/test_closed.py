@@ -7,7 +7,7 @@ import itertools
 import anyio
 import pytest
 
-from asyncload import Scenario, User, between, constant, pacing, shapes, task
+from asyncload import ConfigError, Scenario, User, between, constant, pacing, shapes, task
 from asyncload.engine.closed import SLICE, _ask_to_leave, _Slot
 from asyncload.engine.run import Engine
 from tests.engine.harness import one, run_plan
@@ -164,3 +164,34 @@ async def test_many_users_that_leave_at_once_leave_others_their_turns():
         assert len(slots) == SLICE
         group.cancel_scope.cancel()
     assert turns >= 3
+
+
+def test_a_load_ends_with_its_last_iteration():
+    class Counted(User):
+        wait = constant(0.5)
+
+        @task
+        async def go(self):
+            with self.measure("go"):
+                await anyio.sleep(0.25)
+
+    limited = Scenario(
+        name="web",
+        user=Counted,
+        shape=shapes.Constant(level=4),
+        duration=1000,
+        model="closed",
+        iterations=10,
+    )
+    collected, ended = run_plan(one(limited))
+    assert len(collected.requests) == 10
+    assert {request.outcome for request in collected.requests} == {"ok"}
+    assert ended < 3
+
+
+def test_iterations_are_of_the_closed_model():
+    with pytest.raises(ConfigError, match="iterations is 5, and in the open model"):
+        Scenario(name="web", user=User, shape=shapes.Constant(level=4), duration=1, iterations=5)
+    with pytest.raises(ConfigError, match="iterations must be a whole number of 1 or more, not 0"):
+        Scenario(name="web", user=User, shape=shapes.Constant(level=4), duration=1,
+                 model="closed", iterations=0)  # fmt: skip

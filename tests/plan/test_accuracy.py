@@ -18,6 +18,7 @@ from asyncload.plan import (
     PeriodicBurst,
     Ramp,
     Spawn,
+    Stages,
     due_times,
     rng_for,
 )
@@ -53,6 +54,8 @@ def exact_area(shape, t):
             step, every = Fraction(shape.step), Fraction(shape.every)
             heights = [min(step * (i + 1), Fraction(shape.max)) for i in range(shape.stairs)]
             return area_of_stages([(height, every) for height in heights], t)
+        case Stages():
+            return area_of_lines(shape, t)
         case CustomRamp():
             return area_of_stages([tuple(map(Fraction, stage)) for stage in shape.stages], t)
         case PeriodicBurst():
@@ -61,6 +64,22 @@ def exact_area(shape, t):
             low, peak = Fraction(shape.min), Fraction(shape.peak)
             return low * t + (peak - low) * bursts
     raise AssertionError(shape)
+
+
+def area_of_lines(shape, t):
+    area, before = Fraction(0), Fraction(0)
+    for level, duration in (tuple(map(Fraction, stage)) for stage in shape.stages):
+        past = min(t, duration)
+        reached = level
+        if shape.interpolate == "linear":
+            reached = before + (level - before) * past / duration
+            area += (before + reached) / 2 * past
+        else:
+            area += level * past
+        t, before = t - past, level
+        if not t:
+            return area
+    return area + before * t
 
 
 def area_of_stages(stages, t):
@@ -117,6 +136,11 @@ built_in = st.one_of(
     ),
     st.builds(Linear, levels, levels, positive),
     st.builds(Spawn, levels, positive),
+    st.builds(
+        Stages,
+        st.lists(st.tuples(levels, positive), min_size=1, max_size=5).map(tuple),
+        st.sampled_from(["linear", "hold"]),
+    ),
     bursts(),
 )
 

@@ -105,3 +105,14 @@ def test_what_is_done_in_time_gives_its_result_or_raises_as_ever():
     assert files.in_time(max, 3, 4) == 4
     with pytest.raises(TimeoutError, match="its own"):
         files.in_time(fails)
+
+
+def test_a_link_in_the_place_of_a_temporary_file_is_not_followed(tmp_path):
+    other = tmp_path / "other"
+    other.write_text("precious")
+    (tmp_path / ".out.json.tmp").symlink_to(other)
+    with files.replacing(tmp_path / "out.json") as file:
+        file.write(b"new")
+    assert other.read_text() == "precious"
+    assert (tmp_path / "out.json").read_bytes() == b"new"
+    assert not (tmp_path / "out.json").is_symlink()

@@ -666,3 +666,9 @@ def test_records_that_fail_to_be_written_are_counted_and_told(tmp_path, monkeypa
     assert log.unwritten == 26
     assert told == [log.error]
     assert "MemoryError" in log.error
+
+
+def test_a_log_is_readable_by_its_owner_alone(tmp_path):
+    path = tmp_path / "run.jsonl"
+    LogWriter(path).close()
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import csv
 import functools
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -208,7 +209,8 @@ def read_parquet(path: Path, *, key: str) -> Table:
     @contextlib.contextmanager
     def reading() -> Iterator[None]:
         try:
-            with data_errors(path, key), path.open("rb"):  # of a missing file Polars says more
+            # Of a missing file Polars says more.
+            with data_errors(path, key), path.open("rb"), _silent_panics():
                 yield
         except pl.exceptions.PanicException:  # no Exception: what was not foreseen in Rust
             raise ConfigError(
@@ -234,6 +236,19 @@ def read_parquet(path: Path, *, key: str) -> Table:
         return Column([_number(one) if isinstance(one, Decimal) else one for one in values])
 
     return Table(names, count, column=column, place=lambda row: f"row {row + 1}")
+
+
+@contextlib.contextmanager
+def _silent_panics() -> Iterator[None]:
+    """Keep what Rust writes to stderr when it panics off the screen; the error is told after it."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path of a file
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _number(decimal: Decimal) -> int | float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -94,8 +95,9 @@ def test_a_field_may_be_as_long_as_an_image_in_base64(tmp_path):
     assert table(tmp_path, f"a,b\nx,{'A' * 300_000}\n").column("b").values == ["A" * 300_000]
 
 
-def test_parquet_that_makes_polars_panic_is_damaged(tmp_path, monkeypatch):
+def test_parquet_that_makes_polars_panic_is_damaged(tmp_path, monkeypatch, capfd):
     def panic(*_arguments, **_options):
+        os.write(2, b"thread panicked at src")  # as Rust does
         raise pl.exceptions.PanicException("assertion failed: offset + length <= self.length")
 
     pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "rows.parquet")
@@ -109,6 +111,8 @@ def test_parquet_that_makes_polars_panic_is_damaged(tmp_path, monkeypatch):
         f"data.file: cannot read {str(tmp_path / 'rows.parquet')!r} as Parquet (it is damaged); "
         "name a file that is whole"
     )
+    os.write(2, b"heard again")
+    assert capfd.readouterr().err == "heard again"
 
 
 @given(

@@ -40,22 +40,34 @@ class Exports:
         junit: Path | None = None,
         hlog: Path | None = None,
         markdown: Path | None = None,
+        html: Path | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._junit = junit
         self._hlog = hlog
         self._markdown = markdown
+        self._html = html
         step = environment.get(STEP_SUMMARY)
         self._step_summary = Path(step) if step else None
         self._reports: list[RunReport] = []
         self._open: HistogramLog | None = None
         self.problems: list[str] = []
         """What could not be written, a sentence each."""
-        for option, path in (("junit", junit), ("hlog", hlog), ("markdown", markdown)):
+        for option, path in (
+            ("junit", junit),
+            ("hlog", hlog),
+            ("markdown", markdown),
+            ("html", html),
+        ):
             _check(option, path)
 
     def check_folder(self, folder: Path) -> None:
         """Refuse, for a ``folder`` of runs, what is of one run only. Raises ConfigError."""
+        if self._html is not None:
+            raise ConfigError(
+                f"--html {self._html} is of one run, but {folder} is a folder of tests; "
+                "name one config, or make it from a log with: asyncload report LOG -o FILE"
+            )
         if self._hlog is not None:
             raise ConfigError(
                 f"--hlog {self._hlog} is of one run, but {folder} is a folder of tests; "
@@ -98,6 +110,7 @@ class Exports:
             if self._open.error is not None:
                 self.problems.append(self._open.error)
             self._open = None
+        self._write_html(result.log)
         requests, jobs = result.summary.requests, result.summary.jobs
         latency = jobs.latency if jobs.submitted else requests.latency
         numbers = {
@@ -132,6 +145,18 @@ class Exports:
                 log="" if result.log is None else str(result.log),
             )
         )
+
+    def _write_html(self, log: Path | None) -> None:
+        if self._html is None:
+            return
+        from asyncload.commands.report import write_report
+
+        try:
+            if log is None:
+                raise ConfigError("the report is made from the log, and there is none")
+            write_report(log, self._html)
+        except AsyncloadError as problem:
+            self.problems.append(f"--html {self._html}: {problem}")
 
     def failed(self, name: str, problem: AsyncloadError, seconds: float) -> None:
         """Take in a run that could not start."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import click
@@ -15,15 +15,15 @@ from rich.console import Console
 from rich.text import Text
 
 from asyncload.api import make_config
-from asyncload.commands.advise import advise_before
-from asyncload.commands.baseline import (
+from asyncload.commands.loop import Output, run_loop
+from asyncload.commands.runs.advise import advise_before
+from asyncload.commands.runs.baseline import (
     check_comparable,
     compare_result,
     exit_code,
     read_baseline,
 )
-from asyncload.commands.exports import Exports, worse
-from asyncload.commands.loop import Output, run_loop
+from asyncload.commands.runs.exports import Exports, worse
 from asyncload.compare.limits import Limits
 from asyncload.compare.pairing import NO_LIMITS
 from asyncload.compare.table import print_comparison
@@ -42,7 +42,7 @@ _OPEN: Final = {True: "open jobs", False: "open requests"}
 
 
 def run_command(
-    path: Path,
+    source: Path | Mapping[str, Any],
     *,
     overrides: Sequence[str] = (),
     log: Path | None = None,
@@ -52,23 +52,27 @@ def run_command(
     exports: Exports,
     quiet: bool = False,
 ) -> int:
-    """Run the config at ``path``, compare it with ``baselines``, and return the exit code."""
+    """Run a config, compare it with ``baselines``, and return the exit code.
+
+    ``source`` is the file with the config, or its content.
+    """
     console = Output()
     began = time.monotonic()
+    name = source.stem if isinstance(source, Path) else str(source.get("name", "run"))
     try:
         sinks = Tee()
-        config = make_config(path, overrides=overrides, log=log)
+        config = make_config(source, overrides=overrides, log=log)
         test = LoadTest(config, csv=csv, sink=sinks)
         before = None
         if baselines:
             check_comparable(config)
-            names = (path.stem, config.plan.name, Path(config.log).stem)
+            names = (name, config.plan.name, Path(config.log).stem)
             before = read_baseline(baselines, names)
-        exports.begin(path.stem)
+        exports.begin(name)
         exports.follow(test, sinks)
         result = run_test(test, console, quiet=quiet)
     except AsyncloadError as problem:
-        exports.failed(path.stem, problem, time.monotonic() - began)
+        exports.failed(name, problem, time.monotonic() - began)
         exports.write()
         raise
     if result is None:
@@ -82,7 +86,7 @@ def run_command(
             print_comparison(comparison, console)
         code = exit_code(code, comparison)
         compared = comparison, code
-    exports.add(path.stem, result, took, seed=config.plan.seed, compared=compared)
+    exports.add(name, result, took, seed=config.plan.seed, compared=compared)
     return worse(code, exports.write())
 
 

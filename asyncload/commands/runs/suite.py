@@ -16,16 +16,17 @@ from rich.console import Console
 from rich.text import Text
 
 from asyncload.api import make_config
-from asyncload.commands.baseline import (
+from asyncload.commands.loop import Output
+from asyncload.commands.runs.baseline import (
     check_comparable,
     compare_result,
     exit_code,
     read_baseline,
 )
-from asyncload.commands.check import check_command, check_test
-from asyncload.commands.exports import Exports, worse
-from asyncload.commands.loop import Output
-from asyncload.commands.run import run_command, run_test
+from asyncload.commands.runs.check import check_command, check_test
+from asyncload.commands.runs.exports import Exports, worse
+from asyncload.commands.runs.run import run_command, run_test
+from asyncload.commands.runs.source import config_files, config_source
 from asyncload.compare.folders import file_of
 from asyncload.compare.limits import Limits
 from asyncload.compare.measured import Side
@@ -35,10 +36,8 @@ from asyncload.compare.table import print_comparison
 from asyncload.config.model import Config
 from asyncload.errors import AsyncloadError, ConfigError
 from asyncload.load_test import LoadTest
-from asyncload.records.files import read_errors
 from asyncload.stats import units
 
-_ENDINGS: Final = frozenset({".yaml", ".yml"})
 _WORST_FIRST: Final = (130, 4, 2, 3, 1)
 """Exit codes; what stands further ahead is what a suite ends with."""
 
@@ -66,10 +65,14 @@ def run_path(
     exports: Exports,
     quiet: bool = False,
 ) -> int:
-    """Run the config at ``path``, or all of the folder ``path``, and return the exit code."""
+    """Run the config at ``path``, or all of the folder ``path``, and return the exit code.
+
+    ``-`` is a config on standard input.
+    """
+    source = config_source(path)
     if not path.is_dir():
         return run_command(
-            path,
+            source,
             overrides=overrides,
             log=log,
             csv=csv,
@@ -106,8 +109,9 @@ def run_path(
 
 def check_path(path: Path, *, overrides: tuple[str, ...], discover: bool) -> int:
     """Check what is at ``path`` as it would be run; 0 when all settings can be told."""
+    source = config_source(path)
     if not path.is_dir():
-        check_command(path, overrides=overrides, discover=discover)
+        check_command(source, overrides=overrides, discover=discover)
         return 0
     console = Output()
     codes = set()
@@ -132,7 +136,7 @@ def _tests(
     folder: Path, overrides: Sequence[str], log: Path | None, csv: str | None
 ) -> list[_Test]:
     """Check all configs of a folder. Raises :class:`ConfigError` after telling what is wrong."""
-    paths = _config_files(folder)
+    paths = config_files(folder)
     if log is not None and log.exists() and not log.is_dir():
         raise ConfigError(
             f"--log {log} is a file, but {folder} is a folder of tests; "
@@ -168,26 +172,6 @@ def _tests(
             f"{units.counted(len(paths), 'config')}, and nothing was sent; mend what is named above"
         )
     return tests
-
-
-def _config_files(folder: Path) -> list[Path]:
-    """Find the configs of a folder and its sub-folders, sorted; hidden ones are left out."""
-    with read_errors(
-        folder, ConfigError, f"cannot read the folder {folder}", remedy="check its permissions"
-    ):
-        next(folder.iterdir(), None)
-        found = sorted(
-            path
-            for path in folder.rglob("*")
-            if path.suffix.lower() in _ENDINGS
-            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-            and path.is_file()
-        )
-    if not found:
-        raise ConfigError(
-            f"the folder {folder} has no configs; put files that end in .yaml or .yml into it"
-        )
-    return found
 
 
 def _logs(own: dict[Path, str], names: dict[Path, str], folder: Path | None) -> dict[Path, str]:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from asyncload.api import make_config
-from asyncload.commands.advise import print_advice
 from asyncload.commands.loop import Output, run_loop
+from asyncload.commands.runs.advise import print_advice
 from asyncload.cost.preview import print_estimate
 from asyncload.load_test import LoadTest
 from asyncload.report.tables.preview import print_plan
 
 
-def check_command(path: Path, *, overrides: tuple[str, ...], discover: bool) -> None:
-    """Check the config at ``path`` as ``run`` would, draw its plan and estimate its cost.
+def check_command(
+    source: Path | Mapping[str, Any], *, overrides: tuple[str, ...], discover: bool
+) -> None:
+    """Check a config as ``run`` would, draw its plan and estimate its cost.
 
     Sends nothing, but to ``discover`` settings, for which it only looks.
     """
-    check_test(LoadTest(make_config(path, overrides=overrides)), Output(), discover=discover)
+    check_test(LoadTest(make_config(source, overrides=overrides)), Output(), discover=discover)
 
 
 def check_test(test: LoadTest, console: Console, *, discover: bool) -> None:

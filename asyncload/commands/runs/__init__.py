@@ -1,0 +1,1 @@
+"""Commands that carry out a config, or check one: alone or a folder of them."""
