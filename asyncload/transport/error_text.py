@@ -42,7 +42,7 @@ _PLACE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 # Parameters of a URL, and what is called a key, code or session in an assignment.
 _PARAMETER: Final = re.compile(
     r"([?&][\w.~%\[\]-]{1,80}=|\b(?:key|code|session)=|[\"']key[\"']:\s*[\"']?"
-    r"|\b(?i:[\w-]*[-_]key):\s*|\b(?i:x-[\w-]*(?:session|auth)):\s*)"
+    r"|\b(?i:[\w-]{0,40}[-_]key):\s*|\b(?i:x-[\w-]{0,40}(?:session|auth)):\s*)"
     r"((?:\{\{.*?\}\}|[^\s&#\"'<>(){}])+)"
 )
 _SECRET_PARAMETER: Final = re.compile(
