@@ -11,8 +11,7 @@ fixture ``asyncload`` runs a config: ``result = asyncload("load/predict.yaml")``
 from __future__ import annotations
 
 import inspect
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +31,7 @@ _KEYS: Final = frozenset(
         "arrivals",
         "wait",
         "expect",
+        "validity",
         "seed",
         "drain",
         "inconclusive",
@@ -134,55 +134,61 @@ def _options(mark: pytest.Mark) -> dict[str, Any]:
 def _run_function(
     name: str, function: Callable[..., Any], arguments: dict[str, Any], options: dict[str, Any]
 ) -> Result:
-    import asyncload as library
+    from asyncload.config.convert import convert
+    from asyncload.config.model import Config
+    from asyncload.config.validity import Validity
+    from asyncload.engine.header import resolved_plan
+    from asyncload.plan import shapes
+    from asyncload.plan.plan import Plan, Scenario
+    from asyncload.users.user import User, task
 
-    class Iteration(library.User):
+    class Iteration(User):
         """Calls the test in each iteration."""
 
         wait = options.get("wait", 0)
 
-        @library.task
+        @task
         async def call(self) -> None:
             given = {**arguments, "load_user": self} if "load_user" in arguments else arguments
             await function(**given)
 
-    level: Any = options.get("rate", options.get("users"))
-    scenario = library.Scenario(
-        name=name,
-        user=Iteration,
-        shape=library.shapes.Constant(level=level),
-        duration=options.get("duration", "10s"),
-        model="open" if "rate" in options else "closed",
-        arrivals=options.get("arrivals", "even"),
-    )
-    plan = library.Plan(
-        scenarios=(scenario,),
-        seed=options.get("seed", 0),
-        drain=options.get("drain", 30.0),
-        name=name,
-    )
-    expect: Iterable[str] = options.get("expect", ())
-    return _run(plan, thresholds=list(expect), log=options.get("log"))
+    def config() -> Config:
+        level: Any = options.get("rate", options.get("users"))
+        scenario = Scenario(
+            name=name,
+            user=Iteration,
+            shape=shapes.Constant(level=level),
+            duration=options.get("duration", "10s"),
+            model="open" if "rate" in options else "closed",
+            arrivals=options.get("arrivals", "even"),
+        )
+        plan = Plan(
+            scenarios=(scenario,),
+            seed=options.get("seed", 0),
+            drain=options.get("drain", 30.0),
+            name=name,
+        )
+        return Config(
+            plan=plan,
+            thresholds=tuple(options.get("expect", ())),
+            validity=convert(options.get("validity", {}), Validity, where="validity"),
+            log=options.get("log", ""),
+            resolved=resolved_plan(plan),
+        )
+
+    return _run(config)
 
 
 def _run(target: Any, **arguments: Any) -> Result:
     """Run a load test on an event loop of its own; what keeps it from starting fails the test."""
-    import anyio
-
-    import asyncload as library
+    from asyncload.api import run
+    from asyncload.commands.loop import run_loop
+    from asyncload.errors import AsyncloadError
 
     async def main() -> Result:
-        return await library.run(target, **arguments)
+        return await run(target() if callable(target) else target, **arguments)
 
     try:
-        return anyio.run(main, backend_options={"use_uvloop": os.name != "nt" and _has_uvloop()})
-    except library.AsyncloadError as problem:
+        return run_loop(main)
+    except AsyncloadError as problem:
         pytest.fail(str(problem), pytrace=False)
-
-
-def _has_uvloop() -> bool:
-    try:
-        import uvloop  # noqa: F401
-    except ImportError:
-        return False
-    return True

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
+
+from tests.cli.command_line import ROOT
 
 pytest_plugins = ["pytester"]
 CALM = "validity: {lateness: 60s, loop_lag: 60s, loop_lag_often: 60s, busy_share: 1, steal: 1}"
+HEAD = """
+import asyncio, pytest
+
+CALM = {"lateness": "60s", "loop_lag": "60s", "loop_lag_often": "60s", "busy_share": 1, "steal": 1}
+"""
 
 
 @pytest.fixture
 def suite(pytester, monkeypatch):
-    monkeypatch.setenv(
-        "PYTHONPATH", __import__("tests.cli.command_line", fromlist=["ROOT"]).ROOT.as_posix()
-    )
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
     def run(text, *options):
-        pytester.makepyfile(text)
+        pytester.makepyfile(HEAD + textwrap.dedent(text))
         # In a process of its own: event loops, and plugins of this run, are none of its business.
         return pytester.runpytest_subprocess(
             "-p",
@@ -34,20 +41,18 @@ def suite(pytester, monkeypatch):
 def test_the_verdict_is_the_outcome(suite):
     done = suite(
         """
-        import asyncio, pytest
-
-        @pytest.mark.load(users=2, duration="500ms", wait="20ms", expect=["request.error_rate < 1%"])
+        @pytest.mark.load(users=2, duration="500ms", wait="20ms", validity=CALM, expect=["request.error_rate < 1%"])
         async def test_good(load_user, tmp_path):
             with load_user.measure("work"):
                 assert tmp_path.exists()
                 await asyncio.sleep(0.001)
 
-        @pytest.mark.load(users=2, duration="300ms", wait="20ms", expect=["request.error_rate < 1%"])
+        @pytest.mark.load(users=2, duration="300ms", wait="20ms", validity=CALM, expect=["request.error_rate < 1%"])
         async def test_bad(load_user):
             with load_user.measure("work") as call:
                 call.fail("no room")
 
-        @pytest.mark.load(users=1, duration="200ms", wait="50ms", expect=["request.latency.p99 < 1s"])
+        @pytest.mark.load(users=1, duration="200ms", wait="50ms", validity=CALM, expect=["request.latency.p99 < 1s"])
         async def test_few(load_user):
             with load_user.measure("work"):
                 await asyncio.sleep(0.001)
@@ -67,9 +72,7 @@ def test_inconclusive_fails_by_choice(suite, pytester):
     pytester.makeini("[pytest]\nasyncload_inconclusive = fail")
     done = suite(
         """
-        import pytest
-
-        @pytest.mark.load(users=1, duration="200ms", wait="50ms", expect=["request.latency.p99 < 1s"])
+        @pytest.mark.load(users=1, duration="200ms", wait="50ms", validity=CALM, expect=["request.latency.p99 < 1s"])
         async def test_few(load_user):
             with load_user.measure("work"):
                 pass
@@ -115,8 +118,6 @@ def test_a_config_is_run_by_the_fixture(suite, pytester):
 def test_a_mark_that_is_wrong_says_so(suite, mark, sentence):
     done = suite(
         f"""
-        import pytest
-
         @pytest.mark.load({mark})
         async def test_it(load_user):
             pass
