@@ -100,6 +100,7 @@ def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
         thresholds=tuple(file.thresholds),
         warmup=_warmup(float(file.warmup), plan),
         connections=file.connections,
+        probe=file.probe,
         validity=file.validity,
         inconclusive=file.inconclusive,
         log=file.log,

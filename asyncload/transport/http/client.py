@@ -25,7 +25,12 @@ from asyncload.transport.http.connector import (
     environment_proxies,
     proxy_for,
 )
-from asyncload.transport.http.http_errors import ConnectionClosed, Timing, TransportError
+from asyncload.transport.http.http_errors import (
+    ConnectFailed,
+    ConnectionClosed,
+    Timing,
+    TransportError,
+)
 from asyncload.transport.http.pool import Pool, Timeouts
 from asyncload.transport.http.response import Listener, Response
 from asyncload.transport.http.reuse import DEFAULT, Reuse
@@ -34,6 +39,8 @@ from asyncload.transport.http_client import Body, Fill, PreparedRequest
 
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods of requests that may be sent again (RFC 9110, section 9.2.2)."""
+PROBE_LIMIT: Final = 10.0
+"""Seconds in which a target must be reached before a load starts."""
 LARGE: Final = 131_072
 """Bodies above this many bytes are handed over in views instead of being joined to the head."""
 
@@ -246,6 +253,20 @@ class FastHttpClient:
                     raise
                 timing.resent = True
                 connection = None
+
+    async def probe(self, limit: float = PROBE_LIMIT) -> None:
+        """Open a connection to each target that requests were prepared for; nothing is sent.
+
+        Raises ConnectFailed for the first that cannot be reached within ``limit`` seconds.
+        """
+        targets = {pool.target: pool for pool in self._pools.values()}
+        try:
+            await asyncio.gather(*(pool.probe(limit) for pool in targets.values()))
+        except ConnectFailed as problem:
+            text = str(problem).rstrip(".?")
+            raise ConnectFailed(
+                f"{text}; nothing was sent (probe: false starts the load all the same)"
+            ) from problem
 
     async def close(self) -> None:
         """Close every connection; requests under way fail with ConnectionClosed."""

@@ -144,6 +144,16 @@ class Resolver:
             task.exception()  # seen, also when every asker has gone
 
 
+class Probe(asyncio.Protocol):
+    """A connection that is opened to see whether it can be."""
+
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self.transport = cast("asyncio.Transport", transport)
+
+
 class _Tunnel(asyncio.Protocol):
     """Reads a proxy's answer to CONNECT."""
 
