@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from asyncload.errors import ConfigError
 from asyncload.transport.http.client import DEFAULTS
 from asyncload.transport.http.connector import basic
 from asyncload.transport.http.http_errors import (
@@ -82,6 +83,8 @@ class AiohttpClient:
         """As :meth:`HttpClient.prepare`, but for ``reuse``: aiohttp has rules of its own."""
         from yarl import URL
 
+        if url.startswith("unix:"):
+            raise ConfigError("client: aiohttp reaches no Unix socket; leave client out")
         prepared = self._fast.prepare(method, url, headers, tls=tls, reuse=reuse)
         given = dict(headers or {})
         credentials = basic(urlsplit(url))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import errno
 import ipaddress
 import socket
@@ -46,8 +47,7 @@ def proxy_for(scheme: str, host: str, port: int, environment: dict[str, str]) ->
     proxy that is not ``http://``.
     """
     url = environment.get(scheme) or environment.get("all")
-    bypass = cast("Callable[[str, dict[str, str]], bool]", proxy_bypass_environment)
-    if not url or is_loopback(host) or bypass(f"{host}:{port}", environment):
+    if not url or is_loopback(host) or _bypassed(host, port, environment):
         return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme != "http" or not parts.hostname:
@@ -64,6 +64,22 @@ def basic(parts: SplitResult) -> str | None:
         return None
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     return "Basic " + base64.b64encode(pair.encode()).decode()
+
+
+def _bypassed(host: str, port: int, environment: dict[str, str]) -> bool:
+    """Whether NO_PROXY has the host, by its name, its address, or a range such as 10.0.0.0/8."""
+    bypass = cast("Callable[[str, dict[str, str]], bool]", proxy_bypass_environment)
+    if bypass(f"{host}:{port}", environment):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    for entry in environment.get("no", "").split(","):
+        with contextlib.suppress(ValueError):
+            if address in ipaddress.ip_network(entry.strip(), strict=False):
+                return True
+    return False
 
 
 def is_loopback(host: str) -> bool:
@@ -192,10 +208,13 @@ class Target(msgspec.Struct, frozen=True):
     tls: ssl.SSLContext | None
     server_name: str
 
+    socket_path: str | None = None
+    """Of a Unix socket, in place of an address."""
+
     @property
     def where(self) -> str:
-        """``host:port`` for messages."""
-        return f"{self.host}:{self.port}"
+        """``host:port`` for messages, or ``unix:PATH``."""
+        return f"unix:{self.socket_path}" if self.socket_path else f"{self.host}:{self.port}"
 
 
 async def connect(target: Target, resolver: Resolver, factory: Callable[[], P], turn: int) -> P:
@@ -205,6 +224,8 @@ async def connect(target: Target, resolver: Resolver, factory: Callable[[], P], 
     """
     proxy = target.proxy
     try:
+        if target.socket_path is not None:
+            return await _open_unix(target.socket_path, factory)
         if proxy is None:
             return await _open((target.host, target.port), target, resolver, factory, turn)
         if target.tls is None:
@@ -218,6 +239,17 @@ async def connect(target: Target, resolver: Resolver, factory: Callable[[], P], 
         raise ConnectFailed(
             f"No connection to {target.where}: it closed the connection while it was being made ({error})."
         ) from error
+
+
+async def _open_unix(path: str, factory: Callable[[], P]) -> P:
+    try:
+        _, protocol = await asyncio.get_running_loop().create_unix_connection(factory, path)
+    except OSError as error:
+        reason = {errno.ENOENT: "there is no such socket; is the service running?"}.get(
+            error.errno or 0, _REASONS.get(error.errno) or error.strerror or str(error)
+        )
+        raise ConnectFailed(f"No connection to unix:{path}: {reason}") from error
+    return protocol
 
 
 async def _open(

@@ -13,6 +13,7 @@ import msgspec
 from asyncload.errors import ConfigError
 from asyncload.transport.http.tls import TlsSettings
 from asyncload.transport.http_client import Body, HttpClient, PreparedRequest
+from asyncload.users.base_url import behind
 from asyncload.users.http.bodies import body_of
 from asyncload.users.http.checks import ExpectOptions, Judge, good_statuses, judge
 from asyncload.users.http.http_options import ChainedRequestOptions, HttpOptions, RequestOptions
@@ -92,6 +93,7 @@ class CallMaker:
             certificate=tls.certificate,
             key=tls.key,
             server_name=tls.server_name,
+            passphrase=tls.passphrase,
         )
 
     def call(self, request: RequestOptions, names: Sequence[str], *, key: str) -> Call:
@@ -168,7 +170,7 @@ class CallMaker:
         if request.query:
             target += ("&" if "?" in target else "?") + head.query(request.query)
         filled = {name: head.text(value, IN_HEADER) for name, value in headers.items()}
-        url = self._options.base_url.rstrip("/") + target
+        url = behind(self._options.base_url, target)
         client = self._client
         try:
             prepared = client.prepare(
