@@ -25,7 +25,9 @@ def check_base_url(key: str, url: str, *, simulated: str | None = None) -> None:
     if url == LOCAL and simulated is not None:
         return
     if url.startswith(UNIX):
-        if not url.startswith(f"{UNIX}/") or any(sign in url for sign in ("?", "#", ":/", "{{")):
+        if not url.startswith(f"{UNIX}/") or any(
+            sign in url.removeprefix(UNIX) for sign in ("?", "#", ":/", "{{")
+        ):
             raise ValueError(f"{key} is {url!r}; give unix: and the whole path of a socket")
         return
     shown = hide_secrets(_USER_INFO.sub("", url))

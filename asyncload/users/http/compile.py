@@ -121,7 +121,8 @@ class CallMaker:
                 raise ConfigError(f"{where}: {problem}") from None
             captured |= wanted.capture.keys()
             uses_rows = uses_rows or (compiler is not None and compiler.uses_rows)
-        fixed = requests[0].fixed if _looks_at_status_only(request) else None
+        plain = _looks_at_status_only(request) and not self._options.cookies
+        fixed = requests[0].fixed if plain else None
         return Call(
             name=requests[0].name,
             prepared=None if fixed is None else fixed[0],

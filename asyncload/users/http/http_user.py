@@ -89,7 +89,7 @@ class HttpUser(TemplateUser):
         else:
             chosen = self.rng.choices(calls, cum_weights=shared.weights)[0]
         prepared = chosen.prepared
-        if prepared is None or shared.cookies:
+        if prepared is None:
             await self._carry_out(chosen)
             return
         with self.recorder.measure(chosen.name) as measurement:
