@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 import yaml
 
-from asyncload.config.convert import below, convert, explain
+from asyncload.config.convert import below, convert, mended
 from asyncload.config.model import Config, FileConfig, ScenarioConfig
-from asyncload.config.reader import parse_scalar, parse_yaml, read_yaml
+from asyncload.config.reader import Quoted, parse_scalar, parse_yaml, read_yaml
 from asyncload.config.redact import HIDDEN, hide_texts, is_secret_name, redact
 from asyncload.errors import ConfigError
 from asyncload.plan.duration import enc_hook
@@ -213,13 +213,14 @@ def _scenario(scenario: ScenarioConfig, index: int, folder: str) -> Scenario:
 
 
 def _shape(spec: dict[str, Any] | str, duration: float | None, where: str) -> Shape:
-    try:
-        return shape_from(spec, horizon=duration)
-    except msgspec.ValidationError as problem:
-        assert isinstance(spec, dict)
-        raise explain(problem, spec, SHAPES[spec["kind"]], where=where) from None
-    except ConfigError as problem:
-        raise ConfigError(f"{where}: {problem}") from None
+    while True:
+        try:
+            return shape_from(spec, horizon=duration)
+        except msgspec.ValidationError as problem:
+            assert isinstance(spec, dict)
+            spec = mended(problem, spec, SHAPES[spec["kind"]], where=where)
+        except ConfigError as problem:
+            raise ConfigError(f"{where}: {problem}") from None
 
 
 def _user(spec: dict[str, Any] | str, where: str, folder: str) -> UserSpec:
@@ -239,11 +240,13 @@ def _user(spec: dict[str, Any] | str, where: str, folder: str) -> UserSpec:
 def _expand(value: Any, environment: Mapping[str, str], secrets: set[str], where: str) -> Any:
     """Replace ``${NAME}`` and ``${NAME:-default}`` by environment variables; ``$${`` is ``${``.
 
+    A text in quotes stays one (``1e5`` in a header), and is read as a number where one is wanted:
+    within ``{ }`` YAML takes variables in quotes alone. One that is empty is no value either way.
     Values of variables with secret names are added to ``secrets``.
     """
     if isinstance(value, dict):
         return {
-            key: _expand(inner, environment, secrets, below(where, key))
+            str(key): _expand(inner, environment, secrets, below(where, key))
             for key, inner in value.items()
         }
     if isinstance(value, list):
@@ -277,7 +280,9 @@ def _expand(value: Any, environment: Mapping[str, str], secrets: set[str], where
 
     expanded = _VARIABLE.sub(put, value)
     whole = _VARIABLE.fullmatch(value)
-    return parse_scalar(expanded) if whole is not None and whole["name"] else expanded
+    if whole is None or not whole["name"] or (expanded and isinstance(value, Quoted)):
+        return expanded
+    return parse_scalar(expanded)
 
 
 # -- --set ------------------------------------------------------------------------
