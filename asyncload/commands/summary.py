@@ -14,12 +14,12 @@ from asyncload.commands.loop import Output
 from asyncload.commands.reading import reading
 from asyncload.errors import ConfigError, LogError
 from asyncload.export.hlog import HistogramLog
+from asyncload.records.lines import lines_left_out
 from asyncload.records.log import LogReader
 from asyncload.records.record import RunHeader, SummaryRecord, Tee
 from asyncload.report.csv.csv_files import CsvFiles
 from asyncload.report.tables.hosts_table import print_hosts
 from asyncload.report.tables.summary_table import print_summary
-from asyncload.stats import units
 from asyncload.stats.live import LiveStats
 from asyncload.verdict.judge import limits_of, verdict_of
 from asyncload.verdict.thresholds import ThresholdResult
@@ -70,7 +70,7 @@ def summary_command(
         histograms.finish()
         if histograms.error:
             raise ConfigError(histograms.error)
-    skipped = f"left out {units.counted(reader.skipped, 'line')} that could not be read"
+    skipped = lines_left_out(reader.skipped, reader.unknown)
     summary = stats.fold.summary()
     thresholds = None if last is None else _thresholds(last)
     verdict = None if monitored else _verdict(last, stats, skipped if reader.skipped else "")

@@ -21,6 +21,7 @@ from asyncload.plan.shapes import Shape, end_of
 
 Model = Literal["open", "closed"]
 
+_MOST_USERS: Final = 1_000_000_000
 _MOST_ARRIVALS: Final = 100_000_000  # 800 MB of due times
 _DURATION: Final = "a finite number of seconds or a text such as 20s, over 0"
 
@@ -103,8 +104,7 @@ class Scenario:
         if not _is_whole(self.max_in_flight) or self.max_in_flight < 1:
             self._refuse("max_in_flight", self.max_in_flight, "a whole number of 1 or more")
         _check_part(self.part, self.parts)
-        if self.model == "open":
-            self._check_size()
+        self._check_size()
 
     @property
     def end(self) -> float:
@@ -177,13 +177,23 @@ class Scenario:
 
     def _share(self, count: int) -> int:
         """Count the items 0 … count − 1 that belong to this part."""
-        return len(range(self.part, count, self.parts))
+        return max(0, -((self.part - count) // self.parts))
 
     def _check_open(self) -> None:
         if self.model != "open":
             raise ValueError(f"scenario {self.name!r} is closed: nothing in it is due beforehand")
 
     def _check_size(self) -> None:
+        if self.model == "closed":
+            users = float(
+                np.max(self.shape.level(np.linspace(0.0, self.end, 1_000, endpoint=False)))
+            )
+            if not users <= _MOST_USERS:
+                raise ConfigError(
+                    f"scenario {self.name!r}: its shape has {users:g} users, and a load has at most "
+                    f"{_MOST_USERS}; lower the shape's levels"
+                )
+            return
         expected = _arrivals.expected_arrivals(self.shape, self.end)
         if not 0 <= expected <= _MOST_ARRIVALS:
             raise ConfigError(

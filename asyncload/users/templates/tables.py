@@ -10,6 +10,7 @@ import base64
 import contextlib
 import csv
 import functools
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -201,6 +202,25 @@ def read_json_lines(path: Path, *, key: str) -> Table:
     return Table(names, len(rows), column=column, place=lambda row: f"line {lines[row]}")
 
 
+@contextlib.contextmanager
+def _silent_panics() -> Iterator[None]:
+    """Keep Rust from writing its panic to the terminal: the error that follows says it in words."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed
+        yield
+        return
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        sys.stderr.flush()
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nothing)
+        os.close(kept)
+
+
 def read_parquet(path: Path, *, key: str) -> Table:
     """Read a Parquet file, each column when it is asked for."""
     import polars as pl
@@ -208,7 +228,11 @@ def read_parquet(path: Path, *, key: str) -> Table:
     @contextlib.contextmanager
     def reading() -> Iterator[None]:
         try:
-            with data_errors(path, key), path.open("rb"):  # of a missing file Polars says more
+            with (
+                data_errors(path, key),
+                _silent_panics(),
+                path.open("rb"),
+            ):  # of a missing file Polars says more
                 yield
         except pl.exceptions.PanicException:  # no Exception: what was not foreseen in Rust
             raise ConfigError(
