@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from asyncload.errors import ConfigError
 from asyncload.records.files import read_errors
+
+PASSPHRASE: Final = "ASYNCLOAD_TLS_PASSPHRASE"  # noqa: S105 - the name of a variable
+"""The variable with the passphrase of the client certificates' keys."""
 
 
 class TlsSettings(msgspec.Struct, frozen=True):
@@ -47,7 +52,7 @@ class TlsSettings(msgspec.Struct, frozen=True):
         try:
             context = ssl.create_default_context(cafile=trusted)
             if self.certificate is not None:
-                context.load_cert_chain(self.certificate, self.key)
+                context.load_cert_chain(self.certificate, self.key, _passphrase)
         except (ssl.SSLError, OSError) as error:
             files = ", ".join(p for p in (trusted, self.certificate, self.key) if p)
             raise ConfigError(
@@ -59,6 +64,17 @@ class TlsSettings(msgspec.Struct, frozen=True):
             context.verify_mode = ssl.CERT_NONE
         context.set_alpn_protocols(["http/1.1"])
         return context
+
+
+def _passphrase() -> str:
+    """Give the passphrase of an encrypted key; without this OpenSSL asks on the terminal."""
+    given = os.environ.get(PASSPHRASE)
+    if given is None:
+        raise ConfigError(
+            f"the key of the client certificate is encrypted; set {PASSPHRASE} in the environment "
+            "to its passphrase"
+        )
+    return given
 
 
 def explain(error: ssl.SSLError, name: str) -> str:

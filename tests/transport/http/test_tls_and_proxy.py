@@ -9,6 +9,7 @@ import ssl
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 from asyncload.errors import ConfigError
 from asyncload.transport.http.client import FastHttpClient
@@ -297,3 +298,35 @@ def test_an_authority_unknown_to_the_file_is_not_trusted(run, authority_file):
                 await client.request("GET", f"https://127.0.0.1:{server.port}/")
 
     run(main())
+
+
+def test_the_passphrase_of_a_key_is_taken_from_the_environment(tmp_path, monkeypatch):
+    mine = trustme.CA().issue_cert("client")
+    key = serialization.load_pem_private_key(mine.private_key_pem.bytes(), None)
+    locked, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    locked.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"geheim"),
+        )
+    )
+    mine.cert_chain_pems[0].write_to_path(certificate)
+    tls = TlsSettings(certificate=str(certificate), key=str(locked))
+    monkeypatch.delenv("ASYNCLOAD_TLS_PASSPHRASE", raising=False)
+    with pytest.raises(ConfigError, match="is encrypted; set ASYNCLOAD_TLS_PASSPHRASE"):
+        tls.context()
+    monkeypatch.setenv("ASYNCLOAD_TLS_PASSPHRASE", "wrong")
+    with pytest.raises(ConfigError, match="cannot be read as PEM"):
+        tls.context()
+    monkeypatch.setenv("ASYNCLOAD_TLS_PASSPHRASE", "geheim")
+    tls.context()
+
+
+def test_a_fragment_is_refused(run):
+    async def main():
+        async with FastHttpClient() as client:
+            client.prepare("GET", "http://127.0.0.1:1/search?q=C#&lang=en")
+
+    with pytest.raises(ConfigError, match=r"has a #, behind which nothing is sent; write it as"):
+        run(main())
