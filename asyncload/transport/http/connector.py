@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import errno
 import ipaddress
 import socket
@@ -49,6 +50,8 @@ def proxy_for(scheme: str, host: str, port: int, environment: dict[str, str]) ->
     bypass = cast("Callable[[str, dict[str, str]], bool]", proxy_bypass_environment)
     if not url or is_loopback(host) or bypass(f"{host}:{port}", environment):
         return None
+    if _in_network(host, environment.get("no", "")):
+        return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme != "http" or not parts.hostname:
         raise ConfigError(
@@ -56,6 +59,19 @@ def proxy_for(scheme: str, host: str, port: int, environment: dict[str, str]) ->
             "are supported; change it, or list the host in NO_PROXY."
         )
     return Proxy(parts.hostname, parts.port or 80, basic(parts))
+
+
+def _in_network(host: str, no_proxy: str) -> bool:
+    """Whether NO_PROXY has an address or a block such as 10.0.0.0/8 that ``host`` is in."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:  # a name, which urllib compares
+        return False
+    for entry in no_proxy.replace(",", " ").split():
+        with contextlib.suppress(ValueError):
+            if address in ipaddress.ip_network(entry.strip("[]"), strict=False):
+                return True
+    return False
 
 
 def basic(parts: SplitResult) -> str | None:

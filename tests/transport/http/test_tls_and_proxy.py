@@ -330,3 +330,20 @@ def test_a_fragment_is_refused(run):
 
     with pytest.raises(ConfigError, match=r"has a #, behind which nothing is sent; write it as"):
         run(main())
+
+
+@pytest.mark.parametrize(
+    ("host", "no_proxy", "through"),
+    [
+        ("10.1.2.3", "10.0.0.0/8", False),
+        ("10.1.2.3", "x.test, 10.1.0.0/16", False),
+        ("10.1.2.3", "10.1.2.3", False),
+        ("fd00::5", "fd00::/8", False),
+        ("fd00::5", "[fd00::5]", False),
+        ("11.1.2.3", "10.0.0.0/8", True),
+        ("service.test", "10.0.0.0/8", True),
+    ],
+)
+def test_no_proxy_takes_blocks_of_addresses(host, no_proxy, through):
+    found = proxy_for("http", host, 80, {"http": "http://p:1", "no": no_proxy})
+    assert (found is not None) == through
