@@ -312,6 +312,8 @@ def _split(url: str) -> tuple[str, str, int, str, str | None]:
         raise ConfigError(
             f"URL {shown!r} cannot be read ({error}); give http://host:port/path."
         ) from error
+    if parts.fragment:  # which no client sends: the rest of a path or query would be lost
+        raise ConfigError(f"URL {shown!r} has a #, behind which nothing is sent; write it as %23.")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigError(
             f"URL {shown!r} is not http:// or https:// with a host; give one that is."

@@ -47,7 +47,10 @@ def proxy_for(scheme: str, host: str, port: int, environment: dict[str, str]) ->
     proxy that is not ``http://``.
     """
     url = environment.get(scheme) or environment.get("all")
-    if not url or is_loopback(host) or _bypassed(host, port, environment):
+    bypass = cast("Callable[[str, dict[str, str]], bool]", proxy_bypass_environment)
+    if not url or is_loopback(host) or bypass(f"{host}:{port}", environment):
+        return None
+    if _in_network(host, environment.get("no", "")):
         return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme != "http" or not parts.hostname:
@@ -58,28 +61,25 @@ def proxy_for(scheme: str, host: str, port: int, environment: dict[str, str]) ->
     return Proxy(parts.hostname, parts.port or 80, basic(parts))
 
 
+def _in_network(host: str, no_proxy: str) -> bool:
+    """Whether NO_PROXY has an address or a block such as 10.0.0.0/8 that ``host`` is in."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:  # a name, which urllib compares
+        return False
+    for entry in no_proxy.replace(",", " ").split():
+        with contextlib.suppress(ValueError):
+            if address in ipaddress.ip_network(entry.strip("[]"), strict=False):
+                return True
+    return False
+
+
 def basic(parts: SplitResult) -> str | None:
     """Give the header for the user and password of a URL; ``None`` where it has none."""
     if parts.username is None:
         return None
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     return "Basic " + base64.b64encode(pair.encode()).decode()
-
-
-def _bypassed(host: str, port: int, environment: dict[str, str]) -> bool:
-    """Whether NO_PROXY has the host, by its name, its address, or a range such as 10.0.0.0/8."""
-    bypass = cast("Callable[[str, dict[str, str]], bool]", proxy_bypass_environment)
-    if bypass(f"{host}:{port}", environment):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    for entry in environment.get("no", "").split(","):
-        with contextlib.suppress(ValueError):
-            if address in ipaddress.ip_network(entry.strip(), strict=False):
-                return True
-    return False
 
 
 def is_loopback(host: str) -> bool:

@@ -9,6 +9,7 @@ import ssl
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 from asyncload.errors import ConfigError
 from asyncload.transport.http.client import FastHttpClient
@@ -323,7 +324,6 @@ def encrypted(authority, tmp_path):
     certificate.private_key_pem.write_to_path(plain)
     chain = tmp_path / "cert.pem"
     chain.write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
-    from cryptography.hazmat.primitives import serialization
 
     key = serialization.load_pem_private_key(plain.read_bytes(), None)
     path.write_bytes(
@@ -344,3 +344,29 @@ def test_an_encrypted_key_is_opened_by_its_passphrase_and_nobody_is_asked(encryp
     with pytest.raises(ConfigError, match="and its passphrase"):
         TlsSettings(certificate=certificate, key=key, passphrase="wrong").context()
     assert "sesame" not in repr(TlsSettings(passphrase="open sesame"))
+
+
+def test_a_fragment_is_refused(run):
+    async def main():
+        async with FastHttpClient() as client:
+            client.prepare("GET", "http://127.0.0.1:1/search?q=C#&lang=en")
+
+    with pytest.raises(ConfigError, match=r"has a #, behind which nothing is sent; write it as"):
+        run(main())
+
+
+@pytest.mark.parametrize(
+    ("host", "no_proxy", "through"),
+    [
+        ("10.1.2.3", "10.0.0.0/8", False),
+        ("10.1.2.3", "x.test, 10.1.0.0/16", False),
+        ("10.1.2.3", "10.1.2.3", False),
+        ("fd00::5", "fd00::/8", False),
+        ("fd00::5", "[fd00::5]", False),
+        ("11.1.2.3", "10.0.0.0/8", True),
+        ("service.test", "10.0.0.0/8", True),
+    ],
+)
+def test_no_proxy_takes_blocks_of_addresses(host, no_proxy, through):
+    found = proxy_for("http", host, 80, {"http": "http://p:1", "no": no_proxy})
+    assert (found is not None) == through
