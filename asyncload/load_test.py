@@ -221,6 +221,9 @@ class LoadTest:
                     engine.note("warning", few)
                 with naming(self.config.source, self.config.secrets):
                     await engine.prepare()
+                    if self.config.probe:
+                        engine.doing = "connecting to the service"
+                        await engine.http.probe()
             if self._setup.cancel_called:
                 raise StoppedError
             self._setup = None

@@ -75,7 +75,7 @@ class Engine:
         """Calls to status queues by name: requests to AWS that are no user's."""
         self._sink = sink
         self._aws = aws
-        self._http = FastHttpClient(clock=self.clock.ticking, limit=connections)
+        self.http = FastHttpClient(clock=self.clock.ticking, limit=connections)
         self._resources = contextlib.AsyncExitStack()
         self._service_clock = ServiceClock(0.0)
         self.ledger = JobLedger(
@@ -119,13 +119,13 @@ class Engine:
     async def prepare(self) -> None:
         """Discover everything; raises what the user classes raise."""
         async with contextlib.AsyncExitStack() as resources:
-            await resources.enter_async_context(Limited(self._http, self.note))
+            await resources.enter_async_context(Limited(self.http, self.note))
             if self._health is not None:
                 await self._health.open(resources)
             self._prepared, self._consumptions, request_queues = await prepare(
                 self.plan,
                 self._aws,
-                self._http,
+                self.http,
                 resources,
                 note=self.note,
                 progress=self._progress,
@@ -263,7 +263,7 @@ class Engine:
             "clock": self.clock,
             "sink": self._sink,
             "aws": self._aws,
-            "http": self._http,
+            "http": self.http,
             "jobs": self.ledger,
             "meter": self._meter,
             "interrupted": lambda: self.aborted or self.given_up,

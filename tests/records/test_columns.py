@@ -279,7 +279,7 @@ def test_a_file_without_a_single_record_is_not_a_log(content, tmp_path):
 
 def test_a_long_file_that_is_no_log_is_given_up_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(columns, "BLOCK", 1 << 10)
-    monkeypatch.setattr(columns, "_LONGEST_LINE", 1 << 12)
+    monkeypatch.setattr(columns, "LONGEST", 1 << 12)
     path = tmp_path / "other.bin"
     path.write_bytes(b"\x00" * (1 << 20))
     calls = []
