@@ -29,6 +29,7 @@ from asyncload.plan.plan import Plan
 from asyncload.progress import Phase
 from asyncload.records.record import Level, Note, Sink
 from asyncload.transport.aws.session import Aws
+from asyncload.transport.error_text import hide_known
 from asyncload.transport.http.client import FastHttpClient
 from asyncload.transport.http.pool import CONNECTIONS
 from asyncload.transport.queue import RequestQueue
@@ -220,7 +221,8 @@ class Engine:
 
     def note(self, level: str, text: str) -> None:
         """Record a note; before the clock starts it waits for the log's header."""
-        note = Note(t=self.clock(), level=str(level), text=str(text))  # users' code calls it, too
+        text = hide_known(str(text))  # users' code calls it, too
+        note = Note(t=self.clock(), level=str(level), text=text)
         if self.phase == "setup":
             self._notes.append(note)
         else:
