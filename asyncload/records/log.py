@@ -33,10 +33,7 @@ BATCH = 200
 """Records encoded at a time: 0.2 ms during which nobody else holds the GIL."""
 BREATH = 1e-4
 """Seconds between two batches: without it this thread would retake the GIL before the loop wakes."""
-
-
-OWNER_ALONE = 0o600
-"""Mode of a log that only its owner can read."""
+OWNER_ALONE = 0o600  # mode of a log that only its owner can read
 
 
 class LogWriter:
