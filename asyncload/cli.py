@@ -22,6 +22,7 @@ from asyncload.commands.options import (
 )
 from asyncload.errors import AsyncloadError
 from asyncload.process import check_folder, leave, open_streams, say
+from asyncload.transport.error_text import hide_known
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -38,7 +39,7 @@ class _Group(click.Group):
             check_folder()
             return super().invoke(ctx)
         except AsyncloadError as problem:
-            say(str(problem))
+            say(hide_known(str(problem)))
             ctx.exit(problem.exit_code)
         except KeyboardInterrupt:
             ctx.exit(130)
@@ -125,19 +126,10 @@ def http(
 
     limits = comparison_limits(baselines, thresholds, floor, ignore)
     exports = Exports(junit=junit, hlog=hlog, markdown=markdown, html=html)
-    sys.exit(
-        http_command(
-            HttpTest(**of_test),
-            save=save,
-            overrides=overrides,
-            log=log,
-            csv=csv,
-            baselines=baselines,
-            limits=limits,
-            exports=exports,
-            quiet=quiet,
-        )
-    )
+    files: dict[str, Any] = {"save": save, "log": log, "csv": csv, "exports": exports}
+    compared: dict[str, Any] = {"baselines": baselines, "limits": limits}
+    test = HttpTest(**of_test)
+    leave(http_command(test, overrides=overrides, quiet=quiet, **files, **compared))
 
 
 @main.command()

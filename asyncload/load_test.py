@@ -26,19 +26,20 @@ from asyncload.engine.run_files import RunFiles
 from asyncload.engine.scenario_settings import describe_settings, region_setting
 from asyncload.engine.setup import request_names, resolve_user
 from asyncload.errors import (
+    AsyncloadError,
     ConfigError,
     StoppedError,
     TargetError,
     first_of,
     own_error,
-)
+)  # fmt: skip
 from asyncload.progress import Progress
 from asyncload.records.record import Sink, SummaryRecord, Tee
 from asyncload.result import Result
 from asyncload.stats.live import LiveStats
 from asyncload.target import LOCAL_REGION, aws_of, embedded_stack, local_source
 from asyncload.transport.aws.session import Aws
-from asyncload.transport.error_text import describe
+from asyncload.transport.error_text import describe, hide_known
 from asyncload.users.settings_source import AwsSource, OfflineSource, Setting, SettingsSource
 from asyncload.verdict.run_judge import RunJudge
 from asyncload.verdict.thresholds import ThresholdResult
@@ -78,20 +79,16 @@ class LoadTest:
         self.notes: list[tuple[str, str]] = []
         """Levels and texts, for the log and the report: what was known before the start."""
         with naming(config.source, config.secrets):
-            self._users = [
-                resolve_user(scenario, index)
-                for index, scenario in enumerate(config.plan.scenarios)
-            ]
+            scenarios = enumerate(config.plan.scenarios)
+            self._users = [resolve_user(scenario, index) for index, scenario in scenarios]
+            of_load = {"load": config.plan.end, "warmup": config.warmup}
             self._judge = RunJudge(
-                config.thresholds,
-                self.stats.fold,
-                load=config.plan.end,
-                warmup=config.warmup,
-                limits=config.validity,
+                config.thresholds, self.stats.fold, limits=config.validity, **of_load
             )
             if (names := request_names(config.plan, self._users)) is not None:
                 self._judge.check_names(names)
-        self._files = RunFiles(Path(config.log) if config.log else None, csv, self.stats.fold)
+        log, mode = Path(config.log) if config.log else None, int(config.log_mode, 8)
+        self._files = RunFiles(log, csv, self.stats.fold, log_mode=mode)
         self._doing = "starting"
         self._begun = False
         """Whether :meth:`run` has been called."""
@@ -188,10 +185,11 @@ class LoadTest:
         self._begun = True
         try:
             return await self._run(secrets.token_hex(6))
-        except BaseExceptionGroup as group:
-            problem = own_error(group)
+        except (AsyncloadError, BaseExceptionGroup) as group:
+            problem = group if isinstance(group, AsyncloadError) else own_error(group)
             if problem is None:
                 raise
+            problem.args = (hide_known(str(problem)),)
             raise problem from None
 
     async def _run(self, run_id: str) -> Result:
@@ -315,7 +313,7 @@ class LoadTest:
             )
         )
         await self._files.finish()
-        self.problems += self._files.problems
+        self.problems = [hide_known(one) for one in (*self.problems, *self._files.problems)]
         verdict = self._verdict(results)  # the log itself may have told of one at its end
         end = self.stats.snapshot(summary.t)
         return Result(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from asyncload.transport.error_text import forget_secrets
 from tests.forkserver import ForkServer
 
 pytest_plugins = ["tests.memory_limit"]
@@ -16,6 +17,13 @@ pytest_plugins = ["tests.memory_limit"]
 def anyio_backend() -> str:
     """Tests marked ``anyio`` run on asyncio: the only loop there is here."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests() -> Iterator[None]:
+    """What a config of one test keeps secret may stand in the texts of another."""
+    yield
+    forget_secrets()
 
 
 @pytest.fixture(scope="session")

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from asyncload.config.convert import below, convert, mended
-from asyncload.config.model import Config, FileConfig, ScenarioConfig
+from asyncload.config.environment import expand
+from asyncload.config.model import Config, FileConfig, ScenarioConfig, ThresholdOptions
 from asyncload.config.overrides import with_override
-from asyncload.config.reader import Quoted, parse_scalar, read_yaml
-from asyncload.config.redact import HIDDEN, hide_texts, is_secret_name, redact
+from asyncload.config.reader import read_yaml
+from asyncload.config.redact import HIDDEN, hide_texts, redact, secret_texts, secret_variables
 from asyncload.config.synonyms import without_synonyms
 from asyncload.errors import ConfigError
+from asyncload.monitor.settings import MonitorSource
 from asyncload.plan.duration import enc_hook
 from asyncload.plan.plan import Plan, Scenario, UserSpec
 from asyncload.plan.shapes import SHAPES, Shape, end_of, shape_from
-
-_VARIABLE: Final = re.compile(
-    r"\$\$\{|\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>(?:(?!\$\{)[^}])*))?\}|(?P<stray>\$\{)"
-)
+from asyncload.transport.error_text import remember_secrets
 
 
 def load_config(
@@ -62,7 +60,9 @@ def _load(
     try:
         for override in overrides:
             raw = with_override(raw, override)
-        raw = _expand(raw, environment, secrets, "")
+        raw = expand(raw, environment, secrets, "")
+        remember_secrets(secrets)
+        remember_secrets(secret_variables(environment))
         return _config(raw, directory, frozenset(secrets))
     except ConfigError as problem:
         raise ConfigError(hide_texts(f"{named}{problem}", secrets)) from None
@@ -82,11 +82,12 @@ def config_from(raw: Mapping[str, Any], *, directory: Path | str = ".") -> Confi
 
 def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
     _check_data(raw)
+    remember_secrets(secret_texts(raw))
     file = convert(without_synonyms(raw), FileConfig)
     folder = str(directory.resolve())
     _importable(folder)
     plan = Plan(
-        name=file.name,
+        name=hide_texts(file.name, secrets),
         seed=file.seed,
         drain=float(file.drain),
         scenarios=tuple(
@@ -97,21 +98,35 @@ def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
         plan=plan,
         aws=file.aws,
         local=file.local,
-        thresholds=tuple(file.thresholds),
+        thresholds=tuple(map(_shown_threshold, file.thresholds)),
         warmup=_warmup(float(file.warmup), plan),
         connections=file.connections,
         probe=file.probe,
         validity=file.validity,
         inconclusive=file.inconclusive,
         log=file.log,
+        log_mode=file.log_mode,
         stats_interval=float(file.stats_interval),
         prices=file.prices,
         max_requests=file.max_requests,
         max_cost=file.max_cost,
-        monitor=tuple(file.monitor),
+        monitor=tuple(map(_shown_source, file.monitor)),
         resolved=_resolved(file, plan, secrets),
         secrets=secrets,
     )
+
+
+def _shown_threshold(given: str | ThresholdOptions) -> str | ThresholdOptions:
+    """Give a threshold without secrets: names that it holds are without them, too."""
+    if isinstance(given, str):
+        return hide_texts(given, ())
+    return msgspec.structs.replace(given, threshold=hide_texts(given.threshold, ()))
+
+
+def _shown_source(source: MonitorSource) -> MonitorSource:
+    if source.name is None:
+        return source
+    return msgspec.structs.replace(source, name=hide_texts(source.name, ()))
 
 
 def _warmup(seconds: float, plan: Plan) -> float:
@@ -181,7 +196,7 @@ def _importable(folder: str) -> None:
 def _scenario(scenario: ScenarioConfig, index: int, folder: str) -> Scenario:
     where = f"scenarios.{index}"
     load = scenario.load
-    name = f"scenario-{index}" if scenario.name is None else scenario.name
+    name = f"scenario-{index}" if scenario.name is None else hide_texts(scenario.name, ())
     duration = None if load.duration is None else float(load.duration)
     user = _user(scenario.user, f"{where}.user", folder)
     try:
@@ -235,57 +250,3 @@ def _user(spec: dict[str, Any] | str, where: str, folder: str) -> UserSpec:
         )
     options = {key: spec[key] for key in spec if key != "kind"}
     return UserSpec(spec["kind"], options, folder)
-
-
-# -- the environment --------------------------------------------------------------
-
-
-def _expand(value: Any, environment: Mapping[str, str], secrets: set[str], where: str) -> Any:
-    """Replace ``${NAME}`` and ``${NAME:-default}`` by environment variables; ``$${`` is ``${``.
-
-    A text in quotes stays one (``1e5`` in a header), and is read as a number where one is wanted:
-    within ``{ }`` YAML takes variables in quotes alone. One that is empty is no value either way.
-    Texts that come from the environment, and values of variables with secret names, are added
-    to ``secrets``.
-    """
-    if isinstance(value, dict):
-        return {
-            str(key): _expand(inner, environment, secrets, below(where, key))
-            for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [
-            _expand(inner, environment, secrets, below(where, index))
-            for index, inner in enumerate(value)
-        ]
-    if not isinstance(value, str) or "${" not in value:
-        return value
-
-    def put(match: re.Match[str]) -> str:
-        if match["stray"]:
-            raise ConfigError(
-                f"{where}: {value!r} has a ${{ that begins no variable; write ${{NAME}} or "
-                "${NAME:-default}, or $${ for the two characters themselves"
-            )
-        name = match["name"]
-        if name is None:
-            return "${"
-        found = environment.get(name) or match["default"]
-        if found is None:
-            found = environment.get(name)
-        if found is None:
-            raise ConfigError(
-                f"{where}: the environment variable {name} is not set; "
-                f"set it, or write ${{{name}:-default}}"
-            )
-        # Whatever the variable is called, but for defaults, which stand in the file, and numbers.
-        from_environment = bool(environment.get(name))
-        if is_secret_name(name) or (from_environment and isinstance(parse_scalar(found), str)):
-            secrets.add(found)
-        return found
-
-    expanded = _VARIABLE.sub(put, value)
-    whole = _VARIABLE.fullmatch(value)
-    if whole is None or not whole["name"] or (expanded and isinstance(value, Quoted)):
-        return expanded
-    return parse_scalar(expanded)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+import re
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -114,6 +115,9 @@ class ThresholdOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             raise ValueError("delay says from when on a threshold may abort; set abort: true")
 
 
+_MODE: Final = re.compile("0?[67][0-7]{2}")
+
+
 class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The content of a config file."""
 
@@ -137,6 +141,8 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     inconclusive: Literal["fail", "pass"] = "fail"
     """What a run comes to that proves neither that its thresholds hold nor that they fail."""
     log: str = "logs/run.jsonl"
+    log_mode: str = "0600"
+    """Who may read the log, as for chmod."""
     prices: Prices = Prices()
     max_requests: int | None = None
     """The load ends after this many requests of users."""
@@ -150,6 +156,11 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             raise ValueError("scenarios is empty; give at least one scenario")
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}; give a whole number of 0 or more")
+        if _MODE.fullmatch(self.log_mode) is None:
+            raise ValueError(
+                f"log_mode is {self.log_mode!r}; give what chmod takes, in quotes, with which its "
+                'owner can read and write it, such as "0600" or "0640"'
+            )
         if self.stats_interval <= 0:
             raise ValueError("stats_interval is 0; give a time over 0, such as 30s")
         if self.max_requests is not None and self.max_requests < 1:
@@ -180,6 +191,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     validity: Validity = Validity()
     inconclusive: Literal["fail", "pass"] = "fail"
     log: str = "logs/run.jsonl"
+    log_mode: str = "0600"
     stats_interval: float = 30.0
     """Seconds between two rewrites of the job files."""
     prices: Prices = Prices()

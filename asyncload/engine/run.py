@@ -29,13 +29,13 @@ from asyncload.plan.plan import Plan
 from asyncload.progress import Phase
 from asyncload.records.record import Level, Note, Sink
 from asyncload.transport.aws.session import Aws
+from asyncload.transport.error_text import hide_known
 from asyncload.transport.http.client import FastHttpClient
 from asyncload.transport.http.pool import CONNECTIONS
 from asyncload.transport.queue import RequestQueue
 
 SAMPLE_INTERVAL: Final = 1.0
-LAST_POLLS: Final = 2.5
-"""Seconds at the end for the polls that are open, and to clear up repeated statuses."""
+LAST_POLLS: Final = 2.5  # seconds for open polls at the end, and to clear up repeated statuses
 
 
 class Engine:
@@ -63,7 +63,7 @@ class Engine:
         """What the set-up is busy with, in words."""
         self.clock = RunClock()
         self.load_end: float | None = None
-        """When the load ended; ``None`` before that."""
+        """When the load ended."""
         self.drain_end: float | None = None
         """When the drain will be given up; ``None`` before it begins, and when it has no limit."""
         self.given_up = False
@@ -220,7 +220,8 @@ class Engine:
 
     def note(self, level: str, text: str) -> None:
         """Record a note; before the clock starts it waits for the log's header."""
-        note = Note(t=self.clock(), level=str(level), text=str(text))  # users' code calls it, too
+        text = hide_known(str(text))  # users' code calls it, too
+        note = Note(t=self.clock(), level=str(level), text=text)
         if self.phase == "setup":
             self._notes.append(note)
         else:
@@ -280,7 +281,7 @@ class Engine:
                 async with anyio.create_task_group() as loads:
                     for run in self.runs:
                         loads.start_soon(run.run)
-                self._ended.set()  # all may be done before the end that was planned
+                self._ended.set()  # all may be done before the planned end
             if self.has_jobs:
                 await self.ledger.settle()
 

@@ -12,7 +12,7 @@ import anyio.to_thread
 from asyncload.errors import ConfigError
 from asyncload.jobs.artifacts import STATUS_FILE, SUMMARY_FILE, JobFiles
 from asyncload.jobs.ledger import JobLedger
-from asyncload.records.log import LogWriter, archive, check_log, log_stamp
+from asyncload.records.log import OWNER_ALONE, LogWriter, archive, check_log, log_stamp
 from asyncload.records.record import Tee
 from asyncload.report.csv.csv_files import CsvFiles
 from asyncload.stats.summary import SummaryFold
@@ -31,8 +31,16 @@ class RunFiles:
     and in :meth:`open`.
     """
 
-    def __init__(self, log: Path | None, csv: str | None, fold: SummaryFold) -> None:
+    def __init__(
+        self,
+        log: Path | None,
+        csv: str | None,
+        fold: SummaryFold,
+        *,
+        log_mode: int = OWNER_ALONE,
+    ) -> None:
         self.log_path = log
+        self._log_mode = log_mode
         self.paths: tuple[Path, ...] = ()
         """Files beside the log, once they are complete."""
         self.problems: list[str] = []
@@ -62,7 +70,7 @@ class RunFiles:
         log = self.log_path
         if log is not None:
             stamp = log_stamp(log) if log.is_file() else None
-            self._log = LogWriter(log, on_error=on_error)
+            self._log = LogWriter(log, on_error=on_error, mode=self._log_mode)
             sinks.add(self._log)
             # With a log like /dev/null there is no folder for other files.
             if has_jobs and log.is_file():

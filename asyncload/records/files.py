@@ -58,15 +58,14 @@ def _sentence(cannot: str, problem: OSError, remedy: str) -> str:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes the place of ``path`` when it is complete.
 
-    A reader finds the old file or the new one, never half of one or none. A link that somebody
-    has put in the place of the temporary file is removed, not followed.
+    A reader finds the old file or the new one, never half of one or none. What another put in
+    the place of the temporary file, such as a link, is not written through.
     """
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)  # left by a run that was killed, or planted
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    descriptor = os.open(temporary, flags, 0o666)
+    temporary.unlink(missing_ok=True)  # of a run that was killed
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
             yield file
         os.replace(temporary, path)  # noqa: PTH105 - the atomic one, said by its name
     finally:
@@ -110,8 +109,11 @@ class Appended:
         """Bytes of the entries that are complete."""
 
     def add(self, entries: Iterable[bytes]) -> None:
-        """Write all of the entries, or raise ``OSError``."""
-        with self.path.open("ab") as file:
+        """Write all of the entries, or raise ``OSError``. Links are replaced, not followed."""
+        if not self.size and self.path.is_symlink():
+            self.path.unlink()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(self.path, flags, 0o666), "ab") as file:
             if file.tell() > self.size:
                 file.truncate(self.size)
             file.writelines(entries)

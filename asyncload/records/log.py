@@ -1,9 +1,8 @@
 """The log on disk: JSON Lines, one record a line, append-only.
 
-:class:`LogWriter` is the sink that writes it: ``write`` only appends to a
-queue; a thread of its own encodes and writes in batches, several times a
-second, so that `kill -9` costs less than a second of records and the event
-loop never touches the disk.
+:class:`LogWriter` is the sink that writes it: ``write`` only appends to a queue; a thread of its
+own encodes and writes in batches, several times a second, so that `kill -9` costs less than a
+second of records and the event loop never touches the disk.
 """
 
 from __future__ import annotations
@@ -27,33 +26,31 @@ from asyncload.records.files import check_place, read_errors
 from asyncload.records.lines import checked, is_record, lines_of
 from asyncload.records.record import AnyRecord, Record, RunHeader
 
-PATIENCE = 60.0
-"""Seconds after a run in which a slow disk may take what is queued."""
+PATIENCE = 60.0  # seconds after a run in which a slow disk may take what is queued
 _LAST_WRITE = 2.0  # seconds for the write that is under way then
-FLUSH_INTERVAL = 0.25
-"""Seconds between two rounds of writing; the most that a killed run loses."""
+FLUSH_INTERVAL = 0.25  # seconds between two rounds of writing; the most that a killed run loses
 BATCH = 200
 """Records encoded at a time: 0.2 ms during which nobody else holds the GIL."""
 BREATH = 1e-4
-"""Seconds between two batches. Without it this thread would take the GIL again before the
-event loop, which waits for it, has woken up."""
+"""Seconds between two batches: without it this thread would retake the GIL before the loop wakes."""
+OWNER_ALONE = 0o600  # mode of a log that only its owner can read
 
 
 class LogWriter:
     """A sink that writes records to ``path`` from a thread of its own.
 
-    An existing log is moved aside first, never overwritten. Raises
-    :class:`ConfigError` when the file cannot be opened, or when another run
-    is writing to it.
+    An existing log is moved aside first, never overwritten. ``mode`` is who may read it. Raises
+    :class:`ConfigError` when the file cannot be opened, or when another run is writing to it.
 
-    When the disk fills up later, ``on_error`` is called once, from the writer
-    thread, with a sentence; :attr:`error` keeps it and :attr:`unwritten`
-    counts the records that did not reach the file. Nothing is written after
-    that: a log has no hole in it. A record that is no JSON (a user's code put
-    something odd into it) is told in the same way, left out, and counted.
+    When the disk fills up later, ``on_error`` is called once, from the writer thread, with a
+    sentence; :attr:`error` keeps it and :attr:`unwritten` counts the records that did not reach
+    the file. Nothing is written after that: a log has no hole in it. A record that is no JSON
+    (a user's code put something odd into it) is told in the same way, left out, and counted.
     """
 
-    def __init__(self, path: Path, *, on_error: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, path: Path, *, on_error: Callable[[str], None] | None = None, mode: int = OWNER_ALONE
+    ) -> None:
         self.path = path
         self.error: str | None = None
         self.unwritten = 0
@@ -63,7 +60,7 @@ class LogWriter:
         self._encoder = msgspec.json.Encoder()
         self.patience = PATIENCE
         self._closing = threading.Event()
-        self._fd = _open_fresh(path)
+        self._fd = _open_fresh(path, mode)
         self._thread = threading.Thread(target=self._run, name="asyncload-log", daemon=True)
         self._thread.start()
 
@@ -207,7 +204,7 @@ def _cannot_write(path: Path, problem: OSError | ValueError) -> ConfigError:
     return ConfigError(f"log: cannot write {path}: {reason}; choose another place with --log")
 
 
-def _open_fresh(path: Path) -> int:
+def _open_fresh(path: Path, mode: int) -> int:
     """Open ``path`` for appending, an older log moved aside; locked against other runs."""
     check_log(path)
     try:
@@ -220,9 +217,13 @@ def _open_fresh(path: Path) -> int:
             finally:
                 os.close(older)
         flags = os.O_WRONLY | os.O_APPEND
-        if not path.exists():
-            flags |= os.O_CREAT | (0 if path.is_symlink() else os.O_EXCL)
-        fd = os.open(path, flags, 0o600)  # it holds what services said: for its owner alone
+        if is_new := not path.exists():
+            flags |= os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            if path.is_symlink():  # to nothing: nothing is made where it leads
+                path.unlink()
+        fd = os.open(path, flags, mode)
+        if is_new:
+            os.fchmod(fd, mode)  # whatever the umask
         return _locked(path, fd, fcntl.LOCK_EX) if _is_regular(path) else fd
     except FileExistsError:
         raise _taken(path) from None
@@ -253,8 +254,7 @@ def _taken(path: Path) -> ConfigError:
 def archive(path: Path, stamp: str | None = None) -> Path | None:
     """Move an existing file aside to ``<stem>-<start time><suffix>``; return its new place.
 
-    ``stamp`` defaults to the start time in the log's own header, or the
-    file's modification time when it has none.
+    ``stamp`` defaults to the start time in the log's header, or else the time of its last change.
     """
     if not _is_regular(path):
         return None
@@ -313,9 +313,9 @@ def _is_regular(path: Path) -> bool:
 class LogReader:
     """Iterates over the records of a log, in order.
 
-    Skips and counts what it cannot read. Raises :class:`LogError` when the file cannot be
-    opened, or has the header of a newer version. ``progress`` is called now and then with bytes read and bytes in
-    all. For graphs of millions of lines use :mod:`asyncload.records.columns`.
+    Skips and counts what it cannot read. Raises :class:`LogError` when the file cannot be opened,
+    or has the header of a newer version. ``progress`` is called now and then with bytes read and
+    in all. For millions of lines see :mod:`asyncload.records.columns`.
     """
 
     def __init__(self, path: Path, *, progress: Callable[[int, int], None] | None = None) -> None:

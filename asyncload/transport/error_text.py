@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, ClassVar, Final
+from urllib.parse import quote
 
 from asyncload.errors import AsyncloadError
 
@@ -11,8 +14,8 @@ _LONGEST: Final = 300
 _READ: Final = 3000
 """Characters of a message that are looked at; some services answer with a whole page."""
 _SECRETS: Final = re.compile(
-    r"(?i)(authorization|signature|api[-_]?key|access[-_]?key|password|passwd|passphrase|secret"
-    r"|credential|token(?!s\b))"
+    r"(?i)(authorization|signature|api[-_ ]?key(?: provided| given)?|access[-_]?key|password|passwd"
+    r"|passphrase|secret|credential|token(?!s\b)|\b(?:sig|jwt|sas|session[-_]?id)(?=[\"']?\s*[:=]))"
     r"([\w-]*[\"']?\s*[:=]\s*[\"']?)[^\s,;&\"']+([^,;&\"'\n]*)"
 )
 # A word without a capital or digit is prose: "basic authentication failed".
@@ -35,17 +38,77 @@ _NEVER_CONNECTED: Final = frozenset(
     }
 )
 _USER_INFO: Final = re.compile(r"(?<=://)[^/?#\s]*@")
+_PLACE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+# Parameters of a URL, and what is called a key, code or session in an assignment.
+_PARAMETER: Final = re.compile(
+    r"([?&][\w.~%\[\]-]{1,80}=|\b(?:key|code|session)=|[\"']key[\"']:\s*[\"']?"
+    r"|\b(?i:[\w-]*[-_]key):\s*|\b(?i:x-[\w-]*(?:session|auth)):\s*)"
+    r"((?:\{\{.*?\}\}|[^\s&#\"'<>(){}])+)"
+)
+# What cannot be a secret: an amount, yes or no, a word in small letters.
+_HARMLESS: Final = re.compile(
+    r"[-+]?[\d.,:/x]*(?:ms|s|m|h|d|%|[KMG]i?B|e[-+]?\d+)?|(?i:true|false|null|none)|\**"
+    r"|[a-z]{1,12}(?:[-_][a-z]{1,12}){0,2}"
+)
+_ADDRESS: Final = re.compile(r"(?:https?|wss?)://[\w.-]+(?::\d+)?/?|s3://[\w./-]*|[\w.-]+:\d{1,5}")
+SHORTEST: Final = 4
+"""Characters; shorter secrets are not hidden, since they occur in any text."""
+
+
+class _Known:
+    """Secrets of the configs that this process has read."""
+
+    texts: ClassVar[set[str]] = set()
+    forms: re.Pattern[str] | None = None
+    """Finds them in a text, also as they stand in a URL."""
+
+
+def remember_secrets(secrets: Iterable[str]) -> None:
+    """Hide the texts in ``secrets`` from now on in all that this process writes."""
+    new = {one for one in secrets if len(one) >= SHORTEST} - _Known.texts
+    if new:
+        _Known.texts |= new
+        forms = {form for one in _Known.texts for form in (one, quote(one, ""), repr(one)[1:-1])}
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        _Known.forms = re.compile("|".join(map(re.escape, longest_first)))
+        hide_known.cache_clear()
+
+
+def forget_secrets() -> None:
+    """Hide no longer what :func:`remember_secrets` was given, such as between two tests."""
+    _Known.texts.clear()
+    _Known.forms = None
+    hide_known.cache_clear()
+
+
+@lru_cache(maxsize=1024)
+def hide_known(text: str) -> str:
+    """``text`` without the secrets of :func:`remember_secrets`."""
+    return text if _Known.forms is None else _Known.forms.sub("***", text)
+
+
+def is_harmless(text: str) -> bool:
+    """Whether ``text`` cannot be a secret: a number, a word, an address, or only places."""
+    rest = _PLACE.sub("", text).strip()
+    return _HARMLESS.fullmatch(rest) is not None or _ADDRESS.fullmatch(rest) is not None
 
 
 def hide_secrets(text: str) -> str:
     """``text`` with the values of credentials, tokens and Authorization headers removed."""
     # Each pattern costs microseconds, and services fail thousands of times a second.
+    text = hide_known(text)
     if "@" in text:
         text = hide_user_info(text)
     text = _TOKEN.sub("***", _BEARER.sub(r"\1 ***", text))
     if "IA" in text:
         text = _ACCESS_KEY.sub("***", text)
-    return _SECRETS.sub(r"\1\2***", text) if ":" in text or "=" in text else text
+    if ":" in text or "=" in text:
+        text = _PARAMETER.sub(_without_value, _SECRETS.sub(r"\1\2***", text))
+    return text
+
+
+def _without_value(found: re.Match[str]) -> str:
+    return found[0] if is_harmless(found[2]) else f"{found[1]}***"
 
 
 def hide_user_info(text: str) -> str:

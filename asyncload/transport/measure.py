@@ -18,7 +18,7 @@ from asyncload.records.record import (
     Sink,
     Stream,
 )
-from asyncload.transport.error_text import describe, http_status, in_brief, is_timeout
+from asyncload.transport.error_text import describe, hide_known, http_status, in_brief, is_timeout
 from asyncload.transport.http.http_errors import Timing, TransportError
 from asyncload.transport.http.response import Response
 
@@ -231,8 +231,9 @@ class Measurement:
                 )
             else:
                 setattr(self, name, figure)
-        if self.error is not None and type(self.error) is not str:
-            self.error = in_brief(str(self.error))
+        if self.error is not None:
+            is_text = type(self.error) is str
+            self.error = hide_known(self.error) if is_text else in_brief(str(self.error))
 
     def _failed(self, problem: BaseException) -> str:
         """Note what ended the block, and give the outcome."""

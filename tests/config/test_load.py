@@ -159,7 +159,7 @@ REFUSALS = {
     # unknown keys, at every level
     "thresholdz=[]": "thresholdz: there is no such key; did you mean 'thresholds'?",
     "zzz=1": "zzz: there is no such key; allowed here: scenarios, name, seed, aws, local, drain, "
-             "stats_interval, thresholds, warmup, connections, probe, validity, inconclusive, log, prices, max_requests, max_cost, monitor",
+             "stats_interval, thresholds, warmup, connections, probe, validity, inconclusive, log, log_mode, prices, max_requests, max_cost, monitor",
     "aws.reigon=x": "aws.reigon: there is no such key; did you mean 'region'?",
     "scenarios.0.nme=x": "scenarios.0.nme: there is no such key; did you mean 'name'?",
     "scenarios.0.load.duratoin=3":
@@ -394,8 +394,8 @@ def test_a_key_that_is_overridden_needs_no_variable(load):
 def test_the_environment_is_that_of_the_process_by_default(tmp_path, monkeypatch):
     path = tmp_path / "test.yaml"
     path.write_text(BASE + "name: ${ASYNCLOAD_TEST_NAME}\n")
-    monkeypatch.setenv("ASYNCLOAD_TEST_NAME", "from outside")
-    assert load_config(path).plan.name == "from outside"
+    monkeypatch.setenv("ASYNCLOAD_TEST_NAME", "outside")
+    assert load_config(path).plan.name == "outside"
 
 
 # -- --set --------------------------------------------------------------------------
@@ -608,3 +608,13 @@ def test_a_config_that_holds_itself_is_refused():
     raw["scenarios"][0]["user"]["me"] = raw
     with pytest.raises(ConfigError, match="holds itself"):
         config_from(raw)
+
+
+@pytest.mark.parametrize("mode", ["0600", 640, "0o600", "rw", "0440", "07777"])
+def test_the_mode_of_the_log_is_what_chmod_takes_and_its_owner_can_use(mode):
+    given = {**PLAIN, "log_mode": mode}
+    if mode in {"0600", 640}:
+        assert config_from(given).log_mode == str(mode)
+        return
+    with pytest.raises(ConfigError, match=r"^log_mode: is .* give what chmod takes"):
+        config_from(given)

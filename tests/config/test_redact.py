@@ -60,7 +60,7 @@ SHOWN = {
     "model": "centerpoint",
     "author": "me",
     "images": "s3://bucket/folder",
-    "base_url": "https://host:8080/path?mail=a@b",
+    "base_url": "https://host:8080/path?page=2&sort=name",
     "tile_size": 512,
     "prompt": "What is Wikipedia",
     "passes": 3,

@@ -86,6 +86,18 @@ def test_a_disk_that_never_answers_is_left_behind_after_a_limit(monkeypatch):
     hung.set()
 
 
+def test_a_link_in_the_place_of_a_temporary_file_is_not_written_through(tmp_path):
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / ".out.json.tmp").symlink_to(tmp_path / "victim")
+    (tmp_path / "spool").symlink_to(tmp_path / "victim")
+    with files.replacing(tmp_path / "out.json") as file:
+        file.write(b"{}")
+    files.Appended(tmp_path / "spool").add([b"entry"])
+    assert (tmp_path / "victim").read_text() == "precious"
+    assert (tmp_path / "out.json").read_text() == "{}"
+    assert (tmp_path / "spool").read_text() == "entry"
+
+
 def test_what_is_done_in_time_gives_its_result_or_raises_as_ever():
     def fails():
         raise TimeoutError("its own")

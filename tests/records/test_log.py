@@ -310,6 +310,23 @@ def test_a_link_to_a_log_is_moved_aside_and_what_it_led_to_stays(tmp_path):
     assert isinstance(one_of(tmp_path / "elsewhere.jsonl"), RunHeader)
 
 
+def test_a_link_to_nothing_is_no_way_to_make_a_file_elsewhere(tmp_path):
+    (tmp_path / "run.jsonl").symlink_to(tmp_path / "elsewhere")
+    write(tmp_path / "run.jsonl", [note(1)])
+    assert not (tmp_path / "elsewhere").exists()
+    assert (tmp_path / "run.jsonl").is_file()
+
+
+@pytest.mark.parametrize(("mode", "umask"), [(0o600, 0o000), (0o640, 0o077)])
+def test_a_log_is_readable_for_whom_its_mode_says_whatever_the_umask(tmp_path, mode, umask):
+    before = os.umask(umask)
+    try:
+        LogWriter(tmp_path / "run.jsonl", mode=mode).close()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "run.jsonl").stat().st_mode & 0o777 == mode
+
+
 # -- places that cannot be written --------------------------------------------------
 
 

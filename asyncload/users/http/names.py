@@ -26,7 +26,7 @@ def names_of(requests: Sequence[RequestOptions]) -> list[list[str]]:
 
     def name(request: ChainedRequestOptions) -> str:
         if request.name is not None:
-            return request.name
+            return hide_secrets(request.name)
         short = _short(request)
         query = _query(request) if len(queries[short]) > 1 else ""
         return f"{short}?{query}" if query else short
@@ -36,7 +36,7 @@ def names_of(requests: Sequence[RequestOptions]) -> list[list[str]]:
 
 def _short(request: ChainedRequestOptions) -> str:
     path, _ = _split(request.path)
-    return f"{request.method.upper()} {path or '/'}"
+    return hide_secrets(f"{request.method.upper()} {path or '/'}")
 
 
 def _query(request: ChainedRequestOptions) -> str:
@@ -46,7 +46,7 @@ def _query(request: ChainedRequestOptions) -> str:
         given += [
             f"{name}={text_of(one)}" for one in (value if isinstance(value, list) else [value])
         ]
-    return hide_secrets("&".join(given))
+    return hide_secrets("?" + "&".join(given))[1:]
 
 
 def _split(path: str) -> tuple[str, str]:

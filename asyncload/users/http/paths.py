@@ -80,4 +80,4 @@ def usual_name(method: str, url: str) -> str:
     hexadecimal number is an id, also with an ending such as ``.json`` or ``:predict``.
     """
     path = urlsplit(url).path if _WHOLE.match(url) else re.split("[?#]", rooted(url), maxsplit=1)[0]
-    return f"{method} {_ID.sub('{id}', path or '/')}"
+    return hide_secrets(f"{method} {_ID.sub('{id}', path or '/')}")
