@@ -22,7 +22,6 @@ from asyncload.commands.options import (
 )
 from asyncload.errors import AsyncloadError
 from asyncload.process import check_folder, leave, open_streams, say
-from asyncload.transport.error_text import hide_known
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -39,7 +38,7 @@ class _Group(click.Group):
             check_folder()
             return super().invoke(ctx)
         except AsyncloadError as problem:
-            say(hide_known(str(problem)))
+            say(str(problem))
             ctx.exit(problem.exit_code)
         except KeyboardInterrupt:
             ctx.exit(130)

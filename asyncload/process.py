@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol, Self
 import click
 
 from asyncload.errors import ConfigError
+from asyncload.transport.error_text import hide_known
 
 LEFT_ALONE: Final = 1.0
 """Seconds that tasks and threads which outlived the work have to end."""
@@ -57,9 +58,9 @@ def check_folder() -> None:
 
 
 def say(text: str) -> None:
-    """Say something on stderr; where nobody reads that, nothing happens."""
+    """Say something on stderr, without secrets; where nobody reads that, nothing happens."""
     with contextlib.suppress(OSError):
-        click.echo(f"asyncload: {text}", err=True)
+        click.echo(f"asyncload: {hide_known(text)}", err=True)
 
 
 def stop_signals() -> tuple[signal.Signals, ...]:

@@ -213,7 +213,7 @@ def _parse(block: bytes) -> _Block:
     streams = b'"stream"' in block  # to look for it in every line takes a third more time
     try:
         both = pl.read_ndjson(block, schema=_WITH_STREAMS if streams else _BOTH)
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # a panic is no Exception
         both = None
     if both is None or both.height != lines:  # polars passes over blank lines
         return _Block(block, None, [], 0)

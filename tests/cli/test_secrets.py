@@ -92,7 +92,7 @@ def test_none_of_sixty_planted_secrets_is_in_anything_that_is_written(asyncload,
     check = asyncload("check", "test.yaml", **secrets)
     ended = asyncload(
         "run", "test.yaml", "--csv", "c/run", "--junit", "junit.xml", "--hlog", "run.hlog",
-        "--markdown", "run.md", GITHUB_STEP_SUMMARY="step.md", **secrets,
+        "--markdown", "run.md", "--html", "run.html", GITHUB_STEP_SUMMARY="step.md", **secrets,
     )  # fmt: skip
     assert ended.returncode == 1, ended.stderr
     summary = asyncload("summary", "logs/run.jsonl", "--json")
