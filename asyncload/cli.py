@@ -125,19 +125,10 @@ def http(
 
     limits = comparison_limits(baselines, thresholds, floor, ignore)
     exports = Exports(junit=junit, hlog=hlog, markdown=markdown, html=html)
-    sys.exit(
-        http_command(
-            HttpTest(**of_test),
-            save=save,
-            overrides=overrides,
-            log=log,
-            csv=csv,
-            baselines=baselines,
-            limits=limits,
-            exports=exports,
-            quiet=quiet,
-        )
-    )
+    files: dict[str, Any] = {"save": save, "log": log, "csv": csv, "exports": exports}
+    compared: dict[str, Any] = {"baselines": baselines, "limits": limits}
+    test = HttpTest(**of_test)
+    leave(http_command(test, overrides=overrides, quiet=quiet, **files, **compared))
 
 
 @main.command()

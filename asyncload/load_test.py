@@ -79,16 +79,11 @@ class LoadTest:
         self.notes: list[tuple[str, str]] = []
         """Levels and texts, for the log and the report: what was known before the start."""
         with naming(config.source, config.secrets):
-            self._users = [
-                resolve_user(scenario, index)
-                for index, scenario in enumerate(config.plan.scenarios)
-            ]
+            scenarios = enumerate(config.plan.scenarios)
+            self._users = [resolve_user(scenario, index) for index, scenario in scenarios]
+            of_load = {"load": config.plan.end, "warmup": config.warmup}
             self._judge = RunJudge(
-                config.thresholds,
-                self.stats.fold,
-                load=config.plan.end,
-                warmup=config.warmup,
-                limits=config.validity,
+                config.thresholds, self.stats.fold, limits=config.validity, **of_load
             )
             if (names := request_names(config.plan, self._users)) is not None:
                 self._judge.check_names(names)
@@ -224,6 +219,9 @@ class LoadTest:
                     engine.note("warning", few)
                 with naming(self.config.source, self.config.secrets):
                     await engine.prepare()
+                    if self.config.probe:
+                        engine.doing = "connecting to the service"
+                        await engine.http.probe()
             if self._setup.cancel_called:
                 raise StoppedError
             self._setup = None

@@ -168,7 +168,7 @@ def test_a_signal_between_a_run_and_its_report_ends_the_command_as_ctrl_c_does(n
         f"""
         import os, signal
         from asyncload.cli import main
-        from asyncload.commands import run
+        from asyncload.commands.runs import run
         from asyncload.commands.loop import Output, run_loop
 
         class Test:

@@ -15,12 +15,12 @@ from asyncload.commands.loop import Output
 from asyncload.commands.reading import reading
 from asyncload.errors import ConfigError, LogError
 from asyncload.export.hlog import HistogramLog
+from asyncload.records.lines import lines_left_out
 from asyncload.records.log import LogReader
 from asyncload.records.record import RunHeader, Sink, SummaryRecord, Tee
 from asyncload.report.csv.csv_files import CsvFiles
 from asyncload.report.tables.hosts_table import print_hosts
 from asyncload.report.tables.summary_table import print_summary
-from asyncload.stats import units
 from asyncload.stats.live import LiveStats
 from asyncload.stats.metrics import Summary
 from asyncload.verdict.judge import limits_of, verdict_of
@@ -66,8 +66,7 @@ def read_log(log: Path, stats: LiveStats, *sinks: Sink) -> ReadLog:
             f"{log} is not an asyncload log: no line of it is a record; "
             "name a .jsonl file that a run has written"
         )
-    lines = units.counted(reader.skipped, "line")
-    skipped = f"left out {lines} that could not be read" if reader.skipped else ""
+    skipped = lines_left_out(reader.skipped, reader.unknown) if reader.skipped else ""
     return ReadLog(
         stats.fold.summary(),
         None if last is None else _thresholds(last),

@@ -18,6 +18,7 @@ from asyncload.compare.percentiles import spread_of, times_of
 from asyncload.errors import LogError
 from asyncload.plan.duration import parse_duration
 from asyncload.records.columns import LogColumns, read_columns
+from asyncload.records.lines import lines_left_out
 from asyncload.records.outcomes import COMPLETED
 from asyncload.records.record import DROPPED, OK, SENT, loads
 from asyncload.stats import units
@@ -288,7 +289,7 @@ def _remarks(columns: LogColumns, left_out: int) -> Iterator[str]:
     if columns.summary is None:
         yield "the log has no summary at its end: the run was killed, or goes on"
     if columns.skipped:
-        yield f"left out {units.counted(columns.skipped, 'line')} that could not be read"
+        yield lines_left_out(columns.skipped, columns.unknown)
     if left_out:
         yield (
             f"left out {units.counted(left_out, 'name')} with the fewest requests; "

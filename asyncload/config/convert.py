@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from asyncload.config.reader import parse_scalar
 from asyncload.config.redact import redact
 from asyncload.errors import ConfigError
 from asyncload.plan.duration import dec_hook
@@ -29,23 +30,32 @@ _EXPECTED: Final = {
 def convert(raw: Any, kind: type[T], *, where: str = "") -> T:
     """Convert ``raw`` to ``kind``.
 
-    ``where`` is the config key of ``raw``. A whole number becomes a text where the type is a
-    text (an AWS profile may be called 123456789012). Raises :class:`ConfigError` with the key,
+    ``where`` is the config key of ``raw``. Values are mended as :func:`mended` says. Raises :class:`ConfigError` with the key,
     its value, the allowed values and, for an unknown key, the nearest valid name.
     """
     while True:
         try:
             return msgspec.convert(raw, kind, dec_hook=dec_hook)
         except msgspec.ValidationError as problem:
-            fault = find_fault(problem, raw, kind)
-            if fault.what != "value" or fault.got != "int" or not _takes_text(fault):
-                raise _refusal(fault, where) from None
-            raw = _replaced(raw, fault.place.path, str(fault.value))
+            raw = mended(problem, raw, kind, where=where)
 
 
-def explain(problem: msgspec.ValidationError, raw: Any, kind: Any, *, where: str) -> ConfigError:
-    """Make a :class:`ConfigError` that explains ``problem``."""
-    return _refusal(find_fault(problem, raw, kind), where)
+def mended(problem: msgspec.ValidationError, raw: Any, kind: Any, *, where: str) -> Any:
+    """Give ``raw`` with the value that is at fault as its place takes it.
+
+    A whole number becomes a text where the type is a text (an AWS profile may be called
+    123456789012), and a text a number, true or false where that is wanted (variables in quotes
+    are texts). Raises :class:`ConfigError` for other faults.
+    """
+    fault = find_fault(problem, raw, kind)
+    if fault.what == "value" and fault.got == "int" and _takes_text(fault):
+        return _replaced(raw, fault.place.path, str(fault.value))
+    if fault.what == "value" and fault.got == "str" and "str" not in fault.wanted:
+        value = parse_scalar(fault.value)
+        taken = {int: {"int", "float"}, float: {"float"}, bool: {"bool"}}.get(type(value), set())
+        if taken & set(fault.wanted):
+            return _replaced(raw, fault.place.path, value)
+    raise _refusal(fault, where) from None
 
 
 def _refusal(fault: Fault, where: str) -> ConfigError:
@@ -107,8 +117,6 @@ def _value_sentence(fault: Fault) -> str:
         hint = "; put it in quotes"
     elif wanted == ["array"] and isinstance(value, str) and value.isprintable():
         hint = f"; write [{value}]"
-    elif wanted in (["int"], ["float"]) and isinstance(value, str) and _is_number(value):
-        hint = "; take the quotes away"
     return f"expected {_format_types(fault)}, got {_show(value)}{hint}"
 
 
@@ -122,14 +130,6 @@ def _one_of(fault: Fault) -> str:
 
 def _texts(fault: Fault) -> list[str]:
     return [str(value) for value in fault.allowed]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _replaced(raw: Any, path: Sequence[Any], value: Any) -> Any:

@@ -7,27 +7,28 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from asyncload.config.convert import below
-from asyncload.config.reader import parse_scalar
+from asyncload.config.reader import Quoted, parse_scalar
 from asyncload.config.redact import is_secret_name
 from asyncload.errors import ConfigError
-from asyncload.transport.error_text import is_harmless, remember_secrets
+from asyncload.transport.error_text import is_harmless
 
 _VARIABLE: Final = re.compile(
     r"\$\$\{|\$\{(?P<name>[A-Za-z_]\w*)(?::-(?P<default>(?:(?!\$\{)[^}])*))?\}|(?P<stray>\$\{)"
 )
 _LEAST: Final = 6
-"""Characters of a value that is looked for in all texts, though its variable is not called a secret."""
+"""Characters of a value that is hidden, though its variable is not called a secret."""
 
 
 def expand(value: Any, environment: Mapping[str, str], secrets: set[str], where: str) -> Any:
     """Replace ``${NAME}`` and ``${NAME:-default}`` by environment variables; ``$${`` is ``${``.
 
-    Texts that come from the environment, and values of variables with secret names, are added to
-    ``secrets``. Those that would not be found in any text are hidden in all that is written.
+    A text in quotes stays one (``1e5`` in a header), and is read as a number where one is wanted:
+    within ``{ }`` YAML takes variables in quotes alone. One that is empty is no value either way.
+    What comes from the environment is added to ``secrets``, unless it cannot be one.
     """
     if isinstance(value, dict):
         return {
-            key: expand(inner, environment, secrets, below(where, key))
+            str(key): expand(inner, environment, secrets, below(where, key))
             for key, inner in value.items()
         }
     if isinstance(value, list):
@@ -55,14 +56,13 @@ def expand(value: Any, environment: Mapping[str, str], secrets: set[str], where:
                 f"{where}: the environment variable {name} is not set; "
                 f"set it, or write ${{{name}:-default}}"
             )
-        # Whatever the variable is called, but for defaults, which stand in the file, and numbers.
-        from_environment = bool(environment.get(name))
-        if is_secret_name(name) or (from_environment and isinstance(parse_scalar(found), str)):
+        foreign = environment.get(name) is not None
+        if is_secret_name(name) or (foreign and len(found) >= _LEAST and not is_harmless(found)):
             secrets.add(found)
-            if is_secret_name(name) or (len(found) >= _LEAST and not is_harmless(found)):
-                remember_secrets((found,))
         return found
 
     expanded = _VARIABLE.sub(put, value)
     whole = _VARIABLE.fullmatch(value)
-    return parse_scalar(expanded) if whole is not None and whole["name"] else expanded
+    if whole is None or not whole["name"] or (expanded and isinstance(value, Quoted)):
+        return expanded
+    return parse_scalar(expanded)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import yaml
 
-from asyncload.config.convert import below, convert, explain
+from asyncload.config.convert import below, convert, mended
 from asyncload.config.environment import expand
 from asyncload.config.model import Config, FileConfig, ScenarioConfig, ThresholdOptions
-from asyncload.config.reader import parse_scalar, parse_yaml, read_yaml
+from asyncload.config.overrides import with_override
+from asyncload.config.reader import read_yaml
 from asyncload.config.redact import HIDDEN, hide_texts, redact, secret_texts, secret_variables
 from asyncload.config.synonyms import without_synonyms
 from asyncload.errors import ConfigError
@@ -61,6 +61,7 @@ def _load(
         for override in overrides:
             raw = with_override(raw, override)
         raw = expand(raw, environment, secrets, "")
+        remember_secrets(secrets)
         remember_secrets(secret_variables(environment))
         return _config(raw, directory, frozenset(secrets))
     except ConfigError as problem:
@@ -86,7 +87,7 @@ def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
     folder = str(directory.resolve())
     _importable(folder)
     plan = Plan(
-        name=hide_texts(file.name, ()),
+        name=hide_texts(file.name, secrets),
         seed=file.seed,
         drain=float(file.drain),
         scenarios=tuple(
@@ -100,6 +101,7 @@ def _config(raw: Any, directory: Path, secrets: frozenset[str]) -> Config:
         thresholds=tuple(map(_shown_threshold, file.thresholds)),
         warmup=_warmup(float(file.warmup), plan),
         connections=file.connections,
+        probe=file.probe,
         validity=file.validity,
         inconclusive=file.inconclusive,
         log=file.log,
@@ -178,9 +180,6 @@ def _resolved(file: FileConfig, plan: Plan, secrets: frozenset[str]) -> dict[str
     for source in resolved["monitor"]:  # whatever they are called, most headers are credentials
         source["headers"] = dict.fromkeys(source["headers"], HIDDEN)
     cleaned: dict[str, Any] = redact(resolved, secrets=secrets)
-    # As the records have them: what reads a log finds a scenario's settings by its name.
-    for entry, scenario in zip(cleaned["scenarios"], plan.scenarios, strict=True):
-        entry["name"] = scenario.name
     return cleaned
 
 
@@ -232,13 +231,14 @@ def _scenario(scenario: ScenarioConfig, index: int, folder: str) -> Scenario:
 
 
 def _shape(spec: dict[str, Any] | str, duration: float | None, where: str) -> Shape:
-    try:
-        return shape_from(spec, horizon=duration)
-    except msgspec.ValidationError as problem:
-        assert isinstance(spec, dict)
-        raise explain(problem, spec, SHAPES[spec["kind"]], where=where) from None
-    except ConfigError as problem:
-        raise ConfigError(f"{where}: {problem}") from None
+    while True:
+        try:
+            return shape_from(spec, horizon=duration)
+        except msgspec.ValidationError as problem:
+            assert isinstance(spec, dict)
+            spec = mended(problem, spec, SHAPES[spec["kind"]], where=where)
+        except ConfigError as problem:
+            raise ConfigError(f"{where}: {problem}") from None
 
 
 def _user(spec: dict[str, Any] | str, where: str, folder: str) -> UserSpec:
@@ -250,68 +250,3 @@ def _user(spec: dict[str, Any] | str, where: str, folder: str) -> UserSpec:
         )
     options = {key: spec[key] for key in spec if key != "kind"}
     return UserSpec(spec["kind"], options, folder)
-
-
-# -- --set ------------------------------------------------------------------------
-
-
-def with_override(raw: dict[str, Any], override: str) -> dict[str, Any]:
-    """Copy ``raw`` with one ``KEY=VALUE`` applied; list items go by index or by name."""
-    path, equals, text = override.partition("=")
-    keys = path.strip().split(".")
-    if not equals or not all(keys):
-        raise ConfigError(
-            f"--set {override!r}: write KEY=VALUE, such as scenarios.0.load.duration=10s"
-        )
-    try:
-        value = parse_yaml(text)
-    except yaml.YAMLError:
-        value = None
-    if not isinstance(value, dict | list):
-        # Not as YAML, for which "a # b" ends in a comment and "&a b" has an anchor.
-        value = parse_scalar(text.strip())
-    changed: dict[str, Any] = _with(raw, keys, 0, value)
-    return changed
-
-
-def _with(at: Any, keys: Sequence[str], depth: int, value: Any) -> Any:
-    """Copy ``at``, the value under the first ``depth`` keys, with ``value`` set in it.
-
-    The original is not changed: a YAML anchor may use it in several places.
-    """
-    if depth == len(keys):
-        return value
-    key = keys[depth]
-    if at is None:
-        at = {}
-    if isinstance(at, dict):
-        return {**at, key: _with(at.get(key), keys, depth + 1, value)}
-    if isinstance(at, list):
-        index = _index(at, keys, depth)
-        return [*at[:index], _with(at[index], keys, depth + 1, value), *at[index + 1 :]]
-    above = ".".join(keys[:depth])
-    raise ConfigError(
-        f"--set {'.'.join(keys)}: {above} is a single value and has no key {key!r}; "
-        f"set {above} as a whole, or write it as keys and values in the file"
-    )
-
-
-def _index(at: list[Any], keys: Sequence[str], depth: int) -> int:
-    key = keys[depth]
-    if key.isascii() and key.isdigit() and len(key) < 10 and int(key) < len(at):
-        return int(key)
-    names = [item.get("name") if isinstance(item, dict) else None for item in at]
-    if key in names:
-        return names.index(key)
-    above = ".".join(keys[:depth])
-    if not at:
-        raise ConfigError(
-            f"--set {'.'.join(keys)}: {above} is empty and has no {key!r}; "
-            f"set {above} as a whole, such as {above}=[…]"
-        )
-    known = ", ".join(str(name) for name in names if name is not None)
-    raise ConfigError(
-        f"--set {'.'.join(keys)}: {above} has no {key!r}; use "
-        + (f"a number from 0 to {len(at) - 1}" if len(at) > 1 else "0")
-        + (f", or a name: {known}" if known else "")
-    )

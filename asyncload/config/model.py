@@ -134,6 +134,8 @@ class FileConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """From the start: what was due in it is recorded, and left out of the figures."""
     connections: int = CONNECTIONS
     """Most connections to one target."""
+    probe: bool = True
+    """Each target is connected to once before the load; one that cannot be reached ends the run."""
     validity: Validity = Validity()
     """Limits beyond which a run proves nothing."""
     inconclusive: Literal["fail", "pass"] = "fail"
@@ -185,6 +187,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     warmup: float = 0.0
     """Seconds."""
     connections: int = CONNECTIONS
+    probe: bool = True
     validity: Validity = Validity()
     inconclusive: Literal["fail", "pass"] = "fail"
     log: str = "logs/run.jsonl"

@@ -20,6 +20,12 @@ _TAG: Final = "tag:yaml.org,2002:"
 _TYPES: Final = {list: "a list", str: "a text", int: "a number", float: "a number"}
 
 
+class Quoted(str):
+    """A text in quotes with a variable in it, which is a text whatever the variable is."""
+
+    __slots__ = ()
+
+
 class _Loader(yaml.SafeLoader):
     """Loads YAML and refuses duplicate keys."""
 
@@ -60,6 +66,14 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
+    text: str = loader.construct_scalar(node)
+    return Quoted(text) if node.style in {'"', "'"} and "${" in text else text
+
+
+_Loader.add_constructor(f"{_TAG}str", _text)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -35,8 +35,7 @@ from asyncload.transport.http.pool import CONNECTIONS
 from asyncload.transport.queue import RequestQueue
 
 SAMPLE_INTERVAL: Final = 1.0
-LAST_POLLS: Final = 2.5
-"""Seconds at the end for the polls that are open, and to clear up repeated statuses."""
+LAST_POLLS: Final = 2.5  # seconds for open polls at the end, and to clear up repeated statuses
 
 
 class Engine:
@@ -64,7 +63,7 @@ class Engine:
         """What the set-up is busy with, in words."""
         self.clock = RunClock()
         self.load_end: float | None = None
-        """When the load ended; ``None`` before that."""
+        """When the load ended."""
         self.drain_end: float | None = None
         """When the drain will be given up; ``None`` before it begins, and when it has no limit."""
         self.given_up = False
@@ -76,7 +75,7 @@ class Engine:
         """Calls to status queues by name: requests to AWS that are no user's."""
         self._sink = sink
         self._aws = aws
-        self._http = FastHttpClient(clock=self.clock.ticking, limit=connections)
+        self.http = FastHttpClient(clock=self.clock.ticking, limit=connections)
         self._resources = contextlib.AsyncExitStack()
         self._service_clock = ServiceClock(0.0)
         self.ledger = JobLedger(
@@ -120,13 +119,13 @@ class Engine:
     async def prepare(self) -> None:
         """Discover everything; raises what the user classes raise."""
         async with contextlib.AsyncExitStack() as resources:
-            await resources.enter_async_context(Limited(self._http, self.note))
+            await resources.enter_async_context(Limited(self.http, self.note))
             if self._health is not None:
                 await self._health.open(resources)
             self._prepared, self._consumptions, request_queues = await prepare(
                 self.plan,
                 self._aws,
-                self._http,
+                self.http,
                 resources,
                 note=self.note,
                 progress=self._progress,
@@ -221,7 +220,8 @@ class Engine:
 
     def note(self, level: str, text: str) -> None:
         """Record a note; before the clock starts it waits for the log's header."""
-        note = Note(self.clock(), str(level), hide_known(str(text)))  # users' code calls it, too
+        text = hide_known(str(text))  # users' code calls it, too
+        note = Note(t=self.clock(), level=str(level), text=text)
         if self.phase == "setup":
             self._notes.append(note)
         else:
@@ -264,7 +264,7 @@ class Engine:
             "clock": self.clock,
             "sink": self._sink,
             "aws": self._aws,
-            "http": self._http,
+            "http": self.http,
             "jobs": self.ledger,
             "meter": self._meter,
             "interrupted": lambda: self.aborted or self.given_up,
@@ -281,7 +281,7 @@ class Engine:
                 async with anyio.create_task_group() as loads:
                     for run in self.runs:
                         loads.start_soon(run.run)
-                self._ended.set()  # all may be done before the end that was planned
+                self._ended.set()  # all may be done before the planned end
             if self.has_jobs:
                 await self.ledger.settle()
 

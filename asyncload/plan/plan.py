@@ -21,6 +21,7 @@ from asyncload.plan.shapes import Shape, end_of
 
 Model = Literal["open", "closed"]
 
+_MOST_USERS: Final = 1_000_000_000
 _MOST_ARRIVALS: Final = 100_000_000  # 800 MB of due times
 _DURATION: Final = "a finite number of seconds or a text such as 20s, over 0"
 
@@ -107,8 +108,7 @@ class Scenario:
             self._refuse("max_in_flight", self.max_in_flight, "a whole number of 1 or more")
         self._check_iterations()
         _check_part(self.part, self.parts)
-        if self.model == "open":
-            self._check_size()
+        self._check_size()
 
     @property
     def end(self) -> float:
@@ -186,7 +186,7 @@ class Scenario:
 
     def _share(self, count: int) -> int:
         """Count the items 0 … count − 1 that belong to this part."""
-        return len(range(self.part, count, self.parts))
+        return max(0, -((self.part - count) // self.parts))
 
     def _check_open(self) -> None:
         if self.model != "open":
@@ -204,6 +204,16 @@ class Scenario:
             self._refuse("iterations", self.iterations, "a whole number of 1 or more")
 
     def _check_size(self) -> None:
+        if self.model == "closed":
+            users = float(
+                np.max(self.shape.level(np.linspace(0.0, self.end, 1_000, endpoint=False)))
+            )
+            if not users <= _MOST_USERS:
+                raise ConfigError(
+                    f"scenario {self.name!r}: its shape has {users:g} users, and a load has at most "
+                    f"{_MOST_USERS}; lower the shape's levels"
+                )
+            return
         expected = _arrivals.expected_arrivals(self.shape, self.end)
         if not 0 <= expected <= _MOST_ARRIVALS:
             raise ConfigError(

@@ -27,6 +27,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from asyncload.errors import LogError
+from asyncload.records.lines import LONGEST, checked, is_record
 from asyncload.records.log import log_errors
 from asyncload.records.record import (
     Clock,
@@ -59,8 +60,6 @@ BLOCK: Final = 8 << 20
 """Bytes read at a time."""
 _AHEAD: Final = 2
 """Blocks that are parsed while one is taken in."""
-_LONGEST_LINE: Final = 64 << 20
-"""A line of more bytes than this is not a record (a log full of zeros after a power cut)."""
 
 # What polars reads of every line. `status` is a number in requests and a word in jobs.
 _BOTH: Final[Schema] = {
@@ -138,6 +137,8 @@ class LogColumns:
     """Of the last line; ``None`` when the run did not end in order, or has not ended."""
     skipped: int
     """Lines left out: a torn last line, unreadable lines, records of unknown types."""
+    unknown: int = 0
+    """Those of them that are records of other versions."""
     streams: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=STREAMS))
     """Columns :data:`STREAMS`: the requests whose answers were streams, again."""
 
@@ -150,7 +151,7 @@ def read_columns(path: Path, *, progress: Callable[[int, int], None] | None = No
     readable or not a log.
     """
     path = Path(path)
-    columns = _Columns()
+    columns = _Columns(path)
     with log_errors(path), path.open("rb") as file:
         size = _size(file)
         done = 0
@@ -168,7 +169,7 @@ def read_columns(path: Path, *, progress: Callable[[int, int], None] | None = No
             f"{path} is not an asyncload log: no line of it is a record; "
             "name a .jsonl file that a run has written"
         )
-    return columns.finish(path)
+    return columns.finish()
 
 
 def _size(file: BinaryIO) -> int:
@@ -179,7 +180,7 @@ def _size(file: BinaryIO) -> int:
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
     """Blocks of whole lines; the last one may end in a line without its newline."""
     while block := file.read(BLOCK):
-        yield block + file.readline(_LONGEST_LINE)
+        yield block + file.readline(LONGEST)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,7 +213,7 @@ def _parse(block: bytes) -> _Block:
     streams = b'"stream"' in block  # to look for it in every line takes a third more time
     try:
         both = pl.read_ndjson(block, schema=_WITH_STREAMS if streams else _BOTH)
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # a panic is no Exception
         both = None
     if both is None or both.height != lines:  # polars passes over blank lines
         return _Block(block, None, [], 0)
@@ -246,9 +247,11 @@ def _others(block: bytes, ends: NDArray[np.intp], types: pl.Series) -> list[byte
 class _Columns:
     """Collects the frames of one log, block by block."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self.records = 0
         self.skipped = 0
+        self.unknown = 0
         self._decoder: msgspec.json.Decoder[_Line] = msgspec.json.Decoder(_Line)
         self._header: RunHeader | None = None
         self._notes: list[Note] = []
@@ -280,8 +283,10 @@ class _Columns:
             record = self._decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             self.skipped += 1
+            self.unknown += is_record(line)
             return
         self.records += 1
+        checked(self._path, record)
         match record:
             case RunHeader():
                 self._header = self._header or record
@@ -296,11 +301,11 @@ class _Columns:
         if isinstance(record, _Request) and record.stream is not None:
             self._rows[Streamed].append(Streamed.of(record, record.stream))
 
-    def finish(self, path: Path) -> LogColumns:
+    def finish(self) -> LogColumns:
         """Put the frames of all blocks together."""
         whole = {kind: pl.concat(frames, rechunk=False) for kind, frames in self._frames.items()}
         return LogColumns(
-            path=path,
+            path=self._path,
             header=self._header,
             requests=whole[_Request],
             streams=whole[Streamed],
@@ -311,6 +316,7 @@ class _Columns:
             notes=self._notes,
             summary=self._summary,
             skipped=self.skipped,
+            unknown=self.unknown,
         )
 
 

@@ -55,7 +55,8 @@ def _read(path: Path, record: type[Record], columns: dict[str, Any]) -> pl.DataF
                 .select(pl.col(name).cast(to, strict=False) for name, to in columns.items())
                 .collect()
             )
-    except (OSError, pl.exceptions.PolarsError):  # a torn line, or something that is no log
+    # A torn line, something that is no log, or what was not foreseen in Rust.
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
         rows = [msgspec.to_builtins(one) for one in LogReader(path) if type(one) is record]
         return pl.DataFrame(rows, schema=columns)
 

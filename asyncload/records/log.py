@@ -23,6 +23,7 @@ import msgspec
 
 from asyncload.errors import ConfigError, LogError
 from asyncload.records.files import check_place, read_errors
+from asyncload.records.lines import checked, is_record, lines_of
 from asyncload.records.record import AnyRecord, Record, RunHeader
 
 PATIENCE = 60.0  # seconds after a run in which a slow disk may take what is queued
@@ -32,10 +33,7 @@ BATCH = 200
 """Records encoded at a time: 0.2 ms during which nobody else holds the GIL."""
 BREATH = 1e-4
 """Seconds between two batches: without it this thread would retake the GIL before the loop wakes."""
-
-
-OWNER_ALONE = 0o600
-"""Mode of a log that only its owner can read."""
+OWNER_ALONE = 0o600  # mode of a log that only its owner can read
 
 
 class LogWriter:
@@ -315,27 +313,29 @@ def _is_regular(path: Path) -> bool:
 class LogReader:
     """Iterates over the records of a log, in order.
 
-    Skips a torn last line, unknown types and unreadable lines, and counts them in
-    :attr:`skipped`. Raises :class:`LogError` when the file cannot be opened. ``progress`` is called
-    now and then with bytes read and in all. For millions of lines see :mod:`asyncload.records.columns`.
+    Skips and counts what it cannot read. Raises :class:`LogError` when the file cannot be opened,
+    or has the header of a newer version. ``progress`` is called now and then with bytes read and
+    in all. For millions of lines see :mod:`asyncload.records.columns`.
     """
 
     def __init__(self, path: Path, *, progress: Callable[[int, int], None] | None = None) -> None:
         self.path = path
         self.skipped = 0
+        self.unknown = 0  # those of them that are records of other versions
         self._progress = progress
 
     def __iter__(self) -> Iterator[AnyRecord]:
         decoder: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
         with log_errors(self.path), self.path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            for number, line in enumerate(file):
+            for number, line in enumerate(lines_of(file)):
                 if self._progress is not None and number % 20_000 == 0:
                     self._progress(file.tell(), size)
                 try:
-                    yield decoder.decode(line)
+                    yield checked(self.path, decoder.decode(line))
                 except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                     self.skipped += 1
+                    self.unknown += is_record(line)
 
 
 def log_errors(path: Path) -> contextlib.AbstractContextManager[None]:

@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 
 from asyncload.records.log import LogReader
 from asyncload.records.record import Note, Request
-from tests.cli.command_line import CONFIG, ROOT
+from tests.cli.command_line import CONFIG, ROOT, UNHURRIED
 
 pytestmark = pytest.mark.slow
 
 BUSY = CONFIG.replace("level: 4", "level: 40").replace("duration: 1s", "duration: 3s")
 
 
+AS_IF_AWS = """
+import sys
+from asyncload.commands.runs import run
+run.is_billed = lambda aws: True
+from asyncload.cli import main
+main(prog_name="asyncload")
+"""
+
+
 @pytest.fixture
-def as_if_aws(tmp_path, on_stack):
-    """A shell in which each service has an endpoint of its own, as with private endpoints of AWS."""
-    url = on_stack.environment.pop("AWS_ENDPOINT_URL")
-    for service in ("SQS", "S3", "STS", "SAGEMAKER"):
-        on_stack.environment[f"AWS_ENDPOINT_URL_{service}"] = url
-    return on_stack
+def as_if_aws(on_stack):
+    """Runs the config on the embedded stack, and takes it for AWS."""
+
+    def run(*options, **environment):
+        return subprocess.run(
+            [sys.executable, "-c", AS_IF_AWS, "run", "test.yaml", *UNHURRIED, *options],
+            cwd=on_stack.folder,
+            env=on_stack.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
 
 
 def number(text):
@@ -61,9 +81,9 @@ def test_mistakes_in_prices_and_limits_name_the_key(asyncload, override, says):
     assert (ended.sentence, ended.returncode) == (f"test.yaml: {says}", 2)
 
 
-def test_a_run_that_aws_bills_says_before_and_after_what_its_requests_cost(as_if_aws):
-    as_if_aws.config.write_text(BUSY)
-    ended = as_if_aws("run", "test.yaml", COLUMNS="200")
+def test_a_run_that_aws_bills_says_before_and_after_what_its_requests_cost(on_stack, as_if_aws):
+    on_stack.config.write_text(BUSY)
+    ended = as_if_aws(COLUMNS="200")
     assert (ended.returncode, ended.stderr) == (0, "")
     first, *_ = ended.stdout.splitlines()
     assert re.fullmatch(
@@ -80,8 +100,7 @@ def test_a_run_that_aws_bills_says_before_and_after_what_its_requests_cost(as_if
     cost, low, high, deletes, receives = map(number, bill.groups())
     assert cost == pytest.approx((deletes + receives + 120) * 4e-7, rel=0.01)
     assert low <= cost <= high
-    as_if_aws.config.write_text(BUSY)
-    quiet = as_if_aws("run", "test.yaml", "--quiet", "--set=scenarios.0.load.duration=500ms")
+    quiet = as_if_aws("--quiet", "--set=scenarios.0.load.duration=500ms")
     assert not quiet.stdout.startswith("estimated")
     assert "requests to AWS: " in quiet.stdout
 

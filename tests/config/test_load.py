@@ -159,7 +159,7 @@ REFUSALS = {
     # unknown keys, at every level
     "thresholdz=[]": "thresholdz: there is no such key; did you mean 'thresholds'?",
     "zzz=1": "zzz: there is no such key; allowed here: scenarios, name, seed, aws, local, drain, "
-             "stats_interval, thresholds, warmup, connections, validity, inconclusive, log, log_mode, prices, max_requests, max_cost, monitor",
+             "stats_interval, thresholds, warmup, connections, probe, validity, inconclusive, log, log_mode, prices, max_requests, max_cost, monitor",
     "aws.reigon=x": "aws.reigon: there is no such key; did you mean 'region'?",
     "scenarios.0.nme=x": "scenarios.0.nme: there is no such key; did you mean 'name'?",
     "scenarios.0.load.duratoin=3":
@@ -190,7 +190,7 @@ REFUSALS = {
     "seed=abc": "seed: expected a whole number, got 'abc'",
     "seed=1.5": "seed: expected a whole number, got 1.5",
     "seed=true": "seed: expected a whole number, got true",
-    "seed='5'": "seed: expected a whole number, got '5'; take the quotes away",
+    "seed='x'": "seed: expected a whole number, got 'x'",
     "name=1.5": "name: expected a text, got 1.5; put it in quotes",
     "name=false": "name: expected a text, got false; put it in quotes",
     "aws=5": "aws: expected keys and values, got 5",
@@ -319,7 +319,7 @@ def test_a_whole_number_may_be_a_name(load):
         ("${NAME}", {"NAME": "&a b"}, "&a b"),
         ("${NAME}", {"NAME": "{a: 1}"}, "{a: 1}"),
         ("${NAME}", {"NAME": "no"}, "no"),
-        ("${NAME}", {"NAME": "'1.10'"}, "1.10"),
+        ("${NAME}", {"NAME": "'1.10'"}, "'1.10'"),
         ("${NAME}", {"NAME": "0123"}, "0123"),
     ],
 )
@@ -339,6 +339,24 @@ def test_a_variable_that_is_the_whole_value_has_the_type_it_reads_as(load, text,
     found = config.plan.scenarios[0].user.options["option"]
     assert found == value
     assert type(found) is type(value)
+
+
+@pytest.mark.parametrize("text", ["12", "1e5", "1.10", "true", "null", "-0", ".5", "0012", "[1]"])
+def test_a_variable_in_quotes_is_a_text_whatever_it_looks_like(load, text):
+    config = load(BASE, "scenarios.0.user.option={a: ['${NAME}', \"${NAME}\"]}", NAME=text)
+    assert config.plan.scenarios[0].user.options["option"] == {"a": [text, text]}
+
+
+def test_numbers_from_variables_in_quotes_fit_their_keys(load):
+    config = load(
+        BASE,
+        "seed='${SEED}'", "scenarios.0.load.shape.level='${LEVEL}'",
+        "scenarios.0.load.duration='${DURATION}'", "scenarios.0.load.precise='${PRECISE}'",
+        SEED="7", LEVEL="1e1", DURATION="90", PRECISE="true",
+    )  # fmt: skip
+    (scenario,) = config.plan.scenarios
+    assert (config.plan.seed, scenario.level_at(0), scenario.end) == (7, 10, 90)
+    assert scenario.precise is True
 
 
 def test_numbers_and_texts_from_the_environment_fit_their_keys(load):

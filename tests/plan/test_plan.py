@@ -250,3 +250,9 @@ def test_a_plan_may_be_given_its_one_scenario():
 def test_a_scenario_whose_name_is_no_text_is_refused():
     with pytest.raises(ConfigError, match="name must be a text, not 5"):
         scenario(5)
+
+
+@pytest.mark.parametrize("level", [1e21, 1e30, 2e9])
+def test_more_users_than_a_machine_can_have_are_refused(level):
+    with pytest.raises(ConfigError, match="users, and a load has at most 1000000000; lower"):
+        Scenario(name="s", user=USER, shape=Constant(level=level), duration=1, model="closed")

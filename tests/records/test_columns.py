@@ -279,7 +279,7 @@ def test_a_file_without_a_single_record_is_not_a_log(content, tmp_path):
 
 def test_a_long_file_that_is_no_log_is_given_up_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(columns, "BLOCK", 1 << 10)
-    monkeypatch.setattr(columns, "_LONGEST_LINE", 1 << 12)
+    monkeypatch.setattr(columns, "LONGEST", 1 << 12)
     path = tmp_path / "other.bin"
     path.write_bytes(b"\x00" * (1 << 20))
     calls = []
@@ -303,3 +303,18 @@ def test_an_empty_log_is_named_as_such(tmp_path):
     path.touch()
     with pytest.raises(LogError, match=r"empty\.jsonl is empty"):
         read_columns(path)
+
+
+def test_after_a_panic_of_polars_lines_are_read_one_by_one(tmp_path, monkeypatch):
+    request = Request(1, "web", 0, "GET /", 0.5, 1.0, "ok")
+    path = log(tmp_path / "run.jsonl", HEADER, request, *OTHERS, SUMMARY)
+    whole = read_columns(path)
+
+    def panic(*_arguments, **_options):
+        raise pl.exceptions.PanicException("index out of bounds")
+
+    monkeypatch.setattr(pl, "read_ndjson", panic)
+    found = read_columns(path)
+    assert (found.skipped, found.requests.height) == (0, 1)
+    assert found.requests.equals(whole.requests)
+    assert found.levels.equals(whole.levels)

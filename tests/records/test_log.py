@@ -19,6 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncload.errors import ConfigError, LogError
+from asyncload.records import lines
+from asyncload.records.columns import read_columns
 from asyncload.records.log import (
     FLUSH_INTERVAL,
     LogReader,
@@ -28,6 +30,7 @@ from asyncload.records.log import (
     log_stamp,
 )
 from asyncload.records.record import (
+    SCHEMA,
     Job,
     Ledger,
     Level,
@@ -672,3 +675,42 @@ def test_a_log_is_readable_by_its_owner_alone(tmp_path):
     path = tmp_path / "run.jsonl"
     LogWriter(path).close()
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_line_without_end_is_read_in_pieces_and_counted_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(lines, "LONGEST", 100_000)
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(LINES[0] + b"\0" * 450_000 + b"\n" + LINES[-1])
+    reader = LogReader(path)
+    assert list(reader) == [ONE_OF_EACH[0], ONE_OF_EACH[-1]]
+    assert reader.skipped == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"schema": SCHEMA + 1}, "was written by a newer asyncload"),
+        ({"started_at": "yesterday"}, "its started_at, 'yesterday', is no time"),
+        ({"started_at": "0001-01-01T00:00:00+14:00"}, "is no time"),
+    ],
+)
+@pytest.mark.parametrize("read", [lambda path: list(LogReader(path)), read_columns])
+def test_a_header_that_would_be_misread_is_refused(tmp_path, change, reason, read):
+    path = tmp_path / "run.jsonl"
+    header = {**msgspec.json.decode(LINES[0]), **change}
+    path.write_bytes(msgspec.json.encode(header) + b"\n" + LINES[-1])
+    with pytest.raises(LogError, match=reason):
+        read(path)
+
+
+def test_records_of_other_versions_are_told_apart_from_unreadable_lines(tmp_path):
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(LINES[0] + b'{"type":"later","t":1}\n{"type":"no\n\0\0\n' + LINES[-1])
+    for reader in (LogReader(path), read_columns(path)):
+        if isinstance(reader, LogReader):
+            list(reader)
+        assert (reader.skipped, reader.unknown) == (3, 1)
+    assert lines.lines_left_out(3, 1) == (
+        "left out 2 lines that could not be read and 1 record of a form that this version does not "
+        "know"
+    )

@@ -14,7 +14,8 @@ import msgspec
 from asyncload.commands.runs.exports import Exports
 from asyncload.commands.runs.run import run_command
 from asyncload.compare.limits import Limits
-from asyncload.config.load import load_config, with_override
+from asyncload.config.load import load_config
+from asyncload.config.overrides import with_override
 from asyncload.config.redact import is_secret_name
 from asyncload.drafts.request import Variables
 from asyncload.drafts.writing import split_url, write_yaml

@@ -25,7 +25,12 @@ from asyncload.transport.http.connector import (
     environment_proxies,
     proxy_for,
 )
-from asyncload.transport.http.http_errors import ConnectionClosed, Timing, TransportError
+from asyncload.transport.http.http_errors import (
+    ConnectFailed,
+    ConnectionClosed,
+    Timing,
+    TransportError,
+)
 from asyncload.transport.http.pool import Pool, Timeouts
 from asyncload.transport.http.response import Listener, Response
 from asyncload.transport.http.reuse import DEFAULT, Reuse
@@ -34,6 +39,10 @@ from asyncload.transport.http_client import Body, Fill, PreparedRequest
 
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods of requests that may be sent again (RFC 9110, section 9.2.2)."""
+PROBE_LIMIT: Final = 10.0
+"""Seconds in which a target must be reached before a load starts."""
+UNIX: Final = "unix"
+"""The scheme of URLs such as ``unix:/run/model.sock:/v1/predict``: a socket, and a path."""
 LARGE: Final = 131_072
 """Bodies above this many bytes are handed over in views instead of being joined to the head."""
 
@@ -41,7 +50,7 @@ DEFAULTS: Final = {"User-Agent": "asyncload", "Accept": "*/*", "Accept-Encoding"
 """Headers sent unless the request has its own. We do not decompress, and say so."""
 
 
-_PORTS: Final = {"http": 80, "https": 443}
+_PORTS: Final = {"http": 80, "https": 443, UNIX: 0}
 
 
 class FastRequest(PreparedRequest, frozen=True, eq=False):
@@ -104,7 +113,7 @@ class FastHttpClient:
         scheme, host, port, target, credentials = _split(url)
         pool = self._pool(scheme, host, port, tls or self._tls, reuse)
         address = authority(host, port)
-        named = address.removesuffix(f":{_PORTS[scheme]}")
+        named = "localhost" if scheme == UNIX else address.removesuffix(f":{_PORTS[scheme]}")
         given = dict(headers or {})
         lower = {name.lower() for name in given}
         for name in ("content-length", "transfer-encoding"):
@@ -247,6 +256,20 @@ class FastHttpClient:
                 timing.resent = True
                 connection = None
 
+    async def probe(self, limit: float = PROBE_LIMIT) -> None:
+        """Open a connection to each target that requests were prepared for; nothing is sent.
+
+        Raises ConnectFailed for the first that cannot be reached within ``limit`` seconds.
+        """
+        targets = {pool.target: pool for pool in self._pools.values()}
+        try:
+            await asyncio.gather(*(pool.probe(limit) for pool in targets.values()))
+        except ConnectFailed as problem:
+            text = str(problem).rstrip(".?")
+            raise ConnectFailed(
+                f"{text}; nothing was sent (probe: false starts the load all the same)"
+            ) from problem
+
     async def close(self) -> None:
         """Close every connection; requests under way fail with ConnectionClosed."""
         self._resolver.close()
@@ -264,9 +287,10 @@ class FastHttpClient:
             target = Target(
                 host=host,
                 port=port,
-                proxy=proxy_for(scheme, host, port, self._proxies),
+                proxy=None if scheme == UNIX else proxy_for(scheme, host, port, self._proxies),
                 tls=context,
                 server_name=tls.server_name or host,
+                socket_path=host if scheme == UNIX else None,
             )
             pool = Pool(target, self._resolver, self._clock, self._limit, reuse)
             self._pools[key] = pool
@@ -276,6 +300,11 @@ class FastHttpClient:
 def _split(url: str) -> tuple[str, str, int, str, str | None]:
     """Split ``url`` into scheme, host, port, target, percent-encoded, and Authorization header."""
     shown = hide_secrets(hide_user_info(url))
+    if url.startswith(f"{UNIX}:"):
+        path, _, target = url.removeprefix(f"{UNIX}:").partition(":/")
+        if not path.startswith("/"):
+            raise ConfigError(f"URL {shown!r} names no socket; give unix:/PATH:/v1/predict.")
+        return UNIX, path, 0, quote(f"/{target}", safe="/%:@!$&'()*+,;=-._~?"), None
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -283,6 +312,8 @@ def _split(url: str) -> tuple[str, str, int, str, str | None]:
         raise ConfigError(
             f"URL {shown!r} cannot be read ({error}); give http://host:port/path."
         ) from error
+    if parts.fragment:  # which no client sends: the rest of a path or query would be lost
+        raise ConfigError(f"URL {shown!r} has a #, behind which nothing is sent; write it as %23.")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigError(
             f"URL {shown!r} is not http:// or https:// with a host; give one that is."

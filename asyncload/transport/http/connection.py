@@ -18,12 +18,14 @@ from asyncload.transport.http.connection_state import HEAD_LIMIT, TAIL_LIMIT, Ow
 from asyncload.transport.http.deadlines import NOWHERE
 from asyncload.transport.http.flow import SLICE, FlowControl, unread_bytes
 from asyncload.transport.http.http_errors import (
+    BODY_LIMIT,
     ProtocolError,
     Timing,
     TransportError,
     closed_early,
     not_http,
     overdue,
+    too_long,
 )
 from asyncload.transport.http.response import (
     HeadOnly,
@@ -254,7 +256,9 @@ class Connection(FlowControl):
         except httptools.HttpParserUpgrade:
             self._fail(ProtocolError(f"{self.where} switched protocols, which nobody asked for"))
             return
-        if len(self._head) > HEAD_LIMIT and head_length(self._head) > HEAD_LIMIT:
+        if self._bytes_in > BODY_LIMIT and self._waiter is not None:
+            self._fail(too_long(self.where))
+        elif len(self._head) > HEAD_LIMIT and head_length(self._head) > HEAD_LIMIT:
             self._fail(ProtocolError(f"{self.where} sent a head of more than {HEAD_LIMIT} bytes"))
         elif self.state is ANSWERED:
             self._finish(reusable=not (self._uploading or self.is_last))

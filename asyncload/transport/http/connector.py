@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import errno
 import ipaddress
 import socket
@@ -49,6 +50,8 @@ def proxy_for(scheme: str, host: str, port: int, environment: dict[str, str]) ->
     bypass = cast("Callable[[str, dict[str, str]], bool]", proxy_bypass_environment)
     if not url or is_loopback(host) or bypass(f"{host}:{port}", environment):
         return None
+    if _in_network(host, environment.get("no", "")):
+        return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme != "http" or not parts.hostname:
         raise ConfigError(
@@ -56,6 +59,19 @@ def proxy_for(scheme: str, host: str, port: int, environment: dict[str, str]) ->
             "are supported; change it, or list the host in NO_PROXY."
         )
     return Proxy(parts.hostname, parts.port or 80, basic(parts))
+
+
+def _in_network(host: str, no_proxy: str) -> bool:
+    """Whether NO_PROXY has an address or a block such as 10.0.0.0/8 that ``host`` is in."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:  # a name, which urllib compares
+        return False
+    for entry in no_proxy.replace(",", " ").split():
+        with contextlib.suppress(ValueError):
+            if address in ipaddress.ip_network(entry.strip("[]"), strict=False):
+                return True
+    return False
 
 
 def basic(parts: SplitResult) -> str | None:
@@ -144,6 +160,16 @@ class Resolver:
             task.exception()  # seen, also when every asker has gone
 
 
+class Probe(asyncio.Protocol):
+    """A connection that is opened to see whether it can be."""
+
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self.transport = cast("asyncio.Transport", transport)
+
+
 class _Tunnel(asyncio.Protocol):
     """Reads a proxy's answer to CONNECT."""
 
@@ -182,10 +208,13 @@ class Target(msgspec.Struct, frozen=True):
     tls: ssl.SSLContext | None
     server_name: str
 
+    socket_path: str | None = None
+    """Of a Unix socket, in place of an address."""
+
     @property
     def where(self) -> str:
-        """``host:port`` for messages."""
-        return f"{self.host}:{self.port}"
+        """``host:port`` for messages, or ``unix:PATH``."""
+        return f"unix:{self.socket_path}" if self.socket_path else f"{self.host}:{self.port}"
 
 
 async def connect(target: Target, resolver: Resolver, factory: Callable[[], P], turn: int) -> P:
@@ -195,6 +224,8 @@ async def connect(target: Target, resolver: Resolver, factory: Callable[[], P], 
     """
     proxy = target.proxy
     try:
+        if target.socket_path is not None:
+            return await _open_unix(target.socket_path, factory)
         if proxy is None:
             return await _open((target.host, target.port), target, resolver, factory, turn)
         if target.tls is None:
@@ -208,6 +239,17 @@ async def connect(target: Target, resolver: Resolver, factory: Callable[[], P], 
         raise ConnectFailed(
             f"No connection to {target.where}: it closed the connection while it was being made ({error})."
         ) from error
+
+
+async def _open_unix(path: str, factory: Callable[[], P]) -> P:
+    try:
+        _, protocol = await asyncio.get_running_loop().create_unix_connection(factory, path)
+    except OSError as error:
+        reason = {errno.ENOENT: "there is no such socket; is the service running?"}.get(
+            error.errno or 0, _REASONS.get(error.errno) or error.strerror or str(error)
+        )
+        raise ConnectFailed(f"No connection to unix:{path}: {reason}") from error
+    return protocol
 
 
 async def _open(

@@ -6,7 +6,7 @@
     ├── ConnectFailed         no connection: refused, name unknown, TLS, proxy
     ├── RequestTimeout        a time limit passed; ``phase`` names it
     ├── ConnectionClosed      the other side closed before the answer was complete
-    └── ProtocolError         the answer is not HTTP/1.1, or its head is over 64 KiB
+    └── ProtocolError         the answer is not HTTP/1.1, its head is over 64 KiB, or all is too long
 
 Each message is one sentence with ``host:port``. During the load these are recorded as failed
 requests; during set-up they end the run.
@@ -22,6 +22,8 @@ import msgspec
 
 from asyncload.errors import TargetError
 
+BODY_LIMIT: Final = 128 * 2**20
+"""Bytes of an answer we keep; one that goes on, perhaps for ever, fails its request."""
 Phase = Literal["connect", "first byte", "idle", "total", "pool wait"]
 
 
@@ -127,6 +129,11 @@ def closed_early(
     error = ConnectionClosed(f"{where} {did} the connection {when} ({kept}){reason}")
     error.was_kept = requests > 1 and not bytes_in
     return error
+
+
+def too_long(where: str) -> ProtocolError:
+    """Say that an answer was given up at :data:`BODY_LIMIT`."""
+    return ProtocolError(f"{where} sent an answer of over {BODY_LIMIT >> 20} MiB; it was given up")
 
 
 def not_http(where: str, data: bytes, cause: Exception) -> ProtocolError:

@@ -21,9 +21,10 @@ from typing import Final
 import msgspec
 
 from asyncload.transport.http.connection import CLOSED, Connection
-from asyncload.transport.http.connector import Resolver, Target, connect
+from asyncload.transport.http.connector import Probe, Resolver, Target, connect
 from asyncload.transport.http.deadlines import TICK, Deadlines, Watched
 from asyncload.transport.http.http_errors import (
+    ConnectFailed,
     ConnectionClosed,
     Phase,
     RequestTimeout,
@@ -150,6 +151,17 @@ class Pool:
                 return await self._connect(connect_limit, total_by, timing)
             if connection.state is not CLOSED and not connection.transport.is_closing():
                 return connection
+
+    async def probe(self, limit: float) -> None:
+        """Open a connection and close it again: nothing is sent. Raises ConnectFailed."""
+        try:
+            async with asyncio.timeout(limit):
+                probe = await connect(self.target, self._resolver, Probe, 0)
+        except TimeoutError:
+            raise ConnectFailed(
+                f"No connection to {self.target.where} within {limit:g} s; check its address and firewalls"
+            ) from None
+        probe.transport.close()
 
     def release(self, connection: Connection) -> None:
         """Take back a connection; the first in the queue gets it."""

@@ -51,6 +51,20 @@ class Response(msgspec.Struct, gc=False):
         """Headers by lower-case name; repeated ones joined by ``", "``."""
         return parse_headers(final_head(self.raw))
 
+    def values(self, name: str) -> list[str]:
+        """Each value of a header, ``name`` in lower case; Set-Cookie may not be joined."""
+        return header_values(final_head(self.raw), name)
+
+
+def header_values(head: bytes, name: str) -> list[str]:
+    """Give the values of a header that may stand several times; ``name`` in lower case."""
+    found = []
+    for line in _FOLD.sub(" ", head.decode("latin-1")).split("\r\n")[1:]:
+        key, _, value = line.partition(":")
+        if key.lower() == name:
+            found.append(value.strip(" \t"))
+    return found
+
 
 def final_head(raw: bytes) -> bytes:
     """Return the head of the final answer in ``raw``, without 1xx answers."""

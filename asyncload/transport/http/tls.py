@@ -24,6 +24,12 @@ class TlsSettings(msgspec.Struct, frozen=True):
     certificate: str | None = None
     key: str | None = None
     server_name: str | None = None
+    passphrase: str | None = None
+    """Of an encrypted key. Nobody is ever asked for one."""
+
+    def __repr__(self) -> str:
+        """Show no passphrase."""
+        return f"TlsSettings({self.verify!r}, {self.certificate!r}, {self.key!r})"
 
     def context(self) -> ssl.SSLContext:
         """Load the files. Blocks: call it while setting up, not per request.
@@ -47,18 +53,28 @@ class TlsSettings(msgspec.Struct, frozen=True):
         try:
             context = ssl.create_default_context(cafile=trusted)
             if self.certificate is not None:
-                context.load_cert_chain(self.certificate, self.key)
+                context.load_cert_chain(self.certificate, self.key, self._password)
         except (ssl.SSLError, OSError) as error:
             files = ", ".join(p for p in (trusted, self.certificate, self.key) if p)
+            phrase = ", and its passphrase" if self.passphrase is not None else ""
             raise ConfigError(
                 f"TLS files {files} cannot be read as PEM ({error}); "
-                "give PEM files, and a key that matches its certificate."
+                f"give PEM files, and a key that matches its certificate{phrase}."
             ) from error
         if self.verify is False:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         context.set_alpn_protocols(["http/1.1"])
         return context
+
+    def _password(self) -> str:
+        """Give the passphrase, which OpenSSL asks for. Raises ConfigError where there is none."""
+        if self.passphrase is None:
+            raise ConfigError(
+                f"the key in {self.key or self.certificate} is encrypted; set tls.passphrase, such "
+                "as ${KEY_PASSPHRASE}"
+            )
+        return self.passphrase
 
 
 def explain(error: ssl.SSLError, name: str) -> str:

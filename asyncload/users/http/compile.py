@@ -13,6 +13,7 @@ import msgspec
 from asyncload.errors import ConfigError
 from asyncload.transport.http.tls import TlsSettings
 from asyncload.transport.http_client import Body, HttpClient, PreparedRequest
+from asyncload.users.base_url import behind
 from asyncload.users.http.bodies import body_of
 from asyncload.users.http.checks import ExpectOptions, Judge, good_statuses, judge
 from asyncload.users.http.http_options import ChainedRequestOptions, HttpOptions, RequestOptions
@@ -92,6 +93,7 @@ class CallMaker:
             certificate=tls.certificate,
             key=tls.key,
             server_name=tls.server_name,
+            passphrase=tls.passphrase,
         )
 
     def call(self, request: RequestOptions, names: Sequence[str], *, key: str) -> Call:
@@ -119,7 +121,8 @@ class CallMaker:
                 raise ConfigError(f"{where}: {problem}") from None
             captured |= wanted.capture.keys()
             uses_rows = uses_rows or (compiler is not None and compiler.uses_rows)
-        fixed = requests[0].fixed if _looks_at_status_only(request) else None
+        plain = _looks_at_status_only(request) and not self._options.cookies
+        fixed = requests[0].fixed if plain else None
         return Call(
             name=requests[0].name,
             prepared=None if fixed is None else fixed[0],
@@ -168,7 +171,7 @@ class CallMaker:
         if request.query:
             target += ("&" if "?" in target else "?") + head.query(request.query)
         filled = {name: head.text(value, IN_HEADER) for name, value in headers.items()}
-        url = self._options.base_url.rstrip("/") + target
+        url = behind(self._options.base_url, target)
         client = self._client
         try:
             prepared = client.prepare(

@@ -177,6 +177,8 @@ class TlsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """File of a private certificate authority, in place of the system's."""
     certificate: str | None = None
     key: str | None = None
+    passphrase: str | None = None
+    """Of an encrypted key: ``${KEY_PASSPHRASE}``."""
     server_name: str | None = None
 
 
@@ -190,6 +192,8 @@ class HttpOptions(TemplateOptions, frozen=True, forbid_unknown_fields=True, kw_o
     """Of every request."""
     tls: TlsOptions = TlsOptions()
     client: Literal["fast", "aiohttp"] = "fast"
+    cookies: bool = False
+    """Each user keeps the cookies that the service sets, and sends them back."""
     keep_alive: bool = True
     """Whether a connection carries more than one request."""
     max_requests_per_connection: int | None = None
@@ -201,6 +205,8 @@ class HttpOptions(TemplateOptions, frozen=True, forbid_unknown_fields=True, kw_o
 
     def __post_init__(self) -> None:
         check_base_url("base_url", self.base_url, simulated="a simulated server")
+        if self.cookies:
+            self._check_cookies()
         if not self.requests:
             raise ValueError("requests is empty; give at least one request")
         if self.reuse != DEFAULT and self.client == "aiohttp":
@@ -221,3 +227,13 @@ class HttpOptions(TemplateOptions, frozen=True, forbid_unknown_fields=True, kw_o
         }
         given = {name: limit for name, limit in limits.items() if limit is not None}
         return Reuse(keep_alive=self.keep_alive, **given)
+
+    def _check_cookies(self) -> None:
+        if self.client != "fast":
+            raise ValueError("cookies is true, which the fast backend does; leave out client")
+        for request in self.requests:
+            for headers in (self.headers, *(one.headers for one in (request, *request.then))):
+                if "cookie" in {name.lower() for name in headers}:
+                    raise ValueError(
+                        "cookies is true, and headers has a Cookie of its own; keep one of them"
+                    )

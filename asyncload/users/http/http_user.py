@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Sequence
+from functools import cached_property
 from typing import ClassVar
 
 import anyio.to_thread
@@ -16,6 +17,7 @@ from asyncload.transport.http_client import HttpClient
 from asyncload.users.base_url import LOCAL
 from asyncload.users.http.checks import unexpected_status
 from asyncload.users.http.compile import Call, CallMaker, CompiledRequest
+from asyncload.users.http.cookies import Cookies
 from asyncload.users.http.http_options import HttpOptions
 from asyncload.users.http.names import names_of
 from asyncload.users.http.streaming import send_measured
@@ -33,6 +35,7 @@ class Calls(msgspec.Struct, frozen=True):
     """Cumulative; ``None`` where there is one call."""
     timeouts: Timeouts
     rows: Rows
+    cookies: bool = False
 
 
 class HttpUser(TemplateUser):
@@ -70,6 +73,11 @@ class HttpUser(TemplateUser):
             client = await setup.enter(AiohttpClient(setup.http))
         # Rows and templates may take seconds; the live view goes on meanwhile.
         return await anyio.to_thread.run_sync(_calls, setup, options, client)
+
+    @cached_property
+    def cookies(self) -> Cookies:
+        """What the service has set for this user."""
+        return Cookies()
 
     @task()
     async def call(self) -> None:
@@ -109,15 +117,19 @@ class HttpUser(TemplateUser):
         except Exception as problem:  # what a template does is its author's business
             self.cannot_make(request.name, problem)
             return False
+        cookies = self.cookies if shared.cookies else None
         with self.recorder.measure(request.name) as measurement:
             response, cut = await send_measured(
                 shared.client,
                 prepared,
                 body,
                 shared.timeouts,
+                lines=b"" if cookies is None else cookies.line(prepared),
                 reader=None if request.reader is None else request.reader(),
                 measurement=measurement,
             )
+            if cookies is not None:
+                cookies.take(response, prepared)
             wrong = request.judge(response, self) or cut
             if wrong is not None:
                 measurement.fail(wrong)
@@ -140,4 +152,5 @@ def _calls(setup: Setup, options: HttpOptions, client: HttpClient) -> Calls:
         weights=weights if len(calls) > 1 else None,
         timeouts=options.limits,
         rows=rows,
+        cookies=options.cookies,
     )

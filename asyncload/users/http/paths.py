@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from asyncload.errors import ConfigError
 from asyncload.transport.error_text import hide_secrets
+from asyncload.users.base_url import behind
 
 Parameter = str | float | bool | None
 Parameters = Mapping[str, Parameter | Sequence[Parameter]]
@@ -40,7 +41,7 @@ def joined(base_url: str, url: str) -> str:
             f"{hide_secrets(url)!r} is a path, and self.http has no base_url; write base_url = "
             "'http://host:port' in the user class, or give the whole URL"
         )
-    return base_url.rstrip("/") + rooted(url)
+    return behind(base_url, rooted(url))
 
 
 def rooted(path: str) -> str:

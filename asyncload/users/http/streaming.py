@@ -278,18 +278,19 @@ async def send_measured(
     body: Body,
     timeouts: Timeouts | None,
     *,
+    lines: bytes = b"",
     reader: StreamReader | None,
     measurement: Measurement,
 ) -> tuple[Response, str | None]:
     """Send a request whose answer ``reader`` reads while it comes in, if there is one.
 
-    Returns and raises as :func:`listened`; ``measurement`` has what the answer tells, too.
+    ``lines`` are further header lines. Returns and raises as :func:`listened`; ``measurement`` has what the answer tells, too.
     """
     cut = None
     if reader is None:
-        response = await client.send(prepared, body, b"", timeouts)
+        response = await client.send(prepared, body, lines, timeouts)
     else:
-        sending = client.send(prepared, body, b"", timeouts, reader.feed)
+        sending = client.send(prepared, body, lines, timeouts, reader.feed)
         response, cut = await listened(sending, reader=reader, measurement=measurement)
         if cut == NO_EVENT and reader.unread:
             _, message = body_message(msgspec.structs.replace(response, body=reader.unread))

@@ -37,8 +37,10 @@ from asyncload.users.templates.functions import (
     PURE,
     RANDOM,
     RANDOM_FILE,
+    join,
+    plus,
     power,
-    text_of,
+    remainder,
     times,
     unknown,
 )
@@ -46,12 +48,12 @@ from asyncload.users.templates.rows import near_names
 from asyncload.users.templates.tables import Table, find_files, read_bytes
 
 _BINARY: Final[Mapping[type[nodes.Expr], Callable[[Any, Any], Any]]] = {
-    nodes.Add: operator.add,
+    nodes.Add: plus,
     nodes.Sub: operator.sub,
     nodes.Mul: times,
     nodes.Div: operator.truediv,
     nodes.FloorDiv: operator.floordiv,
-    nodes.Mod: operator.mod,
+    nodes.Mod: remainder,
     nodes.Pow: power,
 }
 _UNARY: Final[Mapping[type[nodes.Expr], Callable[[Any], Any]]] = {
@@ -133,9 +135,7 @@ class Compiler:
         if isinstance(node, nodes.UnaryExpr) and kind in _UNARY:
             return applied(_UNARY[kind], self.compile(node.node))
         if isinstance(node, nodes.Concat):
-            return applied(
-                lambda *texts: "".join(map(text_of, texts)), *map(self.compile, node.nodes)
-            )
+            return applied(lambda *texts: join(texts), *map(self.compile, node.nodes))
         if isinstance(node, nodes.List | nodes.Tuple):
             return applied(lambda *items: list(items), *map(self.compile, node.items))
         if isinstance(node, nodes.Dict):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import math
 import random
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -31,6 +32,8 @@ DEFAULT: Final = "default"
 LONGEST: Final = 16 * 2**20
 """Characters of a repeated text."""
 _BITS: Final = 4096
+_DIGITS: Final = 400
+"""More than any number has before or behind its point."""
 _PLAIN: Final = frozenset({str, int, bool, type(None)})
 
 
@@ -125,6 +128,37 @@ def times(left: Any, right: Any) -> Any:
     return left * right
 
 
+def _check_length(what: str, length: float) -> None:
+    if length > LONGEST:
+        raise ValueError(
+            f"{what} would be a text of {length:,.0f} characters, and {LONGEST:,} are the most; "
+            "make it shorter"
+        )
+
+
+def remainder(left: Any, right: Any) -> Any:
+    """``left % right``; of a text, which formats, widths and precisions have a limit."""
+    if isinstance(left, str | bytes):
+        form = left if isinstance(left, str) else left.decode("latin-1")
+        given = right if isinstance(right, list | tuple) else [right]
+        # "*" takes its width from a value; a long text may be put in as often as there are places.
+        texts = sum(len(one) for one in given if isinstance(one, str | bytes | list | dict))
+        widths = sum(int(digits[-12:]) for digits in re.findall(r"\d+", form))
+        stars = max((abs(one) for one in given if isinstance(one, int)), default=0)
+        _check_length(
+            "a text % values",
+            len(form) + widths + texts * max(form.count("%"), 1) + stars * form.count("*"),
+        )
+    return left % right
+
+
+def plus(left: Any, right: Any) -> Any:
+    """``left + right``; a text or list has the limit of :func:`repeat`."""
+    if isinstance(left, str | bytes | list) and isinstance(right, str | bytes | list):
+        _check_length("… + …", len(left) + len(right))
+    return left + right
+
+
 def power(base: Any, exponent: Any) -> Any:
     """``base ** exponent``; whole numbers of more than :data:`_BITS` bits are refused."""
     if isinstance(base, int) and isinstance(exponent, int) and exponent > 0:
@@ -162,7 +196,27 @@ def _float(value: Any) -> float:
 def _round(value: Any, digits: int = 0) -> float | int:
     if not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError(f"round: {kind(value)} cannot be rounded")
+    if not _is_whole(digits) or abs(digits) > _DIGITS:
+        raise ValueError(f"round({digits}): give a whole number from -{_DIGITS} to {_DIGITS}")
     return round(value, digits) if digits > 0 else int(round(value, digits))
+
+
+def join(values: Any, separator: str = "") -> str:
+    """The texts of the values, with ``separator`` between; at most :data:`LONGEST` characters."""
+    texts: list[str] = []
+    length = 0
+    for value in values:
+        texts.append(text_of(value))
+        length += len(texts[-1]) + len(separator)
+        _check_length("join", length - len(separator))
+    return separator.join(texts)
+
+
+def _replace(value: Any, old: str, new: str) -> str:
+    text = text_of(value)
+    if len(new) > len(old):
+        _check_length("replace", len(text) + text.count(old) * (len(new) - len(old)))
+    return text.replace(old, new)
 
 
 def _is_whole(value: object) -> bool:
@@ -189,10 +243,10 @@ FILTERS: Final[MappingProxyType[str, Callable[..., Any]]] = MappingProxyType(
         DEFAULT: lambda value, other: other if value is None else value,
         "float": _float,
         "int": _int,
-        "join": lambda values, separator="": separator.join(map(text_of, values)),
+        "join": join,
         "length": len,
         "lower": lambda value: text_of(value).lower(),
-        "replace": lambda value, old, new: text_of(value).replace(old, new),
+        "replace": _replace,
         "round": _round,
         "string": text_of,
         "tojson": lambda value: as_json(value).decode(),

@@ -202,6 +202,25 @@ def read_json_lines(path: Path, *, key: str) -> Table:
     return Table(names, len(rows), column=column, place=lambda row: f"line {lines[row]}")
 
 
+@contextlib.contextmanager
+def _silent_panics() -> Iterator[None]:
+    """Keep Rust from writing its panic to the terminal: the error that follows says it in words."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed
+        yield
+        return
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        sys.stderr.flush()
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nothing)
+        os.close(kept)
+
+
 def read_parquet(path: Path, *, key: str) -> Table:
     """Read a Parquet file, each column when it is asked for."""
     import polars as pl
@@ -236,19 +255,6 @@ def read_parquet(path: Path, *, key: str) -> Table:
         return Column([_number(one) if isinstance(one, Decimal) else one for one in values])
 
     return Table(names, count, column=column, place=lambda row: f"row {row + 1}")
-
-
-@contextlib.contextmanager
-def _silent_panics() -> Iterator[None]:
-    """Keep what Rust writes to stderr when it panics off the screen; the error is told after it."""
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path of a file
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _number(decimal: Decimal) -> int | float:

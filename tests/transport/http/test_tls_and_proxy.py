@@ -9,6 +9,7 @@ import ssl
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 from asyncload.errors import ConfigError
 from asyncload.transport.http.client import FastHttpClient
@@ -297,3 +298,75 @@ def test_an_authority_unknown_to_the_file_is_not_trusted(run, authority_file):
                 await client.request("GET", f"https://127.0.0.1:{server.port}/")
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("entry", "host", "direct"),
+    [
+        ("10.0.0.0/8", "10.1.2.3", True),
+        ("10.0.0.0/8", "11.1.2.3", False),
+        ("example.com, 192.168.1.0/24", "192.168.1.77", True),
+        ("fd00::/8", "fd12::1", True),
+        ("10.0.0.0/8", "ten.example", False),
+        ("10.0.0.0/99,nonsense/8", "10.1.2.3", False),
+    ],
+)
+def test_no_proxy_takes_ranges_of_addresses(entry, host, direct):
+    found = proxy_for("http", host, 80, {"http": "http://proxy:3128", "no": entry})
+    assert (found is None) == direct
+
+
+@pytest.fixture
+def encrypted(authority, tmp_path):
+    """A client certificate whose key has a passphrase."""
+    certificate = authority.issue_cert("client")
+    plain, path = tmp_path / "plain.pem", tmp_path / "key.pem"
+    certificate.private_key_pem.write_to_path(plain)
+    chain = tmp_path / "cert.pem"
+    chain.write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
+
+    key = serialization.load_pem_private_key(plain.read_bytes(), None)
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"open sesame"),
+        )
+    )
+    return str(chain), str(path)
+
+
+def test_an_encrypted_key_is_opened_by_its_passphrase_and_nobody_is_asked(encrypted):
+    certificate, key = encrypted
+    TlsSettings(certificate=certificate, key=key, passphrase="open sesame").context()
+    with pytest.raises(ConfigError, match=r"is encrypted; set tls\.passphrase"):
+        TlsSettings(certificate=certificate, key=key).context()
+    with pytest.raises(ConfigError, match="and its passphrase"):
+        TlsSettings(certificate=certificate, key=key, passphrase="wrong").context()
+    assert "sesame" not in repr(TlsSettings(passphrase="open sesame"))
+
+
+def test_a_fragment_is_refused(run):
+    async def main():
+        async with FastHttpClient() as client:
+            client.prepare("GET", "http://127.0.0.1:1/search?q=C#&lang=en")
+
+    with pytest.raises(ConfigError, match=r"has a #, behind which nothing is sent; write it as"):
+        run(main())
+
+
+@pytest.mark.parametrize(
+    ("host", "no_proxy", "through"),
+    [
+        ("10.1.2.3", "10.0.0.0/8", False),
+        ("10.1.2.3", "x.test, 10.1.0.0/16", False),
+        ("10.1.2.3", "10.1.2.3", False),
+        ("fd00::5", "fd00::/8", False),
+        ("fd00::5", "[fd00::5]", False),
+        ("11.1.2.3", "10.0.0.0/8", True),
+        ("service.test", "10.0.0.0/8", True),
+    ],
+)
+def test_no_proxy_takes_blocks_of_addresses(host, no_proxy, through):
+    found = proxy_for("http", host, 80, {"http": "http://p:1", "no": no_proxy})
+    assert (found is not None) == through

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 import asyncload
-from asyncload import AwsConfig, Plan, Scenario, UserSpec, shapes
+from asyncload import AwsConfig, Config, Plan, Scenario, UserSpec, shapes
+from asyncload.engine.header import resolved_plan
 from asyncload.records.log import LogReader
 from asyncload.records.record import Request
 
@@ -138,7 +139,7 @@ def http(base_url, requests, **options):
     return UserSpec("http", {"base_url": base_url, "requests": requests, **options})
 
 
-async def run(user, tmp_path, *, level=50, duration=0.6, model="open", seed=3, **load):
+async def run(user, tmp_path, *, level=50, duration=0.6, model="open", seed=3, probe=False, **load):
     """Run one scenario; return its requests."""
     plan = Plan(
         seed=seed,
@@ -155,6 +156,7 @@ async def run(user, tmp_path, *, level=50, duration=0.6, model="open", seed=3, *
         ),
     )
     log = tmp_path / f"run-{seed}.jsonl"
-    result = await asyncload.run(plan, aws=NOWHERE, log=log)
+    config = Config(plan=plan, probe=probe, resolved=resolved_plan(plan))
+    result = await asyncload.run(config, aws=NOWHERE, log=log)
     assert result.problems == ()
     return [one for one in LogReader(log) if isinstance(one, Request)]

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncload.errors import ConfigError
+from asyncload.users.templates import tables
 from asyncload.users.templates.functions import as_json
 from asyncload.users.templates.rows import DataOptions, read_data
 from asyncload.users.templates.tables import Column
@@ -93,6 +94,16 @@ def test_a_byte_order_mark_blank_lines_and_windows_line_ends_do_not_matter(tmp_p
 
 def test_a_field_may_be_as_long_as_an_image_in_base64(tmp_path):
     assert table(tmp_path, f"a,b\nx,{'A' * 300_000}\n").column("b").values == ["A" * 300_000]
+
+
+def test_a_panic_of_polars_is_not_written_to_the_terminal(tmp_path, capfd):
+    """Its footer says that its parts lie beyond its end."""
+    path = tmp_path / "rows.parquet"
+    pl.DataFrame({"a": list(range(1000))}).write_parquet(path, compression="uncompressed")
+    path.write_bytes(b"PAR1" + path.read_bytes()[5000:])
+    with pytest.raises(ConfigError, match=r"^data\.file: cannot read '.*' as Parquet \("):
+        tables.read_parquet(path, key="data.file").column("a")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_parquet_that_makes_polars_panic_is_damaged(tmp_path, monkeypatch, capfd):
