@@ -48,7 +48,7 @@ _PARAMETER: Final = re.compile(
 # What cannot be a secret: an amount, yes or no, a word in small letters.
 _HARMLESS: Final = re.compile(
     r"[-+]?[\d.,:/x]*(?:ms|s|m|h|d|%|[KMG]i?B|e[-+]?\d+)?|(?i:true|false|null|none)|\**"
-    r"|[a-z]{1,12}(?:[-_][a-z]{1,12}){0,2}"
+    r"|[a-z]{1,12}(?:[-_][a-z]{1,12}){0,2}(?:-\d{1,2})?"
 )
 _ADDRESS: Final = re.compile(r"(?:https?|wss?)://[\w.-]+(?::\d+)?/?|s3://[\w./-]*|[\w.-]+:\d{1,5}")
 SHORTEST: Final = 4
