@@ -45,6 +45,9 @@ _PARAMETER: Final = re.compile(
     r"|\b(?i:[\w-]{0,40}[-_]key):\s*|\b(?i:x-[\w-]{0,40}(?:session|auth)):\s*)"
     r"((?:\{\{.*?\}\}|[^\s&#\"'<>(){}])+)"
 )
+_SECRET_PARAMETER: Final = re.compile(
+    r"(?i)[?&]([\w.-]*[-_.])?(key|sig|jwt|sas|session|code|pwd?|pass|auth|pin|otp)="
+)
 # What cannot be a secret: an amount, yes or no, a word in small letters.
 _HARMLESS: Final = re.compile(
     r"[-+]?[\d.,:/x]*(?:ms|s|m|h|d|%|[KMG]i?B|e[-+]?\d+)?|(?i:true|false|null|none)|\**"
@@ -108,7 +111,8 @@ def hide_secrets(text: str) -> str:
 
 
 def _without_value(found: re.Match[str]) -> str:
-    return found[0] if is_harmless(found[2]) else f"{found[1]}***"
+    harmless = is_harmless(found[2]) and not _SECRET_PARAMETER.match(found[1])
+    return found[0] if harmless else f"{found[1]}***"
 
 
 def hide_user_info(text: str) -> str:
