@@ -37,9 +37,9 @@ def redact(
 ) -> Any:
     """Copy a config's ``value`` with ``***`` in place of secrets.
 
-    Secrets are values of keys with secret names, of headers and parameters (``above`` is the key
-    that ``key`` stands under) unless they are harmless, texts in the form of credentials, and all
-    occurrences of the texts in ``secrets``.
+    Secrets are values of keys with secret names, headers but for a few harmless ones, texts of
+    queries and forms (``above`` is the key that ``key`` stands under), texts in the form of
+    credentials, and all occurrences of the texts in ``secrets``.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -66,9 +66,7 @@ def _is_secret(value: Any, key: str, above: str | None) -> bool:
         return True
     if above not in _SENT or not isinstance(value, str):
         return False
-    if above == "headers":
-        return _HARMLESS_HEADER.fullmatch(key) is None
-    return not is_harmless(value)
+    return above != "headers" or _HARMLESS_HEADER.fullmatch(key) is None
 
 
 def secret_texts(value: Any, key: str = "", above: str | None = None) -> Iterator[str]:

@@ -16,6 +16,10 @@ _LEFT_OUT: Final = frozenset(
 )  # fmt: skip
 """Headers that the client writes itself, or that are about one connection."""
 _WORD: Final = re.compile(r"\W+")
+_PARAMETER: Final = re.compile(
+    r"(?P<before>[?&]|^)(?P<name>[\w.~-]+)=(?P<value>[^&#\s{}]+)(?=&|#|$)"
+)
+_PASSWORD: Final = re.compile(r"(://[^/?#:@]*:)([^/?#@${}]+)(@)")
 _SCHEMES: Final = frozenset({"basic", "bearer", "token"})
 
 
@@ -60,6 +64,22 @@ class Variables:
             return f"{scheme} {self.place(name, rest)}"
         return self.place(name, value)
 
+    def parameters(self, text: str) -> str:
+        """Copy the path or form ``text``, which is a literal, with places in place of its secrets."""
+
+        def put(found: re.Match[str]) -> str:
+            name, value = found["name"], found["value"]
+            is_shown = not is_secret_name(name) or value.startswith("$")
+            return found[0] if is_shown else f"{found['before']}{name}={self.place(name, value)}"
+
+        return _PARAMETER.sub(put, text)
+
+    def user_info(self, url: str) -> str:
+        """Copy ``url`` with a place in place of its password."""
+        return _PASSWORD.sub(
+            lambda found: f"{found[1]}{self.place('password', found[2])}{found[3]}", url
+        )
+
     def within(self, value: Any, key: str = "") -> Any:
         """Copy JSON with places in place of its secrets, and its texts as literals."""
         if isinstance(value, Mapping):
@@ -82,7 +102,7 @@ def options_of(request: DraftRequest, variables: Variables) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if request.method != "GET":
         options["method"] = request.method
-    options["path"] = literal(request.path)
+    options["path"] = variables.parameters(literal(request.path))
     headers = {
         name: variables.header(name, value)
         for name, value in request.headers.items()
@@ -96,7 +116,7 @@ def options_of(request: DraftRequest, variables: Variables) -> dict[str, Any]:
         }
         options["json"] = variables.within(request.json)
     elif request.body is not None:
-        options["body"] = literal(request.body)
+        options["body"] = variables.parameters(literal(request.body))
     elif request.multipart is not None:
         options["multipart"] = request.multipart
     if headers:

@@ -11,6 +11,7 @@ import yaml
 
 from asyncload.config.reader import parse_scalar
 from asyncload.errors import ConfigError
+from asyncload.transport.error_text import hide_secrets
 from asyncload.users.base_url import LOCAL
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -30,16 +31,16 @@ def split_url(url: str) -> tuple[str, str]:
         parts.port  # noqa: B018 - raises for one that is none
     except ValueError as problem:
         raise ConfigError(
-            f"URL {url!r} cannot be read ({problem}); give one such as http://127.0.0.1:8080/predict"
+            f"URL {hide_secrets(url)!r} cannot be read ({problem}); give one such as http://127.0.0.1:8080/predict"
         ) from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigError(
-            f"URL {url!r} is not http:// or https:// with a host; "
+            f"URL {hide_secrets(url)!r} is not http:// or https:// with a host; "
             "give one such as http://127.0.0.1:8080/predict"
         )
     if parts.fragment:
         raise ConfigError(
-            f"URL {url!r} has a part behind #, which is never sent; "
+            f"URL {hide_secrets(url)!r} has a part behind #, which is never sent; "
             "leave it out, or write %23 if it belongs to the path"
         )
     query = f"?{parts.query}" if parts.query else ""

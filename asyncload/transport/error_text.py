@@ -42,13 +42,16 @@ _PLACE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 # Parameters of a URL, and what is called a key, code or session in an assignment.
 _PARAMETER: Final = re.compile(
     r"([?&][\w.~%\[\]-]{1,80}=|\b(?:key|code|session)=|[\"']key[\"']:\s*[\"']?"
-    r"|\b(?i:[\w-]*[-_]key):\s*|\b(?i:x-[\w-]*(?:session|auth)):\s*)"
+    r"|\b(?i:[\w-]{0,40}[-_]key):\s*|\b(?i:x-[\w-]{0,40}(?:session|auth)):\s*)"
     r"((?:\{\{.*?\}\}|[^\s&#\"'<>(){}])+)"
+)
+_SECRET_PARAMETER: Final = re.compile(
+    r"(?i)[?&]([\w.-]*[-_.])?(key|sig|jwt|sas|session|code|pwd?|pass|auth|pin|otp)="
 )
 # What cannot be a secret: an amount, yes or no, a word in small letters.
 _HARMLESS: Final = re.compile(
     r"[-+]?[\d.,:/x]*(?:ms|s|m|h|d|%|[KMG]i?B|e[-+]?\d+)?|(?i:true|false|null|none)|\**"
-    r"|[a-z]{1,12}(?:[-_][a-z]{1,12}){0,2}"
+    r"|[a-z]{1,12}(?:[-_][a-z]{1,12}){0,2}(?:-\d{1,2})?"
 )
 _ADDRESS: Final = re.compile(r"(?:https?|wss?)://[\w.-]+(?::\d+)?/?|s3://[\w./-]*|[\w.-]+:\d{1,5}")
 SHORTEST: Final = 4
@@ -108,7 +111,8 @@ def hide_secrets(text: str) -> str:
 
 
 def _without_value(found: re.Match[str]) -> str:
-    return found[0] if is_harmless(found[2]) else f"{found[1]}***"
+    harmless = is_harmless(found[2]) and not _SECRET_PARAMETER.match(found[1])
+    return found[0] if harmless else f"{found[1]}***"
 
 
 def hide_user_info(text: str) -> str:

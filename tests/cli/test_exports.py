@@ -95,3 +95,15 @@ def test_what_github_cannot_take_is_a_warning(asyncload, fake_aws):
     ended = asyncload("run", "test.yaml", "--quiet", GITHUB_STEP_SUMMARY="no/such/step.md")
     assert ended.returncode == 0
     assert ended.sentence.startswith("cannot write no/such/step.md: ")
+
+
+@pytest.mark.parametrize("option", ["junit", "hlog", "markdown", "html"])
+def test_a_file_that_no_run_wrote_is_not_replaced(asyncload, option):
+    before = asyncload.config.read_text()
+    ended = asyncload("run", "test.yaml", f"--{option}", "test.yaml")
+    assert ended.returncode == 2
+    assert ended.sentence == (
+        f"--{option}: test.yaml is there already and not what an earlier run wrote there; "
+        "name another file, or remove it"
+    )
+    assert asyncload.config.read_text() == before

@@ -153,3 +153,25 @@ def test_literal_texts_arrive_as_they_were(asyncload, fake_aws):
     ran = asyncload("run", "http.yaml", "--quiet", "--set", "scenarios.0.load.duration=300ms")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert {seen["X-Odd"] for seen in service.seen} == {odd}
+
+
+def test_secrets_of_addresses_and_forms_become_environment_variables():
+    config, secrets, _ = draft_of_curl(
+        "curl 'https://h/a?key=k1&sig=s%2F2&page=3' -d 'user=me&password=p4'"
+    )
+    [request] = config["scenarios"][0]["user"]["requests"]
+    assert request["path"] == "/a?key=${KEY}&sig=${SIG}&page=3"
+    assert request["body"] == "user=me&password=${PASSWORD}"
+    assert secrets == {"KEY": "k1", "SIG": "s%2F2", "PASSWORD": "p4"}
+
+
+def test_a_saved_test_has_no_password(asyncload):
+    asyncload(
+        "http", "http://me:hunter2x@127.0.0.1:9/a?token=t0k", "-n", "1", "--save", "saved.yaml"
+    )
+    saved = (asyncload.folder / "saved.yaml").read_text()
+    assert "me:${PASSWORD}@" in saved
+    assert "token=${TOKEN}" in saved
+    assert "hunter2x" not in saved + "".join(
+        one.read_text() for one in asyncload.folder.rglob("*.jsonl")
+    )

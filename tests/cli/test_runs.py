@@ -181,6 +181,7 @@ def test_a_place_that_only_the_file_system_refuses_ends_the_run_before_the_load(
 
 
 REFUSED = """
+probe: false
 scenarios:
   - load: {shape: {kind: constant, level: 10}, duration: 1s}
     user: {kind: http, base_url: "http://127.0.0.1:9", requests: [{path: /}]}

@@ -90,7 +90,10 @@ def test_what_refuses_gives_one_reason_in_the_failure_table(
     at_stack, override, environment, reason
 ):
     done = at_stack(
-        f"scenarios.0.user.{override}", "thresholds=[request.error_rate < 1%]", **environment
+        f"scenarios.0.user.{override}",
+        "thresholds=[request.error_rate < 1%]",
+        "probe=false",
+        **environment,
     )
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stdout + done.stderr

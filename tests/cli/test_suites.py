@@ -112,7 +112,9 @@ def test_the_table_fits_the_terminal(suite, width):
 
 def test_tests_that_share_a_log_get_one_each_and_others_keep_their_own(suite):
     write_test(
-        suite.folder / "suite" / "own.yaml", "http://127.0.0.1:1", "log: elsewhere/mine.jsonl"
+        suite.folder / "suite" / "own.yaml",
+        "http://127.0.0.1:1",
+        "log: elsewhere/mine.jsonl\nprobe: false",
     )
     ended = suite("run", "suite", "--quiet", "--set=scenarios.web.load.duration=0.1s")
     assert ended.returncode == 1, ended.stderr  # nobody is there to answer own.yaml

@@ -61,7 +61,7 @@ def dead_port():
 def test_a_dead_service_never_passes_a_latency(judged, dead_port):
     url = f"base_url: 'http://127.0.0.1:{dead_port}'"
     for more in ("", thresholds("request.latency.p95 < 200ms")):
-        code, codes, output, summary = judged(config(http(url), more=more))
+        code, codes, output, summary = judged(config(http(url), more=f"probe: false\n{more}"))
         assert code == 1
         assert "target_unreachable" in codes
         assert summary["verdict"]["state"] == "valid"
@@ -201,6 +201,7 @@ def test_a_rate_that_the_service_cannot_keep_up_with_is_unsteady(judged):
 def test_a_threshold_may_end_the_load(judged, dead_port):
     url = f"base_url: 'http://127.0.0.1:{dead_port}'"
     more = textwrap.dedent("""
+        probe: false
         thresholds:
           - {threshold: "request.error_rate < 10%", abort: true, delay: 1s}
           - request.latency.p95 < 200ms

@@ -39,6 +39,7 @@ HIDDEN = [
     {"headers": {"X-Anything": SECRET}},
     {"headers": {"X-Session": SECRET}},
     {"query": {"q": SECRET}},
+    {"path": f"/v1?pwd={SECRET}&q=cats"},
     {"form": {"field": SECRET}},
     {"path": f"/v1?key={SECRET}"},
     {"path": f"/blob?sv=2020&sig={SECRET}&se=1"},
@@ -157,3 +158,26 @@ def test_what_came_from_the_environment_is_hidden_whatever_it_is_called(tmp_path
     config = load_config(path, environment={"TENANT": SECRET})
     assert SECRET not in str(config.resolved)
     assert "north-west" in str(config.resolved)
+
+
+def test_the_name_and_load_of_a_scenario_stay_readable_whoever_set_them(tmp_path):
+    path = tmp_path / "test.yaml"
+    path.write_text(
+        "scenarios: [{name: 'web ${STAGE}', user: {kind: 'a:B'}, "
+        "load: {model: '${MODEL}', shape: {kind: '${SHAPE}', level: 1}, duration: '${HOW_LONG}'}}]"
+    )
+    environment = {
+        "STAGE": "staging", "MODEL": "closed", "SHAPE": "constant", "HOW_LONG": "1m30s",
+    }  # fmt: skip
+    config = load_config(path, environment=environment)
+    [entry] = config.resolved["scenarios"]
+    assert entry["name"] == config.plan.scenarios[0].name == "web staging"
+    assert entry["load"]["model"] == "closed"
+    assert entry["load"]["shape"] == {"kind": "constant", "level": 1.0}
+    assert entry["load"]["duration"] == 90.0
+
+
+def test_a_word_is_hidden_where_the_name_of_its_parameter_says_so():
+    assert hide_secrets("no answer of http://h/a?key=hunter&page=2&sort=name") == (
+        "no answer of http://h/a?key=***&page=2&sort=name"
+    )

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 STEP_SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 """The environment variable with the file that GitHub shows beside a step of a job."""
+_BEGINNINGS: Final = {
+    "junit": b"<?xml",
+    "hlog": b"#[",
+    "markdown": b"## ",
+    "html": b"<!doctype html",
+}
+"""How files begin that may be replaced, in small letters."""
 
 
 class Exports:
@@ -209,8 +216,17 @@ def worse(code: int, exported: int) -> int:
 
 def _check(option: str, path: Path | None) -> None:
     try:
-        if path is not None:
-            check_place(path)
+        if path is None:
+            return
+        check_place(path)
+        if path.is_file():
+            with path.open("rb") as file:
+                begins = file.read(16).lower()
+            if begins and not begins.startswith(_BEGINNINGS[option]):
+                raise ConfigError(
+                    f"--{option}: {path} is there already and not what an earlier run wrote there; "
+                    "name another file, or remove it"
+                )
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or problem
         raise ConfigError(

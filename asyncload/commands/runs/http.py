@@ -182,7 +182,10 @@ def _save(config: dict[str, Any], overrides: Sequence[str], path: Path) -> None:
         raise ConfigError(f"--save {path} is there already; name another file, or remove it")
     load_config(config)  # nothing is saved that cannot be run
     saved = msgspec.json.decode(msgspec.json.encode(config))
-    request, variables = saved["scenarios"][0]["user"]["requests"][0], Variables()
+    user, variables = saved["scenarios"][0]["user"], Variables()
+    request = user["requests"][0]
+    user["base_url"] = variables.user_info(user["base_url"])
+    request["path"] = variables.parameters(request["path"])
     for name, value in request.get("headers", {}).items():
         if is_secret_name(name):
             request["headers"][name] = variables.header(name, value)

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
+from asyncload.config.convert import convert
+from asyncload.errors import ConfigError
 from asyncload.transport.error_text import hide_secrets
 
 Condition = Callable[[Any], str | None]
@@ -45,8 +47,8 @@ def parse_condition(raw: Any) -> Condition:
     if not isinstance(raw, dict):
         return _equal_to(raw)
     try:
-        limits = msgspec.convert(raw, Limits)
-    except msgspec.ValidationError:
+        limits = convert(raw, Limits)  # which reads a number from a variable in quotes, too
+    except ConfigError:
         known = ", ".join(Limits.__struct_encode_fields__)
         raise ValueError(
             f"{raw!r} is no condition; give a value, a list of values, or limits of these: {known} "

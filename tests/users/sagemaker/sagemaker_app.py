@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 import asyncload
-from asyncload import AwsConfig, Plan, Scenario, UserSpec, shapes
+from asyncload import AwsConfig, Config, Plan, Scenario, UserSpec, shapes
+from asyncload.engine.header import resolved_plan
 from asyncload.local.sagemaker.runtime import SageMakerRuntime
 from asyncload.local.sagemaker.signatures import Request
 from asyncload.local.settings import LocalSettings, SageMakerSettings, ServiceTime
@@ -103,8 +104,9 @@ async def run(url, tmp_path, *, level=50, duration=0.4, model="open", seed=3, na
         model=model,
     )
     log = tmp_path / f"{name}.jsonl"
+    plan = Plan(seed=seed, drain=5, scenarios=(scenario,))
     result = await asyncload.run(
-        Plan(seed=seed, drain=5, scenarios=(scenario,)),
+        Config(plan=plan, probe=False, resolved=resolved_plan(plan)),
         aws=AwsConfig(endpoint_url=url, region=REGION),
         log=log,
     )
