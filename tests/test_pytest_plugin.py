@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from importlib.metadata import entry_points
 
 import pytest
 
@@ -10,6 +11,8 @@ from tests.cli.command_line import ROOT
 
 pytest_plugins = ["pytester"]
 CALM = "validity: {lateness: 60s, loop_lag: 60s, loop_lag_often: 60s, busy_share: 1, steal: 1}"
+INSTALLED = [one for one in entry_points(group="pytest11") if one.name == "asyncload"]
+PLUGIN = [] if INSTALLED else ["-p", "asyncload.pytest_plugin"]
 HEAD = """
 import asyncio, pytest
 
@@ -25,8 +28,7 @@ def suite(pytester, monkeypatch):
         pytester.makepyfile(HEAD + textwrap.dedent(text))
         # In a process of its own: event loops, and plugins of this run, are none of its business.
         return pytester.runpytest_subprocess(
-            "-p",
-            "asyncload.pytest_plugin",
+            *PLUGIN,
             "-p",
             "no:randomly",
             "-p",
