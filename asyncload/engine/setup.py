@@ -212,6 +212,12 @@ async def prepare(
             progress(f"making the client of {service}")
             await aws.client(service)
         shared = await _prepared(kind, setup, options, index)
+        if scenario.model == "closed" and not scenario.peak(max(scenario.end / 1000, 0.1)):
+            note(
+                "warning",
+                f"scenario {scenario.name!r} never has a user and sends nothing: users are whole, "
+                "and its level stays below 0.5; raise it",
+            )
         progress("working out due times")
         due_times = None
         if scenario.model == "open":

@@ -195,3 +195,11 @@ def test_iterations_are_of_the_closed_model():
     with pytest.raises(ConfigError, match="iterations must be a whole number of 1 or more, not 0"):
         Scenario(name="web", user=User, shape=shapes.Constant(level=4), duration=1,
                  model="closed", iterations=0)  # fmt: skip
+
+
+def test_a_level_that_rounds_to_no_user_is_told():
+    collected, _ = run_plan(one(scenario(Half, shapes.Constant(0.4), 2)))
+    assert collected.requests == []
+    (note,) = collected.notes
+    assert note.level == "warning"
+    assert "'s' never has a user and sends nothing" in note.text

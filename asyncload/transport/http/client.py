@@ -305,6 +305,7 @@ def _split(url: str) -> tuple[str, str, int, str, str | None]:
         if not path.startswith("/"):
             raise ConfigError(f"URL {shown!r} names no socket; give unix:/PATH:/v1/predict.")
         return UNIX, path, 0, quote(f"/{target}", safe="/%:@!$&'()*+,;=-._~?"), None
+    url, mark, rest = url.partition("#")  # of a path: whoever writes it wants it sent
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -312,8 +313,6 @@ def _split(url: str) -> tuple[str, str, int, str, str | None]:
         raise ConfigError(
             f"URL {shown!r} cannot be read ({error}); give http://host:port/path."
         ) from error
-    if parts.fragment:  # which no client sends: the rest of a path or query would be lost
-        raise ConfigError(f"URL {shown!r} has a #, behind which nothing is sent; write it as %23.")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigError(
             f"URL {shown!r} is not http:// or https:// with a host; give one that is."
@@ -321,6 +320,8 @@ def _split(url: str) -> tuple[str, str, int, str, str | None]:
     target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=-._~")
     if parts.query:
         target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=-._~?")
+    if mark:
+        target += "%23" + quote(rest, safe="/%:@!$&'()*+,;=-._~?")
     host = parts.hostname
     if not host.isascii():
         host = host.encode("idna").decode("ascii")

@@ -346,13 +346,21 @@ def test_an_encrypted_key_is_opened_by_its_passphrase_and_nobody_is_asked(encryp
     assert "sesame" not in repr(TlsSettings(passphrase="open sesame"))
 
 
-def test_a_fragment_is_refused(run):
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/search?q=C#&lang=en", "/search?q=C%23&lang=en"),
+        ("/a#b#c", "/a%23b%23c"),
+        ("/a#", "/a%23"),
+        ("/a%23b", "/a%23b"),
+    ],
+)
+def test_a_hash_is_sent_and_nothing_behind_it_is_lost(run, path, sent):
     async def main():
         async with FastHttpClient() as client:
-            client.prepare("GET", "http://127.0.0.1:1/search?q=C#&lang=en")
+            return client.prepare("GET", f"http://127.0.0.1:1{path}").target
 
-    with pytest.raises(ConfigError, match=r"has a #, behind which nothing is sent; write it as"):
-        run(main())
+    assert run(main()) == sent
 
 
 @pytest.mark.parametrize(
