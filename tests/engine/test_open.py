@@ -250,26 +250,28 @@ def test_what_a_generator_that_is_behind_cannot_start_any_more_is_counted_as_dro
 async def test_users_that_block_the_loop_leave_others_a_turn_in_between(tmp_path):
     """Behind its load the generator started 200 users in a turn, so nothing else ran for seconds."""
 
+    calls = most = 0
+
     class Blocking(User):
         @task()
         async def call(self) -> None:
+            nonlocal calls
+            calls += 1
             time.sleep(0.005)
 
-    longest = 0.0
-
     async def watch():
-        nonlocal longest
+        nonlocal calls, most
         while True:
-            began = time.monotonic()
             await anyio.sleep(0)
-            longest = max(longest, time.monotonic() - began)
+            calls, most = 0, max(most, calls)
 
     plan = one(Scenario(name="s", user=Blocking, shape=shapes.Constant(600), duration=0.4))
     async with anyio.create_task_group() as group:
         group.start_soon(watch)
         await asyncload.run(plan, log=tmp_path / "run.jsonl")
         group.cancel_scope.cancel()
-    assert longest < 0.45  # it was twice that, and more for more
+    # Counted and not timed: a busy machine is slower, and starts no more for it.
+    assert 0 < most < 150
 
 
 @pytest.mark.anyio
