@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+_Command = Callable[..., None]
 
-def limit_options(command: Callable[..., None]) -> Callable[..., None]:
+
+def _with(options: Sequence[Callable[[_Command], _Command]], command: _Command) -> _Command:
+    """Add options to a command, so that its help lists them in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def limit_options(command: _Command) -> _Command:
     """Add the options that say what a comparison takes for a change."""
     options = (
         click.option("--threshold", "thresholds", metavar="METRIC=PERCENT [for NAME]",
@@ -22,12 +31,10 @@ def limit_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--ignore", metavar="NAME", multiple=True,
                      help="Leave out this name, which may hold * and ?; repeatable."),
     )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return _with(options, command)
 
 
-def output_options(command: Callable[..., None]) -> Callable[..., None]:
+def output_options(command: _Command) -> _Command:
     """Add the options that say what a run leaves behind, and what it is compared with."""
     options = (
         click.option("--csv", metavar="PREFIX", help="Write CSV files as Locust does, too."),
@@ -46,9 +53,7 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
                      help="Write the report as one HTML file, too."),
         click.option("--quiet", is_flag=True, help="No live view; only the final table."),
     )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return _with(options, command)
 
 
 def comparison_limits(
@@ -65,7 +70,7 @@ def comparison_limits(
     return Limits.parse(thresholds, floor=floor, ignore=ignore)
 
 
-def request_options(command: Callable[..., None]) -> Callable[..., None]:
+def request_options(command: _Command) -> _Command:
     """Add the options that say what is sent to a URL, how often, and what must hold."""
     options = (
         click.option("-r", "--rate", type=float, metavar="RATE",
@@ -89,6 +94,4 @@ def request_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--expect", metavar="THRESHOLD", multiple=True,
                      help="What must hold, such as 'p95 < 200ms' or 'error_rate < 1%'; repeatable."),
     )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return _with(options, command)
